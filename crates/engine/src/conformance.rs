@@ -1,0 +1,112 @@
+//! What every engine must do. Each engine's tests call [`suite`]; it panics at the first difference.
+//!
+//! The suite opens no gateway: agentd must wait for one, so a started sandbox stays up until it is
+//! stopped or its wall time is over.
+
+use std::time::Duration;
+
+use types::{JobId, Limits};
+
+use crate::{Engine, EngineError, SandboxEnd, SandboxSpec, SandboxState};
+
+/// Far above what any call may take; reaching it means that something hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Runs every case against this engine, one after the other.
+///
+/// # Panics
+/// When the engine behaves differently.
+pub async fn suite(engine: &dyn Engine) {
+    engine.report().await.expect("the engine reports what it can do");
+    a_sandbox_lives_and_leaves_nothing(engine).await;
+    wall_time_ends_it(engine).await;
+    a_second_sandbox_of_one_job_is_refused(engine).await;
+    an_unknown_job_is_told_so(engine).await;
+    one_that_never_started_can_be_removed(engine).await;
+    removing_a_running_one_stops_it(engine).await;
+}
+
+async fn a_sandbox_lives_and_leaves_nothing(engine: &dyn Engine) {
+    let spec = spec(3600);
+    engine.create(&spec).await.expect("create");
+    assert_eq!(state(engine, spec.job).await, Some(SandboxState::Created));
+    assert!(engine.workspace(spec.job).is_dir(), "a created sandbox has a workspace");
+    assert!(engine.gateway_dir(spec.job).is_dir(), "a created sandbox has a gateway directory");
+
+    engine.start(spec.job).await.expect("start");
+    assert_eq!(state(engine, spec.job).await, Some(SandboxState::Running));
+    engine.stats(spec.job).await.expect("stats of a running sandbox");
+
+    engine.stop(spec.job).await.expect("stop");
+    let ended = in_time(engine.wait(spec.job)).await.expect("wait");
+    assert_eq!(ended.end, SandboxEnd::Stopped);
+    assert_eq!(state(engine, spec.job).await, Some(SandboxState::Ended));
+    engine.stop(spec.job).await.expect("a second stop is no error");
+    assert_eq!(
+        in_time(engine.wait(spec.job)).await.expect("a second wait").end,
+        SandboxEnd::Stopped
+    );
+
+    engine.remove(spec.job).await.expect("remove");
+    assert_eq!(state(engine, spec.job).await, None);
+    assert!(!engine.workspace(spec.job).exists(), "a removed sandbox has no workspace");
+    assert!(!engine.gateway_dir(spec.job).exists(), "a removed sandbox has no gateway directory");
+    engine.remove(spec.job).await.expect("a second remove is no error");
+}
+
+async fn wall_time_ends_it(engine: &dyn Engine) {
+    let spec = spec(1);
+    engine.create(&spec).await.expect("create");
+    engine.start(spec.job).await.expect("start");
+    let ended = in_time(engine.wait(spec.job)).await.expect("wait");
+    assert_eq!(ended.end, SandboxEnd::WallTime);
+    engine.remove(spec.job).await.expect("remove");
+}
+
+async fn a_second_sandbox_of_one_job_is_refused(engine: &dyn Engine) {
+    let spec = spec(3600);
+    engine.create(&spec).await.expect("create");
+    let again = engine.create(&spec).await;
+    assert!(matches!(again, Err(EngineError::Exists(job)) if job == spec.job), "{again:?}");
+    engine.remove(spec.job).await.expect("remove");
+}
+
+async fn an_unknown_job_is_told_so(engine: &dyn Engine) {
+    let job = JobId::generate();
+    let not_found =
+        |r: Result<(), EngineError>| matches!(r, Err(EngineError::NotFound(j)) if j == job);
+    assert!(not_found(engine.start(job).await), "start");
+    assert!(not_found(engine.stop(job).await), "stop");
+    assert!(not_found(engine.wait(job).await.map(drop)), "wait");
+    assert!(not_found(engine.stats(job).await.map(drop)), "stats");
+    engine.remove(job).await.expect("removing what is not there is no error");
+}
+
+async fn one_that_never_started_can_be_removed(engine: &dyn Engine) {
+    let spec = spec(3600);
+    engine.create(&spec).await.expect("create");
+    engine.remove(spec.job).await.expect("remove");
+    assert_eq!(state(engine, spec.job).await, None);
+}
+
+async fn removing_a_running_one_stops_it(engine: &dyn Engine) {
+    let spec = spec(3600);
+    engine.create(&spec).await.expect("create");
+    engine.start(spec.job).await.expect("start");
+    in_time(engine.remove(spec.job)).await.expect("remove");
+    assert_eq!(state(engine, spec.job).await, None);
+    assert!(!engine.workspace(spec.job).exists());
+}
+
+fn spec(wall_seconds: u32) -> SandboxSpec {
+    SandboxSpec { job: JobId::generate(), limits: Limits { wall_seconds, ..Limits::default() } }
+}
+
+async fn state(engine: &dyn Engine, job: JobId) -> Option<SandboxState> {
+    let all = engine.list().await.expect("list");
+    all.into_iter().find(|(id, _)| *id == job).map(|(_, state)| state)
+}
+
+async fn in_time<T>(work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, work).await.expect("the engine answers in time")
+}

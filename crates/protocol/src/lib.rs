@@ -1,0 +1,62 @@
+//! What a sandbox and the orchestrator say to each other: plain HTTP/1.1 over an ordered byte
+//! stream, agentd being the client.
+//!
+//! | call | who may | body → answer |
+//! |---|---|---|
+//! | `POST /v1/hello` | anyone until a key was used, then the key's holder | [`Hello`] → [`Welcome`] |
+//! | `POST /v1/reports` | the key's holder | [`Report`]s, one JSON document a line → [`Ack`] |
+//! | `GET /v1/control` | the key's holder | → [`Control`]s, one JSON document a line, as long as the stream lives |
+//!
+//! The key travels as `Authorization: Bearer …`. Debug it with `curl --unix-socket`.
+//!
+//! Every report has a number. The orchestrator answers with the highest it has made durable; agentd
+//! keeps what is not acknowledged and sends it again after a reconnect, and the orchestrator drops
+//! what it already has. So a report is recorded exactly once.
+
+#[cfg(feature = "client")]
+mod client;
+mod message;
+
+#[cfg(feature = "client")]
+pub use client::{Client, ClientError, Controls};
+pub use message::{
+    Ack, AgentSpec, Checkpoint, CommandUser, Control, Data, Hello, Report, ReportKind, Verdict,
+    Welcome,
+};
+
+/// The protocol's version. The orchestrator adapts to an older agentd, never the other way round.
+pub const VERSION: u32 = 1;
+
+/// Where a sandbox finds the gateway's socket.
+pub const SOCKET: &str = "/run/cagent/gateway.sock";
+
+/// The socket's name in the host's directory that is mounted as `/run/cagent`.
+pub const SOCKET_NAME: &str = "gateway.sock";
+
+/// Where a sandbox finds what we bring along: `bin/agentd`, `bin/ts`.
+pub const TOOLS: &str = "/opt/cagent";
+
+/// The job's files inside a sandbox.
+pub const WORKSPACE: &str = "/workspace";
+
+/// Uid and gid of agentd inside a sandbox that has separate users.
+pub const AGENT_ID: u32 = 0;
+
+/// Uid and gid of the job's commands inside every sandbox.
+pub const COMMAND_ID: u32 = 1000;
+
+/// The largest batch of reports, in bytes; a larger one is refused.
+pub const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;
+
+/// The most bytes of output one report carries.
+pub const MAX_DATA_BYTES: usize = 64 * 1024;
+
+/// The paths of the calls.
+pub mod path {
+    /// [`Hello`](crate::Hello)
+    pub const HELLO: &str = "/v1/hello";
+    /// [`Report`](crate::Report)
+    pub const REPORTS: &str = "/v1/reports";
+    /// [`Control`](crate::Control)
+    pub const CONTROL: &str = "/v1/control";
+}

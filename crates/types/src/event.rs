@@ -1,0 +1,206 @@
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{Ending, Mode, SandboxReport};
+
+/// One line of a job's append-only log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Event {
+    /// 1, 2, 3 … without gaps, per job.
+    pub seq: u64,
+    /// When it happened.
+    #[cfg_attr(feature = "schema", schema(value_type = String, format = "date-time"))]
+    pub at: Timestamp,
+    /// What happened.
+    pub event: EventKind,
+}
+
+/// What can happen to a job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum EventKind {
+    /// The job was accepted.
+    Scheduled {
+        /// How its prompt is taken.
+        mode: Mode,
+    },
+    /// A slot was free; the sandbox is being made.
+    Starting,
+    /// The agent is connected.
+    Running {
+        /// agentd's version.
+        agent: String,
+        /// How the sandbox is protected.
+        sandbox: SandboxReport,
+    },
+    /// A node of the flow begins.
+    NodeStarted {
+        /// Its name.
+        node: String,
+        /// 1 for the first try.
+        attempt: u32,
+    },
+    /// A node of the flow is done.
+    NodeFinished {
+        /// Its name.
+        node: String,
+        /// The action it decided on, or null if it failed.
+        action: Option<String>,
+        /// The error of a failed try.
+        error: Option<String>,
+        /// How long it took, in milliseconds.
+        millis: u64,
+    },
+    /// A step begins.
+    StepStarted {
+        /// 1, 2, 3 … within the job.
+        step: u32,
+        /// What kind of step.
+        kind: StepKind,
+        /// What it is about, for people.
+        title: String,
+        /// Line of the runbook on which its block begins, from 1.
+        line: u32,
+    },
+    /// A step wrote something; the bytes are in the job's log file at this offset.
+    Output {
+        /// The step that wrote it.
+        step: u32,
+        /// Where to.
+        stream: Stream,
+        /// Offset in that stream's log file.
+        offset: u64,
+        /// How many bytes.
+        bytes: u64,
+        /// The bytes as text, lossily; filled in for people who watch, never stored.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+    },
+    /// A step is done.
+    StepFinished {
+        /// Which one.
+        step: u32,
+        /// How it went.
+        outcome: StepOutcome,
+        /// Its exit code; 128 + n if signal n killed it.
+        exit_code: Option<i32>,
+        /// How long it took, in milliseconds.
+        millis: u64,
+    },
+    /// Something worth knowing that is no step.
+    Notice {
+        /// How serious.
+        level: NoticeLevel,
+        /// What, for people.
+        text: String,
+    },
+    /// Somebody asked for the job to be cancelled.
+    CancelRequested,
+    /// The work is over; the result is being packed.
+    Packaging,
+    /// The ZIP is there.
+    Packaged {
+        /// Files in it, without `.cagent/`.
+        files: u64,
+        /// Its size in bytes.
+        bytes: u64,
+        /// Entries of the workspace that were left out; the manifest says why.
+        left_out: u64,
+    },
+    /// The job is over; always the last event.
+    Ended {
+        /// How.
+        #[serde(flatten)]
+        ending: Ending,
+    },
+}
+
+/// What kind of step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum StepKind {
+    /// A block run by `bash`.
+    Bash,
+    /// A block run by `sh`.
+    Sh,
+    /// A block run by `python3`.
+    Python,
+    /// A TypeScript block.
+    #[serde(rename = "typescript")]
+    TypeScript,
+    /// A JavaScript block.
+    #[serde(rename = "javascript")]
+    JavaScript,
+    /// A file written.
+    File,
+}
+
+impl StepKind {
+    /// The word the API uses.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Bash => "bash",
+            Self::Sh => "sh",
+            Self::Python => "python",
+            Self::TypeScript => "typescript",
+            Self::JavaScript => "javascript",
+            Self::File => "file",
+        }
+    }
+}
+
+/// How a step went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum StepOutcome {
+    /// It ended as it should.
+    Ok,
+    /// It failed.
+    Failed,
+    /// It failed and was marked `continue-on-error`.
+    Tolerated,
+    /// It ran longer than its `timeout=` and was stopped.
+    TimedOut,
+    /// It was stopped because the job was cancelled.
+    Cancelled,
+    /// Nobody knows how it ended: the agent was killed before it could report.
+    Interrupted,
+}
+
+/// Which of a step's output streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+impl Stream {
+    /// The word the API uses.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+        }
+    }
+}
+
+/// How serious a notice is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum NoticeLevel {
+    /// Good to know.
+    Info,
+    /// Something is not as it should be.
+    Warning,
+}

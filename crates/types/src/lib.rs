@@ -1,0 +1,20 @@
+//! The words every other crate speaks: ids, specs, limits, statuses, events.
+//!
+//! Invariant: no I/O, no clock, no randomness beyond [`JobId::generate`]. Everything here is plain
+//! data that can be written to the store, sent over the gateway and shown in the API.
+
+mod event;
+mod id;
+mod limits;
+mod record;
+mod sandbox;
+mod spec;
+mod status;
+
+pub use event::{Event, EventKind, NoticeLevel, StepKind, StepOutcome, Stream};
+pub use id::{InvalidJobId, JobId};
+pub use limits::{InvalidLimits, Limits};
+pub use record::{JobRecord, Usage};
+pub use sandbox::{Isolation, SandboxReport, Shortfall};
+pub use spec::{JobSpec, Mode};
+pub use status::{Ending, JobStatus, Reason};

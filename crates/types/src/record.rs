@@ -1,0 +1,49 @@
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{Ending, JobId, JobSpec, JobStatus, SandboxReport};
+
+/// Everything known of a job but its events and its bulk output.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct JobRecord {
+    /// Its id.
+    pub id: JobId,
+    /// What it was asked to do.
+    pub spec: JobSpec,
+    /// Where it is in its life.
+    pub status: JobStatus,
+    /// When it was accepted.
+    #[cfg_attr(feature = "schema", schema(value_type = String, format = "date-time"))]
+    pub created: Timestamp,
+    /// When its sandbox began to be made.
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, format = "date-time"))]
+    pub started: Option<Timestamp>,
+    /// When it reached its end.
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, format = "date-time"))]
+    pub completed: Option<Timestamp>,
+    /// How it ended; null while it lives.
+    pub ending: Option<Ending>,
+    /// Whether somebody asked for it to be cancelled.
+    pub cancel_requested: bool,
+    /// How its sandbox is protected; null until there is one.
+    pub sandbox: Option<SandboxReport>,
+    /// What it used; null until its sandbox is gone.
+    pub usage: Option<Usage>,
+    /// Size of its ZIP in bytes; null until there is one.
+    pub zip_bytes: Option<u64>,
+    /// The `seq` of its newest event.
+    pub last_seq: u64,
+}
+
+/// What a sandbox used, where the platform can tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Usage {
+    /// Processor time in milliseconds.
+    pub cpu_ms: Option<u64>,
+    /// The most memory it held at one time, in bytes.
+    pub memory_peak_bytes: Option<u64>,
+    /// How often the kernel killed one of its processes for want of memory.
+    pub oom_kills: Option<u64>,
+}

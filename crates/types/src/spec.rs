@@ -1,0 +1,33 @@
+use serde::{Deserialize, Serialize};
+
+use crate::Limits;
+
+/// How a prompt is to be taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// A runbook if the prompt says so (`runbook: 1`) or if no model is configured, else agent.
+    #[default]
+    Auto,
+    /// The prompt is a task for a model.
+    Agent,
+    /// The prompt's fenced blocks are run, in order, without a model.
+    Runbook,
+}
+
+/// What a job was asked to do, as it is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct JobSpec {
+    /// The task, word for word.
+    pub prompt: String,
+    /// How it is run; never `auto` once the job is accepted.
+    pub mode: Mode,
+    /// The engine that makes its sandbox.
+    pub engine: String,
+    /// What it may use.
+    pub limits: Limits,
+    /// Whether dependency caches such as `node_modules` go into the ZIP too.
+    pub include_caches: bool,
+}
