@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::Engine;
-use types::{Event, InvalidLimits, JobId, JobRecord, JobStatus, Limits, Mode, Stream};
+use types::{Event, InvalidLimits, JobId, JobRecord, JobStatus, JobSummary, Limits, Mode, Stream};
 
 /// How the service is set up.
 #[derive(Clone, Debug)]
@@ -145,7 +145,7 @@ impl Jobs {
     }
 
     /// Every job, newest first.
-    pub async fn list(&self) -> Result<Vec<JobRecord>, JobError> {
+    pub async fn list(&self) -> Result<Vec<JobSummary>, JobError> {
         todo!()
     }
 

@@ -14,7 +14,7 @@ mod status;
 pub use event::{Event, EventKind, NoticeLevel, StepKind, StepOutcome, Stream};
 pub use id::{InvalidJobId, JobId};
 pub use limits::{InvalidLimits, Limits};
-pub use record::{JobRecord, Usage};
+pub use record::{JobRecord, JobSummary, Usage};
 pub use sandbox::{Isolation, SandboxReport, Shortfall};
 pub use spec::{JobSpec, Mode};
 pub use status::{Ending, JobStatus, Reason};

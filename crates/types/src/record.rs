@@ -22,7 +22,7 @@ pub struct JobRecord {
     /// When it reached its end.
     #[cfg_attr(feature = "schema", schema(value_type = Option<String>, format = "date-time"))]
     pub completed: Option<Timestamp>,
-    /// How it ended; null while it lives.
+    /// How it ended, or will end once it is packaged; null before that.
     pub ending: Option<Ending>,
     /// Whether somebody asked for it to be cancelled.
     pub cancel_requested: bool,
@@ -34,6 +34,23 @@ pub struct JobRecord {
     pub zip_bytes: Option<u64>,
     /// The `seq` of its newest event.
     pub last_seq: u64,
+}
+
+/// One line of the list of jobs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JobSummary {
+    /// Its id.
+    pub id: JobId,
+    /// Where it is in its life.
+    pub status: JobStatus,
+    /// When it was accepted.
+    pub created: Timestamp,
+    /// When its sandbox began to be made.
+    pub started: Option<Timestamp>,
+    /// When it reached its end.
+    pub completed: Option<Timestamp>,
+    /// How it ended, or will end once it is packaged; null before that.
+    pub ending: Option<Ending>,
 }
 
 /// What a sandbox used, where the platform can tell.

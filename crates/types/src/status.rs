@@ -4,10 +4,12 @@ use serde::{Deserialize, Serialize};
 ///
 /// ```text
 /// scheduled ──► starting ──► running ──► packaging ──► complete
-///     │             │           │            │    ├──► error
-///     │             └───────────┴──►─────────┘    └──► cancelled
-///     └──► cancelled   (never had a sandbox: nothing to package)
+///     │             │                     ▲        ├──► error
+///     └─────────────┴─────────────────────┘        └──► cancelled
 /// ```
+///
+/// Every job is packaged, also one that failed or was cancelled before it had a sandbox: its ZIP
+/// then holds the manifest, the runbook and what there was of files and logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
