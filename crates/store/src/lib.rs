@@ -1,1 +1,170 @@
+//! Jobs and their append-only event logs on SQLite.
+//!
+//! One thread writes; everything it finds waiting goes into one transaction, so a hundred jobs that
+//! arrive at once cost one sync. Because nobody else writes, a change is a plain function on the
+//! job's state ([`Store::update`]) and no two changes can race. Reads run beside it on their own
+//! connections.
+//!
+//! Invariants: a job's `seq` is 1, 2, 3 … without gaps; what [`Store::insert`] or a
+//! [`Durability::Full`] update answered survives a power cut; other updates survive the death of the
+//! process and reach the disk with the next full one.
 
+mod read;
+mod row;
+mod schema;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+pub use row::{JobState, Session};
+use types::{Event, EventKind, JobId, JobRecord, JobSpec, JobSummary};
+pub use writer::{Draft, Durability};
+
+use crate::read::Readers;
+use crate::writer::Writer;
+
+/// The store. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    writer: Writer,
+    readers: Arc<Readers>,
+}
+
+/// What the store could not do.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No such job.
+    #[error("there is no job {0}")]
+    NotFound(JobId),
+    /// SQLite failed: full disk, damaged file …
+    #[error("{what}: {source}")]
+    Sqlite {
+        /// What was tried.
+        what: &'static str,
+        /// What SQLite said.
+        source: Arc<rusqlite::Error>,
+    },
+    /// A row does not hold what this version expects.
+    #[error("read {what} of job {job}: {source}")]
+    Damaged {
+        /// Which job.
+        job: String,
+        /// Which column.
+        what: &'static str,
+        /// What is wrong.
+        source: Arc<serde_json::Error>,
+    },
+    /// The file was written by a newer version.
+    #[error("{} was written by a newer version (schema {found}, this one knows {known}); start that version, or use another data directory", path.display())]
+    TooNew {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        found: u32,
+        /// The newest schema we know.
+        known: u32,
+    },
+    /// The store is closed.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl StoreError {
+    pub(crate) fn sqlite(what: &'static str) -> impl Fn(rusqlite::Error) -> Self {
+        move |source| Self::Sqlite { what, source: Arc::new(source) }
+    }
+}
+
+impl Store {
+    /// Opens the file, or makes it, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// When SQLite cannot use the file, or a newer version wrote it.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let connection = schema::open(path)?;
+        Ok(Self { writer: Writer::start(connection)?, readers: Arc::new(Readers::new(path)) })
+    }
+
+    /// Keeps a new job and its first event. When this returns it is on the disk.
+    ///
+    /// # Errors
+    /// When SQLite fails; nothing was kept then.
+    pub async fn insert(
+        &self,
+        job: JobId,
+        created: Timestamp,
+        spec: JobSpec,
+        first: EventKind,
+    ) -> Result<(), StoreError> {
+        self.writer.insert(job, created, spec, first).await
+    }
+
+    /// Changes a job: `change` sees its state and may set any of it and append events. It runs on
+    /// the writer's thread, alone, so it must be quick and must not block.
+    ///
+    /// # Errors
+    /// When there is no such job or SQLite fails; nothing was changed then.
+    pub async fn update<R: Send + 'static>(
+        &self,
+        job: JobId,
+        durability: Durability,
+        change: impl FnOnce(&mut Draft) -> R + Send + 'static,
+    ) -> Result<R, StoreError> {
+        self.writer.update(job, durability, change).await
+    }
+
+    /// Forgets a job and its events.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub async fn delete(&self, job: JobId) -> Result<(), StoreError> {
+        self.writer.delete(job).await
+    }
+
+    /// Everything known of a job.
+    ///
+    /// # Errors
+    /// When there is no such job or SQLite fails.
+    pub async fn job(&self, job: JobId) -> Result<JobRecord, StoreError> {
+        self.readers.run(move |db| read::job(db, job)).await
+    }
+
+    /// Every job, newest first.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub async fn jobs(&self) -> Result<Vec<JobSummary>, StoreError> {
+        self.readers.run(read::jobs).await
+    }
+
+    /// The jobs that have not reached their end, oldest first.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub async fn unfinished(&self) -> Result<Vec<JobSummary>, StoreError> {
+        self.readers.run(read::unfinished).await
+    }
+
+    /// The jobs that reached their end before this time, oldest first.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub async fn finished_before(&self, time: Timestamp) -> Result<Vec<JobId>, StoreError> {
+        self.readers.run(move |db| read::finished_before(db, time)).await
+    }
+
+    /// At most `most` events of a job, from the one after `after`.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub async fn events(
+        &self,
+        job: JobId,
+        after: u64,
+        most: u32,
+    ) -> Result<Vec<Event>, StoreError> {
+        self.readers.run(move |db| read::events(db, job, after, most)).await
+    }
+}

@@ -1,0 +1,108 @@
+//! Reads, beside the writer.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+use types::{Event, JobId, JobRecord, JobSummary};
+
+use crate::{StoreError, row, schema};
+
+/// Connections that wait to be used again.
+#[derive(Debug)]
+pub(crate) struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Readers {
+    pub(crate) fn new(path: &Path) -> Self {
+        Self { path: path.into(), idle: Mutex::default() }
+    }
+
+    /// Runs `read` on a thread that may block.
+    pub(crate) async fn run<R: Send + 'static>(
+        self: &std::sync::Arc<Self>,
+        read: impl FnOnce(&Connection) -> Result<R, StoreError> + Send + 'static,
+    ) -> Result<R, StoreError> {
+        let this = self.clone();
+        let work = tokio::task::spawn_blocking(move || {
+            let connection = this.take()?;
+            let answer = read(&connection);
+            this.give_back(connection);
+            answer
+        });
+        work.await.map_err(|_| StoreError::Closed)?
+    }
+
+    fn take(&self) -> Result<Connection, StoreError> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        idle.map_or_else(|| schema::open_reader(&self.path), Ok)
+    }
+
+    fn give_back(&self, connection: Connection) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+    }
+}
+
+pub(crate) fn job(db: &Connection, id: JobId) -> Result<JobRecord, StoreError> {
+    let failed = StoreError::sqlite("read a job");
+    let sql = format!("SELECT created, prompt, spec, {} FROM jobs WHERE id = ?1", row::STATE);
+    let mut statement = db.prepare_cached(&sql).map_err(&failed)?;
+    statement
+        .query_row([id.to_string()], |found| Ok(row::record(id, found)))
+        .optional()
+        .map_err(&failed)?
+        .ok_or(StoreError::NotFound(id))?
+}
+
+pub(crate) fn jobs(db: &Connection) -> Result<Vec<JobSummary>, StoreError> {
+    summaries(db, "1 ORDER BY created DESC, id DESC")
+}
+
+pub(crate) fn unfinished(db: &Connection) -> Result<Vec<JobSummary>, StoreError> {
+    summaries(db, "completed IS NULL ORDER BY created, id")
+}
+
+fn summaries(db: &Connection, which: &str) -> Result<Vec<JobSummary>, StoreError> {
+    let failed = StoreError::sqlite("list the jobs");
+    let sql = format!("SELECT {} FROM jobs WHERE {which}", row::SUMMARY);
+    let mut statement = db.prepare_cached(&sql).map_err(&failed)?;
+    let rows = statement.query_map([], |found| Ok(row::summary(found))).map_err(&failed)?;
+    rows.map(|found| found.map_err(&failed)?).collect()
+}
+
+pub(crate) fn finished_before(db: &Connection, time: Timestamp) -> Result<Vec<JobId>, StoreError> {
+    let failed = StoreError::sqlite("look for old jobs");
+    let sql = "SELECT id FROM jobs WHERE completed < ?1 ORDER BY completed";
+    let mut statement = db.prepare_cached(sql).map_err(&failed)?;
+    let rows = statement
+        .query_map([row::micros(time)], |found| found.get::<_, String>(0))
+        .map_err(&failed)?;
+    rows.map(|found| row::id(&found.map_err(&failed)?)).collect()
+}
+
+pub(crate) fn events(
+    db: &Connection,
+    job: JobId,
+    after: u64,
+    most: u32,
+) -> Result<Vec<Event>, StoreError> {
+    let failed = StoreError::sqlite("read events");
+    let job = job.to_string();
+    let sql = "SELECT seq, at, event FROM events WHERE job = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+    let mut statement = db.prepare_cached(sql).map_err(&failed)?;
+    let after = i64::try_from(after).unwrap_or(i64::MAX);
+    let rows = statement
+        .query_map(params![job, after, most], |found| {
+            Ok((found.get::<_, u64>(0)?, found.get::<_, i64>(1)?, found.get::<_, String>(2)?))
+        })
+        .map_err(&failed)?;
+    rows.map(|found| {
+        let (seq, at, event) = found.map_err(&failed)?;
+        let event = serde_json::from_str(&event).map_err(row::damaged(&job, "an event"))?;
+        Ok(Event { seq, at: row::from_micros(at), event })
+    })
+    .collect()
+}

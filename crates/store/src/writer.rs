@@ -1,0 +1,292 @@
+//! The one thread that writes.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+use tokio::sync::{mpsc, oneshot};
+use types::{EventKind, JobId, JobSpec, JobStatus};
+
+use crate::StoreError;
+use crate::row::{self, JobState};
+
+/// Changes that may wait for the writer; more make their senders wait.
+const QUEUE: usize = 1024;
+
+/// Changes in one transaction; bounds how long a full sync is put off.
+const BATCH: usize = 256;
+
+/// How sure a change must be before it is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// On the disk: survives a power cut.
+    Full,
+    /// With the system: survives the death of this process; on the disk with the next full one.
+    Grouped,
+}
+
+/// A job's state while it is being changed.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// The state, to be changed at will.
+    pub state: JobState,
+    events: Vec<(Timestamp, EventKind)>,
+}
+
+impl Draft {
+    /// Appends an event to the job's log.
+    pub fn append(&mut self, at: Timestamp, event: EventKind) {
+        self.events.push((at, event));
+    }
+}
+
+/// The sending end.
+#[derive(Clone, Debug)]
+pub(crate) struct Writer {
+    tasks: mpsc::Sender<Task>,
+}
+
+/// Runs inside the transaction, or learns why there is none; what it returns is called once the
+/// transaction's fate is known.
+type Run = Box<dyn FnOnce(Result<&mut Inner, StoreError>) -> Reply + Send>;
+type Reply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+struct Task {
+    durability: Durability,
+    run: Run,
+}
+
+impl Writer {
+    /// Starts the thread; it ends when the last sender is gone.
+    pub(crate) fn start(db: Connection) -> Result<Self, StoreError> {
+        let (tasks, queue) = mpsc::channel(QUEUE);
+        let inner = Inner { db, live: HashMap::new(), synced: None };
+        std::thread::Builder::new()
+            .name("store".into())
+            .spawn(move || inner.work(queue))
+            .map_err(|_| StoreError::Closed)?;
+        Ok(Self { tasks })
+    }
+
+    pub(crate) async fn insert(
+        &self,
+        job: JobId,
+        created: Timestamp,
+        spec: JobSpec,
+        first: EventKind,
+    ) -> Result<(), StoreError> {
+        self.submit(Durability::Full, move |inner| inner.insert(job, created, spec, first)).await
+    }
+
+    pub(crate) async fn update<R: Send + 'static>(
+        &self,
+        job: JobId,
+        durability: Durability,
+        change: impl FnOnce(&mut Draft) -> R + Send + 'static,
+    ) -> Result<R, StoreError> {
+        self.submit(durability, move |inner| inner.update(job, change)).await
+    }
+
+    pub(crate) async fn delete(&self, job: JobId) -> Result<(), StoreError> {
+        self.submit(Durability::Grouped, move |inner| inner.delete(job)).await
+    }
+
+    async fn submit<R: Send + 'static>(
+        &self,
+        durability: Durability,
+        work: impl FnOnce(&mut Inner) -> Result<R, StoreError> + Send + 'static,
+    ) -> Result<R, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let run: Run = Box::new(move |inner| {
+            let result = inner.and_then(|inner| inner.within_savepoint(work));
+            // The caller may have gone; the change stands all the same.
+            Box::new(move |commit| drop(answer.send(commit.and(result))))
+        });
+        self.tasks.send(Task { durability, run }).await.map_err(|_| StoreError::Closed)?;
+        answered.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+struct Inner {
+    db: Connection,
+    /// The state of jobs that have not ended. True to the file because nobody else writes; dropped
+    /// whole when anything fails.
+    live: HashMap<JobId, JobState>,
+    /// What the next commit waits for; none until it was set.
+    synced: Option<Durability>,
+}
+
+impl Inner {
+    fn work(mut self, mut queue: mpsc::Receiver<Task>) {
+        let mut batch = Vec::with_capacity(BATCH);
+        while queue.blocking_recv_many(&mut batch, BATCH) > 0 {
+            self.transact(std::mem::take(&mut batch));
+        }
+    }
+
+    fn transact(&mut self, batch: Vec<Task>) {
+        let full = batch.iter().any(|task| task.durability == Durability::Full);
+        let begun = self.begin(if full { Durability::Full } else { Durability::Grouped });
+        let replies: Vec<Reply> =
+            batch.into_iter().map(|task| (task.run)(begun.clone().map(|()| &mut *self))).collect();
+        let result = begun.and_then(|()| self.commit());
+        for reply in replies {
+            reply(result.clone());
+        }
+    }
+
+    fn begin(&mut self, durability: Durability) -> Result<(), StoreError> {
+        let failed = StoreError::sqlite("begin a transaction");
+        // Cannot be changed inside a transaction.
+        if self.synced != Some(durability) {
+            let level = match durability {
+                Durability::Full => "full",
+                Durability::Grouped => "normal",
+            };
+            self.db.pragma_update(None, "synchronous", level).map_err(&failed)?;
+            self.synced = Some(durability);
+        }
+        self.db.execute_batch("BEGIN IMMEDIATE").map_err(&failed)
+    }
+
+    fn commit(&mut self) -> Result<(), StoreError> {
+        let result = self.db.execute_batch("COMMIT").map_err(StoreError::sqlite("commit"));
+        if result.is_err() {
+            self.live.clear();
+            // Where SQLite has not rolled back by itself.
+            drop(self.db.execute_batch("ROLLBACK"));
+        }
+        result
+    }
+
+    /// One failed change must not take the others of its batch with it.
+    fn within_savepoint<R>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<R, StoreError>,
+    ) -> Result<R, StoreError> {
+        let failed = StoreError::sqlite("set a savepoint");
+        self.db.execute_batch("SAVEPOINT change").map_err(&failed)?;
+        let result = work(self);
+        if result.is_err() {
+            self.live.clear();
+            self.db.execute_batch("ROLLBACK TO change").map_err(&failed)?;
+        }
+        self.db.execute_batch("RELEASE change").map_err(&failed)?;
+        result
+    }
+
+    fn insert(
+        &mut self,
+        job: JobId,
+        created: Timestamp,
+        mut spec: JobSpec,
+        first: EventKind,
+    ) -> Result<(), StoreError> {
+        let name = job.to_string();
+        let prompt = std::mem::take(&mut spec.prompt);
+        let spec = row::to_json(&name, &spec)?;
+        let status = JobStatus::Scheduled.as_str();
+        self.db
+            .prepare_cached(
+                "INSERT INTO jobs (id, created, prompt, spec, status) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )
+            .and_then(|mut statement| {
+                statement.execute(params![name, row::micros(created), prompt, spec, status])
+            })
+            .map_err(StoreError::sqlite("keep a job"))?;
+        self.update(job, |draft| draft.append(created, first))
+    }
+
+    fn update<R>(
+        &mut self,
+        job: JobId,
+        change: impl FnOnce(&mut Draft) -> R,
+    ) -> Result<R, StoreError> {
+        let before = self.state(job)?;
+        let mut draft = Draft { state: before.clone(), events: Vec::new() };
+        let answer = change(&mut draft);
+        draft.state.last_seq = before.last_seq;
+        self.append(job, &mut draft)?;
+        if draft.state != before {
+            self.save(job, &draft.state)?;
+        }
+        if draft.state.status.is_final() {
+            self.live.remove(&job);
+        } else {
+            self.live.insert(job, draft.state);
+        }
+        Ok(answer)
+    }
+
+    fn state(&mut self, job: JobId) -> Result<JobState, StoreError> {
+        if let Some(state) = self.live.get(&job) {
+            return Ok(state.clone());
+        }
+        let failed = StoreError::sqlite("read a job");
+        let name = job.to_string();
+        let sql = format!("SELECT {} FROM jobs WHERE id = ?1", row::STATE);
+        let mut statement = self.db.prepare_cached(&sql).map_err(&failed)?;
+        statement
+            .query_row([&name], |found| Ok(row::state(&name, found)))
+            .optional()
+            .map_err(&failed)?
+            .ok_or(StoreError::NotFound(job))?
+    }
+
+    fn append(&self, job: JobId, draft: &mut Draft) -> Result<(), StoreError> {
+        let failed = StoreError::sqlite("append an event");
+        let name = job.to_string();
+        let sql = "INSERT INTO events (job, seq, at, event) VALUES (?1, ?2, ?3, ?4)";
+        let mut statement = self.db.prepare_cached(sql).map_err(&failed)?;
+        for (at, event) in draft.events.drain(..) {
+            draft.state.last_seq += 1;
+            let event = row::to_json(&name, &event)?;
+            let values = params![name, draft.state.last_seq, row::micros(at), event];
+            statement.execute(values).map_err(&failed)?;
+        }
+        Ok(())
+    }
+
+    fn save(&self, job: JobId, state: &JobState) -> Result<(), StoreError> {
+        let failed = StoreError::sqlite("change a job");
+        let name = job.to_string();
+        let session = &state.session;
+        self.db
+            .prepare_cached(
+                "UPDATE jobs SET status = ?2, started = ?3, completed = ?4, ending = ?5, \
+                 cancel_requested = ?6, sandbox = ?7, usage = ?8, zip_bytes = ?9, last_seq = ?10, \
+                 key_hash = ?11, key_used = ?12, acked = ?13, checkpoint = ?14, \
+                 stdout_bytes = ?15, stderr_bytes = ?16 WHERE id = ?1",
+            )
+            .map_err(&failed)?
+            .execute(params![
+                name,
+                state.status.as_str(),
+                state.started.map(row::micros),
+                state.completed.map(row::micros),
+                row::optional_json(&name, state.ending.as_ref())?,
+                state.cancel_requested,
+                row::optional_json(&name, state.sandbox.as_ref())?,
+                row::optional_json(&name, state.usage.as_ref())?,
+                state.zip_bytes,
+                state.last_seq,
+                session.key_hash,
+                session.key_used,
+                session.acked,
+                row::optional_json(&name, session.checkpoint.as_ref())?,
+                session.stdout_bytes,
+                session.stderr_bytes,
+            ])
+            .map_err(&failed)?;
+        Ok(())
+    }
+
+    fn delete(&mut self, job: JobId) -> Result<(), StoreError> {
+        self.live.remove(&job);
+        self.db
+            .prepare_cached("DELETE FROM jobs WHERE id = ?1")
+            .and_then(|mut statement| statement.execute([job.to_string()]))
+            .map_err(StoreError::sqlite("forget a job"))?;
+        Ok(())
+    }
+}
