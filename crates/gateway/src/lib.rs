@@ -1,1 +1,44 @@
+//! The orchestrator's half of the protocol: the only way in or out of a sandbox.
+//!
+//! One unix socket per job, served as plain HTTP/1.1. Everything that comes in is hostile: bodies
+//! and lines are bounded, and a caller without the session key can do nothing but the first hello.
+//! What a report *means* is the [`Sink`]'s business (`jobs` implements it).
 
+mod key;
+mod routes;
+mod server;
+
+pub use key::KeyState;
+pub use server::{Gateway, OpenError};
+
+use async_trait::async_trait;
+use protocol::{AgentSpec, Hello, Report};
+
+/// Where one job's agent's words go.
+#[async_trait]
+pub trait Sink: Send + Sync + std::fmt::Debug + 'static {
+    /// The agent said hello. `new_key` is the hash of the key it is about to get, to be remembered;
+    /// none if it had one already. The answer is what to do and the highest durable report number.
+    async fn hello(
+        &self,
+        hello: Hello,
+        new_key: Option<[u8; 32]>,
+    ) -> Result<(AgentSpec, u64), SinkError>;
+
+    /// The agent used its key for the first time; to be remembered.
+    async fn key_used(&self) -> Result<(), SinkError>;
+
+    /// Reports, in the order they were sent. The answer is the highest durable number.
+    async fn reports(&self, reports: Vec<Report>) -> Result<u64, SinkError>;
+}
+
+/// Why the sink did not take something.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    /// It makes no sense; sending it again changes nothing.
+    #[error("{0}")]
+    Refused(String),
+    /// It could not be kept now; the agent is to try again.
+    #[error("{0}")]
+    Unavailable(String),
+}

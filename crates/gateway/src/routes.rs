@@ -1,0 +1,166 @@
+//! The three calls.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::{get, post};
+use futures_util::stream;
+use protocol::{Ack, Control, Hello, MAX_BATCH_BYTES, Report, VERSION, Welcome, path};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::key::{self, KeyState};
+use crate::{Sink, SinkError};
+
+/// What the calls of one job share.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    key: Arc<Mutex<KeyState>>,
+    sink: Arc<dyn Sink>,
+    cancelled: watch::Receiver<bool>,
+    closing: CancellationToken,
+}
+
+impl Session {
+    pub(crate) fn new(
+        key: KeyState,
+        sink: Arc<dyn Sink>,
+        cancelled: watch::Receiver<bool>,
+        closing: CancellationToken,
+    ) -> Self {
+        Self { key: Arc::new(Mutex::new(key)), sink, cancelled, closing }
+    }
+
+    fn key(&self) -> KeyState {
+        *self.key.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_key(&self, state: KeyState) {
+        *self.key.lock().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+
+    /// Lets in whoever has the key, and remembers that it was used.
+    async fn admit(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let state = self.key();
+        if !presented(headers).is_some_and(|key| state.accepts(key)) {
+            return Err(Refusal(
+                StatusCode::UNAUTHORIZED,
+                "the session key is missing or wrong".into(),
+            ));
+        }
+        if let KeyState::Given(hash) = state {
+            self.sink.key_used().await?;
+            self.set_key(KeyState::Used(hash));
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn router(session: Session) -> Router {
+    Router::new()
+        .route(path::HELLO, post(hello))
+        .route(path::REPORTS, post(reports))
+        .route(path::CONTROL, get(control))
+        .layer(DefaultBodyLimit::max(MAX_BATCH_BYTES))
+        .with_state(session)
+}
+
+async fn hello(
+    State(session): State<Session>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<Welcome>, Refusal> {
+    let hello: Hello = read(&body)?;
+    if hello.protocol > VERSION {
+        let message = format!("protocol {} is newer than {VERSION}", hello.protocol);
+        return Err(Refusal(StatusCode::BAD_REQUEST, message));
+    }
+    let session_key = if presented(&headers).is_none() && session.key().may_give() {
+        Some(key::generate())
+    } else {
+        session.admit(&headers).await?;
+        None
+    };
+    let hash = session_key.as_deref().map(key::digest);
+    let (spec, acked) = session.sink.hello(hello, hash).await?;
+    if let Some(hash) = hash {
+        session.set_key(KeyState::Given(hash));
+    }
+    Ok(Json(Welcome { session_key, spec, acked }))
+}
+
+async fn reports(
+    State(session): State<Session>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<Ack>, Refusal> {
+    session.admit(&headers).await?;
+    let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let reports: Vec<Report> = lines.map(read).collect::<Result<_, _>>()?;
+    Ok(Json(Ack { acked: session.sink.reports(reports).await? }))
+}
+
+async fn control(State(session): State<Session>, headers: HeaderMap) -> Result<Body, Refusal> {
+    session.admit(&headers).await?;
+    let start = (Said::Nothing, session.cancelled.clone(), session.closing.clone());
+    Ok(Body::from_stream(stream::unfold(start, |(said, mut cancelled, closing)| async move {
+        let message = tokio::select! {
+            () = closing.cancelled() => return None,
+            message = next(said, &mut cancelled) => message,
+        };
+        let said = match message {
+            Control::Ready => Said::Ready,
+            Control::Cancel => Said::Cancel,
+        };
+        let line = serde_json::to_string(&message).map(|line| line + "\n");
+        Some((line, (said, cancelled, closing)))
+    })))
+}
+
+/// What a control stream has said so far.
+enum Said {
+    Nothing,
+    Ready,
+    Cancel,
+}
+
+async fn next(said: Said, cancelled: &mut watch::Receiver<bool>) -> Control {
+    match said {
+        Said::Nothing => Control::Ready,
+        Said::Ready if cancelled.wait_for(|cancel| *cancel).await.is_ok() => Control::Cancel,
+        // There is nothing more to say; the stream stays open until the gateway closes.
+        Said::Ready | Said::Cancel => std::future::pending().await,
+    }
+}
+
+fn presented(headers: &HeaderMap) -> Option<&str> {
+    headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+}
+
+fn read<T: serde::de::DeserializeOwned>(text: &[u8]) -> Result<T, Refusal> {
+    serde_json::from_slice(text)
+        .map_err(|e| Refusal(StatusCode::BAD_REQUEST, format!("not what the protocol says: {e}")))
+}
+
+/// A call that was not taken, as its answer.
+struct Refusal(StatusCode, String);
+
+impl From<SinkError> for Refusal {
+    fn from(error: SinkError) -> Self {
+        match error {
+            SinkError::Refused(text) => Self(StatusCode::UNPROCESSABLE_ENTITY, text),
+            SinkError::Unavailable(text) => Self(StatusCode::SERVICE_UNAVAILABLE, text),
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (self.0, self.1).into_response()
+    }
+}

@@ -1,0 +1,94 @@
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use protocol::SOCKET_NAME;
+use rustix::fs::{AtFlags, Mode, OFlags};
+use tokio::net::UnixListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::routes::{self, Session};
+use crate::{KeyState, Sink};
+
+/// One job's open gateway. Dropping it closes it.
+#[derive(Debug)]
+pub struct Gateway {
+    socket: PathBuf,
+    cancel: watch::Sender<bool>,
+    closing: CancellationToken,
+    server: JoinHandle<()>,
+}
+
+/// Why a gateway could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("open the gateway {}: {source}", socket.display())]
+pub struct OpenError {
+    socket: PathBuf,
+    #[source]
+    source: std::io::Error,
+}
+
+impl Gateway {
+    /// Opens the job's socket in `dir`, which its sandbox sees as `/run/cagent`. After a restart of
+    /// the orchestrator the same call re-makes it and the agent finds it again.
+    ///
+    /// # Errors
+    /// When the socket cannot be made.
+    pub fn open(dir: &Path, key: KeyState, sink: Arc<dyn Sink>) -> Result<Self, OpenError> {
+        let socket = dir.join(SOCKET_NAME);
+        let listener = bind(dir).map_err(|source| OpenError { socket: socket.clone(), source })?;
+        let (cancel, cancelled) = watch::channel(false);
+        let closing = CancellationToken::new();
+        let session = Session::new(key, sink, cancelled, closing.clone());
+        let done = closing.clone().cancelled_owned();
+        let server = tokio::spawn(async move {
+            let serving =
+                axum::serve(listener, routes::router(session)).with_graceful_shutdown(done);
+            if let Err(e) = serving.await {
+                tracing::warn!("a gateway stopped serving: {e}");
+            }
+        });
+        Ok(Self { socket, cancel, closing, server })
+    }
+
+    /// Tells the agent, now or when it next connects, to stop.
+    pub fn cancel(&self) {
+        self.cancel.send_replace(true);
+    }
+
+    /// Closes every connection and removes the socket.
+    pub async fn close(mut self) {
+        self.closing.cancel();
+        // Connections that do not end by themselves are dropped with the task.
+        let patience = std::time::Duration::from_millis(200);
+        if tokio::time::timeout(patience, &mut self.server).await.is_err() {
+            self.server.abort();
+        }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.closing.cancel();
+        self.server.abort();
+        drop(std::fs::remove_file(&self.socket));
+    }
+}
+
+/// Binds by way of the directory's descriptor: a socket's path may have 108 bytes only, a data
+/// directory's may have more.
+fn bind(dir: &Path) -> std::io::Result<UnixListener> {
+    let folder =
+        rustix::fs::open(dir, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    match rustix::fs::unlinkat(&folder, SOCKET_NAME, AtFlags::empty()) {
+        Ok(()) | Err(rustix::io::Errno::NOENT) => {}
+        Err(e) => return Err(e.into()),
+    }
+    let through = format!("/proc/self/fd/{}/{SOCKET_NAME}", folder.as_raw_fd());
+    let listener = UnixListener::bind(&through)?;
+    // The directory decides who reaches it (0700, agentd's); the socket itself is open.
+    rustix::fs::chmodat(&folder, SOCKET_NAME, Mode::from_raw_mode(0o666), AtFlags::empty())?;
+    Ok(listener)
+}

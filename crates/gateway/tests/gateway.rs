@@ -1,0 +1,187 @@
+//! The gateway on a real socket, spoken to by agentd's own client.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use gateway::{Gateway, KeyState, Sink, SinkError};
+use jiff::Timestamp;
+use protocol::{AgentSpec, Client, ClientError, Control, Hello, Report, ReportKind, Verdict};
+use runbook::Runbook;
+use tempfile::TempDir;
+use types::JobId;
+
+/// Remembers what it is told.
+#[derive(Debug, Default)]
+struct Memory {
+    told: Mutex<Told>,
+}
+
+#[derive(Debug, Default)]
+struct Told {
+    key: Option<[u8; 32]>,
+    used: bool,
+    reports: Vec<u64>,
+}
+
+#[async_trait]
+impl Sink for Memory {
+    async fn hello(
+        &self,
+        _: Hello,
+        new_key: Option<[u8; 32]>,
+    ) -> Result<(AgentSpec, u64), SinkError> {
+        let mut told = self.told.lock().unwrap();
+        told.key = new_key.or(told.key);
+        let spec = AgentSpec {
+            job: JobId::generate(),
+            runbook: Runbook { title: None, blocks: vec![] },
+            command_user: None,
+            checkpoint: None,
+        };
+        Ok((spec, told.reports.len() as u64))
+    }
+
+    async fn key_used(&self) -> Result<(), SinkError> {
+        self.told.lock().unwrap().used = true;
+        Ok(())
+    }
+
+    async fn reports(&self, reports: Vec<Report>) -> Result<u64, SinkError> {
+        let mut told = self.told.lock().unwrap();
+        told.reports.extend(reports.iter().map(|report| report.n));
+        Ok(told.reports.len() as u64)
+    }
+}
+
+fn report(n: u64) -> Report {
+    Report { n, at: Timestamp::now(), report: ReportKind::Finished(Verdict::Complete) }
+}
+
+fn status(result: Result<impl std::fmt::Debug, ClientError>) -> u16 {
+    match result {
+        Err(ClientError::Refused { status, .. }) => status.as_u16(),
+        other => panic!("expected a refusal, not {other:?}"),
+    }
+}
+
+struct Setup {
+    dir: TempDir,
+    memory: Arc<Memory>,
+    gateway: Gateway,
+}
+
+impl Setup {
+    fn new() -> Self {
+        let (dir, memory) = (TempDir::new().unwrap(), Arc::new(Memory::default()));
+        let gateway = Gateway::open(dir.path(), KeyState::None, memory.clone()).unwrap();
+        Self { dir, memory, gateway }
+    }
+
+    fn client(&self) -> Client {
+        Client::new(self.dir.path().join(protocol::SOCKET_NAME))
+    }
+}
+
+#[tokio::test]
+async fn an_agent_gets_a_key_and_reports() {
+    let setup = Setup::new();
+    let mut agent = setup.client();
+    agent.hello("1").await.unwrap();
+    assert!(!setup.memory.told.lock().unwrap().used);
+    assert_eq!(agent.report(&[report(1), report(2)]).await.unwrap().acked, 2);
+    assert_eq!(setup.memory.told.lock().unwrap().reports, [1, 2]);
+    assert!(setup.memory.told.lock().unwrap().used);
+}
+
+#[tokio::test]
+async fn without_the_key_nobody_gets_in_once_it_was_used() {
+    let setup = Setup::new();
+    let mut agent = setup.client();
+    assert_eq!(status(setup.client().report(&[report(1)]).await), 401);
+    agent.hello("1").await.unwrap();
+    agent.report(&[]).await.unwrap();
+    let mut command = setup.client();
+    assert_eq!(status(command.hello("1").await), 401);
+    assert_eq!(status(command.report(&[report(1)]).await), 401);
+    assert_eq!(status(command.control().await), 401);
+    assert_eq!(agent.hello("1").await.unwrap().acked, 0);
+    assert_eq!(setup.memory.told.lock().unwrap().reports, [0u64; 0]);
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_hello_can_be_asked_for_again() {
+    let setup = Setup::new();
+    setup.client().hello("1").await.unwrap();
+    let mut agent = setup.client();
+    agent.hello("1").await.unwrap();
+    agent.report(&[report(1)]).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_key_outlives_the_gateway() {
+    let Setup { dir, memory, gateway } = Setup::new();
+    let mut agent = Client::new(dir.path().join(protocol::SOCKET_NAME));
+    agent.hello("1").await.unwrap();
+    agent.report(&[report(1)]).await.unwrap();
+    gateway.close().await;
+    assert!(agent.report(&[report(2)]).await.unwrap_err().is_passing());
+
+    let hash = memory.told.lock().unwrap().key.unwrap();
+    let _again = Gateway::open(dir.path(), KeyState::Used(hash), memory.clone()).unwrap();
+    assert_eq!(agent.hello("1").await.unwrap().acked, 1);
+    assert_eq!(agent.report(&[report(2)]).await.unwrap().acked, 2);
+}
+
+#[tokio::test]
+async fn a_cancel_arrives_also_when_it_was_said_before() {
+    let setup = Setup::new();
+    let mut agent = setup.client();
+    agent.hello("1").await.unwrap();
+    let mut early = agent.control().await.unwrap();
+    assert_eq!(early.next().await.unwrap(), Some(Control::Ready));
+    setup.gateway.cancel();
+    assert_eq!(early.next().await.unwrap(), Some(Control::Cancel));
+    let mut late = agent.control().await.unwrap();
+    assert_eq!(late.next().await.unwrap(), Some(Control::Ready));
+    assert_eq!(late.next().await.unwrap(), Some(Control::Cancel));
+    let more = tokio::time::timeout(Duration::from_millis(50), late.next()).await;
+    assert!(more.is_err(), "the stream stays open and silent: {more:?}");
+    setup.gateway.close().await;
+    assert_eq!(late.next().await.unwrap_or(None), None);
+}
+
+#[tokio::test]
+async fn a_batch_too_large_or_no_json_is_refused() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let setup = Setup::new();
+    let mut agent = setup.client();
+    agent.hello("1").await.unwrap();
+    let data = protocol::Data(vec![b'x'; protocol::MAX_BATCH_BYTES]);
+    let stream = types::Stream::Stdout;
+    let large = ReportKind::Output { step: 1, stream, data };
+    let large = Report { n: 1, at: Timestamp::now(), report: large };
+    assert_eq!(status(agent.report(&[large]).await), 413);
+
+    let socket = setup.dir.path().join(protocol::SOCKET_NAME);
+    let mut raw = tokio::net::UnixStream::connect(socket).await.unwrap();
+    raw.write_all(
+        b"POST /v1/hello HTTP/1.1\r\nHost: g\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno",
+    )
+    .await
+    .unwrap();
+    let mut answer = String::new();
+    raw.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_directory_with_a_long_path_works() {
+    let home = TempDir::new().unwrap();
+    let dir = home.path().join("x".repeat(150));
+    std::fs::create_dir(&dir).unwrap();
+    let gateway = Gateway::open(&dir, KeyState::None, Arc::new(Memory::default())).unwrap();
+    assert!(dir.join(protocol::SOCKET_NAME).exists());
+    gateway.close().await;
+    assert!(!dir.join(protocol::SOCKET_NAME).exists());
+}
