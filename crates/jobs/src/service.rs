@@ -1,9 +1,21 @@
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use engine::Engine;
-use types::{Event, InvalidLimits, JobId, JobRecord, JobStatus, JobSummary, Limits, Mode, Stream};
+use jiff::Timestamp;
+use store::{Draft, Durability, Store, StoreError};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use types::{EventKind, JobId, JobRecord, JobStatus, JobSummary, Stream};
+
+use crate::accept::{self, ScheduleError, ScheduleRequest};
+use crate::folders::{Folders, OpenError};
+use crate::follow::Follower;
+use crate::lifecycle::{self, Input};
+use crate::queue::Queue;
 
 /// How the service is set up.
 #[derive(Clone, Debug)]
@@ -12,88 +24,11 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// One folder per job: `output.zip`, `stdout.log`, `stderr.log`.
     pub output_dir: PathBuf,
-    /// How many jobs may run at one time; 0 admits none (for commands that only look).
+    /// How many jobs may run at one time. 0 is for commands that only look: nothing is admitted
+    /// and nothing an earlier orchestrator left is touched.
     pub concurrency: usize,
     /// How long a finished job is kept.
     pub retention: Duration,
-}
-
-/// What a client asks for.
-#[derive(Clone, Debug)]
-pub struct ScheduleRequest {
-    /// The task.
-    pub prompt: String,
-    /// How to take it.
-    pub mode: Mode,
-    /// Which engine; the first one configured if not said.
-    pub engine: Option<String>,
-    /// What it may use.
-    pub limits: Limits,
-    /// Whether dependency caches go into the ZIP.
-    pub include_caches: bool,
-}
-
-/// Why the service could not start.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The directory cannot be used.
-    #[error("use the directory {}: {source}", path.display())]
-    Directory {
-        /// Which.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// Another orchestrator has it.
-    #[error("another cagent is using the data directory {}{}", path.display(), owner.as_deref().map(|o| format!(" ({o})")).unwrap_or_default())]
-    InUse {
-        /// Which.
-        path: PathBuf,
-        /// What the other one wrote into the lock file: its pid and address.
-        owner: Option<String>,
-    },
-    /// The store could not be opened.
-    #[error("open the store: {0}")]
-    Store(#[source] Box<dyn std::error::Error + Send + Sync>),
-}
-
-/// Why a job was not accepted. Nothing was kept of it.
-#[derive(Debug, thiserror::Error)]
-pub enum ScheduleError {
-    /// The prompt is empty or white space.
-    #[error("the prompt is empty")]
-    EmptyPrompt,
-    /// The prompt is larger than 1 MiB.
-    #[error("the prompt has {bytes} bytes; at most {most} are allowed")]
-    PromptTooLarge {
-        /// What was sent.
-        bytes: usize,
-        /// What is allowed.
-        most: usize,
-    },
-    /// The runbook has a mistake; the text names the line.
-    #[error("the runbook cannot be run: {0}")]
-    BadRunbook(String),
-    /// The prompt is plain language and there is no model to read it.
-    #[error("the prompt is no runbook, and no model is configured to work on plain language")]
-    NoModel,
-    /// No such engine.
-    #[error("there is no engine {asked:?}; available: {}", available.join(", "))]
-    UnknownEngine {
-        /// What was asked for.
-        asked: String,
-        /// What there is.
-        available: Vec<String>,
-    },
-    /// A limit makes no sense.
-    #[error(transparent)]
-    Limits(#[from] InvalidLimits),
-    /// The orchestrator is going down.
-    #[error("the orchestrator is stopping")]
-    Stopping,
-    /// The store failed; the text is for the log, not for the client.
-    #[error("keep the job: {0}")]
-    Store(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// Why a job could not be looked at.
@@ -104,14 +39,23 @@ pub enum JobError {
     NotFound(JobId),
     /// The store failed; the text is for the log, not for the client.
     #[error("read the job: {0}")]
-    Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Store(#[source] StoreError),
+}
+
+impl From<StoreError> for JobError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound(job) => Self::NotFound(job),
+            error => Self::Store(error),
+        }
+    }
 }
 
 /// What a cancel did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cancellation {
-    /// Whether the job will end as `cancelled` because of this call or an earlier one; false if it
-    /// was over already.
+    /// Whether the job ends as `cancelled`, by this call or an earlier one; false if it was over,
+    /// or its result decided, before.
     pub cancelled: bool,
     /// Its status after the call.
     pub status: JobStatus,
@@ -119,74 +63,211 @@ pub struct Cancellation {
 
 /// The service. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Jobs {}
+pub struct Jobs {
+    inner: Arc<Inner>,
+}
 
-#[allow(clippy::todo, clippy::unused_async, unused_variables, reason = "skeleton")]
 impl Jobs {
-    /// Opens the store, picks up what an earlier orchestrator left, starts the queue.
+    /// Takes the data directory, picks up what an earlier orchestrator left, starts the queue.
+    ///
+    /// # Errors
+    /// When the directories or the store cannot be used.
     pub async fn open(config: Config, engines: Vec<Arc<dyn Engine>>) -> Result<Self, OpenError> {
-        todo!()
+        let folders = Folders::open(&config.data_dir, &config.output_dir)?;
+        let store = Store::open(&folders.store())?;
+        let inner = Arc::new(Inner {
+            folders,
+            store,
+            engines,
+            queue: Mutex::new(Queue::new(config.concurrency)),
+            live: Mutex::default(),
+            stopping: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        });
+        if config.concurrency > 0 {
+            inner.recover().await?;
+            inner.tasks.spawn(inner.clone().sweep_for_ever(config.retention));
+        }
+        Ok(Self { inner })
     }
 
-    /// Writes `text` (pid and address) into the lock file, for [`OpenError::InUse`] and for
-    /// commands that look for a running server. `<data_dir>/lock`, one line.
+    /// Writes `text` (pid and address) into the lock file, one line, for [`OpenError::InUse`] and
+    /// for commands that look for a running server.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
     pub fn announce(&self, text: &str) -> std::io::Result<()> {
-        todo!()
+        self.inner.folders.announce(text)
     }
 
     /// Accepts a job. When this returns it is durable.
+    ///
+    /// # Errors
+    /// Says what is wrong with the request; nothing was kept then.
     pub async fn schedule(&self, request: ScheduleRequest) -> Result<JobRecord, ScheduleError> {
-        todo!()
+        let inner = &self.inner;
+        if inner.stopping.is_cancelled() {
+            return Err(ScheduleError::Stopping);
+        }
+        let names: Vec<_> = inner.engines.iter().map(|engine| engine.name()).collect();
+        let spec = accept::accept(request, &names)?;
+        let (job, now) = (JobId::generate(), Timestamp::now());
+        let first = EventKind::Scheduled { mode: spec.mode };
+        inner.store.insert(job, now, spec, first).await?;
+        inner.enliven(job);
+        inner.queue().push(job);
+        inner.pump();
+        Ok(inner.store.job(job).await?)
     }
 
     /// One job.
+    ///
+    /// # Errors
+    /// When there is none, or the store fails.
     pub async fn get(&self, job: JobId) -> Result<JobRecord, JobError> {
-        todo!()
+        Ok(self.inner.store.job(job).await?)
     }
 
     /// Every job, newest first.
+    ///
+    /// # Errors
+    /// When the store fails.
     pub async fn list(&self) -> Result<Vec<JobSummary>, JobError> {
-        todo!()
+        Ok(self.inner.store.jobs().await?)
     }
 
     /// Asks for a job to be cancelled; returns at once, the job ends soon after.
+    ///
+    /// # Errors
+    /// When there is none, or the store fails.
     pub async fn cancel(&self, job: JobId) -> Result<Cancellation, JobError> {
-        todo!()
+        let inner = &self.inner;
+        let change = |draft: &mut Draft| {
+            let before = draft.state.status;
+            // A cancel is possible in every status.
+            drop(lifecycle::apply_to(draft, Input::Cancel));
+            let state = &draft.state;
+            let ends = state.ending.as_ref().map(|ending| ending.status);
+            let cancelled = state.cancel_requested || ends == Some(JobStatus::Cancelled);
+            (before, Cancellation { cancelled, status: state.status })
+        };
+        let (before, cancellation) = inner.change(job, Durability::Full, change).await?;
+        if before == JobStatus::Scheduled {
+            // It holds no slot and has no sandbox: it goes straight to its end.
+            inner.queue().done(job);
+            let this = inner.clone();
+            inner.tasks.spawn(async move { this.conclude(job).await });
+        } else if let Some(live) = inner.live().get(&job) {
+            live.cancel.cancel();
+        }
+        Ok(cancellation)
     }
 
     /// The job's events after `seq`, then those that come.
+    ///
+    /// # Errors
+    /// When there is no such job, or the store fails.
     pub async fn follow(&self, job: JobId, after: u64) -> Result<Follower, JobError> {
-        todo!()
+        let news = self.inner.live().get(&job).map(|live| live.news.subscribe());
+        self.inner.store.job(job).await?;
+        Ok(Follower::new(self.inner.clone(), job, after, news))
     }
 
     /// Where the job's ZIP is, once `JobRecord::zip_bytes` is set.
     #[must_use]
     pub fn zip_path(&self, job: JobId) -> PathBuf {
-        todo!()
+        self.inner.folders.zip(job)
     }
 
     /// Where the whole log of a stream is; the file may not exist yet (then it is empty).
     #[must_use]
     pub fn log_path(&self, job: JobId, stream: Stream) -> PathBuf {
-        todo!()
+        self.inner.folders.log(job, stream)
     }
 
-    /// Stops admitting jobs and returns once nothing is half-written. Sandboxes stay up.
+    /// Stops admitting jobs and returns once nothing is half-written. Sandboxes stay up: the next
+    /// orchestrator on this data directory goes on with them.
     pub async fn stop(&self) {
-        todo!()
+        self.inner.stopping.cancel();
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
     }
 }
 
-/// Reads a job's events as they come. Bounded: it reads the store in pages, so a slow reader costs
-/// nothing.
+/// What everything in this crate shares.
 #[derive(Debug)]
-pub struct Follower {}
+pub(crate) struct Inner {
+    pub(crate) folders: Folders,
+    pub(crate) store: Store,
+    pub(crate) engines: Vec<Arc<dyn Engine>>,
+    pub(crate) stopping: CancellationToken,
+    pub(crate) tasks: TaskTracker,
+    queue: Mutex<Queue>,
+    live: Mutex<HashMap<JobId, Live>>,
+}
 
-#[allow(clippy::todo, clippy::unused_async, clippy::missing_errors_doc, reason = "skeleton")]
-impl Follower {
-    /// The next events, in order, output events with their `text`; `None` after the last one of an
-    /// ended job.
-    pub async fn next(&mut self) -> Result<Option<Vec<Event>>, JobError> {
-        todo!()
+/// What a job has that has not ended.
+#[derive(Debug)]
+pub(crate) struct Live {
+    /// Rings after every change; gone once the job has ended.
+    pub(crate) news: watch::Sender<()>,
+    /// Tells the job's runner that a cancel was accepted.
+    pub(crate) cancel: CancellationToken,
+}
+
+impl Inner {
+    pub(crate) fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn live(&self) -> MutexGuard<'_, HashMap<JobId, Live>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins to tell followers of a job.
+    pub(crate) fn enliven(&self, job: JobId) {
+        let live = Live { news: watch::Sender::new(()), cancel: CancellationToken::new() };
+        self.live().insert(job, live);
+    }
+
+    /// The one way to change a job: in the store, then told to its followers.
+    pub(crate) async fn change<R: Send + 'static>(
+        &self,
+        job: JobId,
+        durability: Durability,
+        change: impl FnOnce(&mut Draft) -> R + Send + 'static,
+    ) -> Result<R, StoreError> {
+        let with_end = move |draft: &mut Draft| (change(draft), draft.state.status.is_final());
+        let (answer, ended) = self.store.update(job, durability, with_end).await?;
+        let mut live = self.live();
+        if ended {
+            // Dropping the bell ends the followers' wait.
+            live.remove(&job);
+        } else if let Some(live) = live.get(&job) {
+            live.news.send_replace(());
+        }
+        Ok(answer)
+    }
+
+    /// Applies what happened to a job. A store that fails or an input that is impossible is logged;
+    /// the answer says whether it took effect.
+    pub(crate) async fn happen(&self, job: JobId, durability: Durability, input: Input) -> bool {
+        let applied =
+            self.change(job, durability, move |draft| lifecycle::apply_to(draft, input)).await;
+        match applied {
+            Ok(Ok(())) => true,
+            Ok(Err(impossible)) => {
+                tracing::debug!(%job, "{impossible}");
+                false
+            }
+            Err(e) => {
+                tracing::error!(%job, "could not record what happened to a job: {e}");
+                false
+            }
+        }
+    }
+
+    pub(crate) fn engine(&self, name: &str) -> Option<Arc<dyn Engine>> {
+        self.engines.iter().find(|engine| engine.name() == name).cloned()
     }
 }

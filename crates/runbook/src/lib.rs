@@ -2,7 +2,19 @@
 //!
 //! Invariant: pure. A runbook is read once, when the job is accepted; everybody after that works
 //! with the typed [`Block`]s.
+//!
+//! Not here: running the blocks (crate `agent`), and deciding what a prompt without blocks is
+//! (crate `jobs`).
 
 mod block;
+mod error;
+mod front_matter;
+mod info;
+mod markdown;
+mod parse;
+mod path;
 
 pub use block::{Block, Program, Runbook, Work};
+pub use error::{Mistake, MistakeKind, ParseError};
+pub use front_matter::declares_runbook;
+pub use parse::MAX_BLOCKS;

@@ -18,6 +18,7 @@ CREATE TABLE jobs (
     key_used         INTEGER NOT NULL DEFAULT 0,
     acked            INTEGER NOT NULL DEFAULT 0,
     checkpoint       TEXT,
+    open_step        INTEGER,                    -- started, its end not reported
     stdout_bytes     INTEGER NOT NULL DEFAULT 0,
     stderr_bytes     INTEGER NOT NULL DEFAULT 0
 ) STRICT;

@@ -35,6 +35,31 @@ pub struct JobState {
     pub session: Session,
 }
 
+impl JobState {
+    /// A job that was just accepted.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            status: JobStatus::Scheduled,
+            started: None,
+            completed: None,
+            ending: None,
+            cancel_requested: false,
+            sandbox: None,
+            usage: None,
+            zip_bytes: None,
+            last_seq: 0,
+            session: Session::default(),
+        }
+    }
+}
+
+impl Default for JobState {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// What the orchestrator must remember of an agent's session.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Session {
@@ -46,6 +71,8 @@ pub struct Session {
     pub acked: u64,
     /// The newest checkpoint of the flow.
     pub checkpoint: Option<serde_json::Value>,
+    /// The step that was started and whose end was not reported.
+    pub open_step: Option<u32>,
     /// How much of the stdout log is recorded, in bytes.
     pub stdout_bytes: u64,
     /// How much of the stderr log is recorded, in bytes.
@@ -54,7 +81,7 @@ pub struct Session {
 
 /// The columns of [`state`], in its order.
 pub(crate) const STATE: &str = "status, started, completed, ending, cancel_requested, sandbox, \
-     usage, zip_bytes, last_seq, key_hash, key_used, acked, checkpoint, stdout_bytes, stderr_bytes";
+     usage, zip_bytes, last_seq, key_hash, key_used, acked, checkpoint, open_step, stdout_bytes, stderr_bytes";
 
 pub(crate) fn state(job: &str, row: &Row<'_>) -> Result<JobState, StoreError> {
     let column = StoreError::sqlite("read a job");
@@ -73,6 +100,7 @@ pub(crate) fn state(job: &str, row: &Row<'_>) -> Result<JobState, StoreError> {
             key_used: row.get("key_used").map_err(&column)?,
             acked: row.get("acked").map_err(&column)?,
             checkpoint: json(job, "checkpoint", row)?,
+            open_step: row.get("open_step").map_err(&column)?,
             stdout_bytes: row.get("stdout_bytes").map_err(&column)?,
             stderr_bytes: row.get("stderr_bytes").map_err(&column)?,
         },

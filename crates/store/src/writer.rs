@@ -256,7 +256,7 @@ impl Inner {
                 "UPDATE jobs SET status = ?2, started = ?3, completed = ?4, ending = ?5, \
                  cancel_requested = ?6, sandbox = ?7, usage = ?8, zip_bytes = ?9, last_seq = ?10, \
                  key_hash = ?11, key_used = ?12, acked = ?13, checkpoint = ?14, \
-                 stdout_bytes = ?15, stderr_bytes = ?16 WHERE id = ?1",
+                 open_step = ?15, stdout_bytes = ?16, stderr_bytes = ?17 WHERE id = ?1",
             )
             .map_err(&failed)?
             .execute(params![
@@ -274,6 +274,7 @@ impl Inner {
                 session.key_used,
                 session.acked,
                 row::optional_json(&name, session.checkpoint.as_ref())?,
+                session.open_step,
                 session.stdout_bytes,
                 session.stderr_bytes,
             ])

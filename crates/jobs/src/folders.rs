@@ -1,0 +1,106 @@
+use std::fs::{File, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use types::{JobId, Stream};
+
+/// Where everything lies. Holds the lock on the data directory as long as it lives.
+///
+/// ```text
+/// <data>/lock       held by the orchestrator; one line: who and where
+/// <data>/cagent.db  the store
+/// <output>/<job>/   output.zip, stdout.log, stderr.log
+/// ```
+#[derive(Clone, Debug)]
+pub(crate) struct Folders {
+    data: PathBuf,
+    output: PathBuf,
+    lock: Arc<File>,
+}
+
+/// Why the service could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The directory cannot be used.
+    #[error("use the directory {}: {source}", path.display())]
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Another orchestrator has it.
+    #[error(
+        "another cagent is using the data directory {}{}; stop it, use it with --server, or choose another --data-dir",
+        path.display(),
+        owner.as_deref().map(|owner| format!(" ({owner})")).unwrap_or_default()
+    )]
+    InUse {
+        /// Which.
+        path: PathBuf,
+        /// What the other one wrote into the lock file.
+        owner: Option<String>,
+    },
+    /// The store could not be opened.
+    #[error("open the store: {0}")]
+    Store(#[from] store::StoreError),
+}
+
+impl Folders {
+    /// Makes the directories and takes the lock.
+    pub(crate) fn open(data: &Path, output: &Path) -> Result<Self, OpenError> {
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source| OpenError::Directory { path, source }
+        };
+        make_private(data).map_err(failed(data))?;
+        std::fs::create_dir_all(output).map_err(failed(output))?;
+        let path = data.join("lock");
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(false);
+        let mut lock = options.open(&path).map_err(failed(&path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut owner = String::new();
+                let read = lock.read_to_string(&mut owner);
+                let owner = read.ok().map(|_| owner.trim().to_owned()).filter(|o| !o.is_empty());
+                return Err(OpenError::InUse { path: data.into(), owner });
+            }
+            Err(TryLockError::Error(source)) => return Err(OpenError::Directory { path, source }),
+        }
+        Ok(Self { data: data.into(), output: output.into(), lock: Arc::new(lock) })
+    }
+
+    /// Writes who has the lock and where to find them.
+    pub(crate) fn announce(&self, text: &str) -> std::io::Result<()> {
+        let mut lock = &*self.lock;
+        lock.set_len(0)?;
+        lock.rewind()?;
+        writeln!(lock, "{text}")?;
+        lock.flush()
+    }
+
+    pub(crate) fn store(&self) -> PathBuf {
+        self.data.join("cagent.db")
+    }
+
+    pub(crate) fn of_job(&self, job: JobId) -> PathBuf {
+        self.output.join(job.to_string())
+    }
+
+    pub(crate) fn zip(&self, job: JobId) -> PathBuf {
+        self.of_job(job).join("output.zip")
+    }
+
+    pub(crate) fn log(&self, job: JobId, stream: Stream) -> PathBuf {
+        self.of_job(job).join(format!("{}.log", stream.as_str()))
+    }
+}
+
+/// Prompts and results are nobody else's business.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}

@@ -1,0 +1,83 @@
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use types::{Event, EventKind, JobId};
+
+use crate::service::{Inner, JobError};
+
+/// Events read at one time. An output event carries at most 64 KiB of text, so a reader holds at
+/// most 4 MiB.
+const PAGE: u32 = 64;
+
+/// Reads a job's events as they come. It reads the store in pages, so a slow reader costs nothing.
+#[derive(Debug)]
+pub struct Follower {
+    inner: Arc<Inner>,
+    job: JobId,
+    after: u64,
+    /// None once nothing more can come.
+    news: Option<watch::Receiver<()>>,
+    ended: bool,
+}
+
+impl Follower {
+    pub(crate) fn new(
+        inner: Arc<Inner>,
+        job: JobId,
+        after: u64,
+        news: Option<watch::Receiver<()>>,
+    ) -> Self {
+        Self { inner, job, after, news, ended: false }
+    }
+
+    /// The next events, in order, output events with their `text`; `None` after the last one of a
+    /// job that has ended.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn next(&mut self) -> Result<Option<Vec<Event>>, JobError> {
+        while !self.ended {
+            if let Some(news) = &mut self.news {
+                news.mark_unchanged();
+            }
+            let events = self.inner.store.events(self.job, self.after, PAGE).await?;
+            if let Some(last) = events.last() {
+                self.after = last.seq;
+                self.ended = matches!(last.event, EventKind::Ended { .. });
+                return Ok(Some(self.with_text(events).await));
+            }
+            match &mut self.news {
+                Some(news) => {
+                    if news.changed().await.is_err() {
+                        // The bell is gone: look once more, then it is over.
+                        self.news = None;
+                    }
+                }
+                None => self.ended = true,
+            }
+        }
+        Ok(None)
+    }
+
+    async fn with_text(&self, events: Vec<Event>) -> Vec<Event> {
+        if !events.iter().any(|event| matches!(event.event, EventKind::Output { .. })) {
+            return events;
+        }
+        let (inner, job) = (self.inner.clone(), self.job);
+        let fill = move || events.into_iter().map(|event| fill(&inner, job, event)).collect();
+        tokio::task::spawn_blocking(fill).await.unwrap_or_default()
+    }
+}
+
+fn fill(inner: &Inner, job: JobId, mut event: Event) -> Event {
+    if let EventKind::Output { stream, offset, bytes, text, .. } = &mut event.event {
+        let mut buffer = vec![0; usize::try_from(*bytes).unwrap_or(0)];
+        let read = File::open(inner.folders.log(job, *stream))
+            .and_then(|file| file.read_exact_at(&mut buffer, *offset));
+        // A log that was swept away in between has no text any more.
+        *text = read.ok().map(|()| String::from_utf8_lossy(&buffer).into_owned());
+    }
+    event
+}

@@ -1,0 +1,58 @@
+//! What an earlier orchestrator left: jobs go on where they were, and what no job owns goes away.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use engine::SandboxState;
+use types::{JobId, JobStatus};
+
+use crate::folders::OpenError;
+use crate::service::Inner;
+
+impl Inner {
+    /// Compares the store with the engines. Jobs that had begun keep their slots, also if there are
+    /// more of them than slots now; those that had not wait in their old order.
+    pub(crate) async fn recover(self: &Arc<Self>) -> Result<(), OpenError> {
+        let mut sandboxes = self.sandboxes().await;
+        for job in self.store.unfinished().await? {
+            self.enliven(job.id);
+            let found = sandboxes.remove(&job.id).map(|(_, state)| state);
+            if job.status == JobStatus::Scheduled {
+                self.queue().push(job.id);
+            } else {
+                tracing::info!(job = %job.id, "goes on with a job that was {}", job.status);
+                if self.store.job(job.id).await?.cancel_requested
+                    && let Some(live) = self.live().get(&job.id)
+                {
+                    live.cancel.cancel();
+                }
+                self.queue().adopt(job.id);
+                self.spawn(job.id, found);
+            }
+        }
+        for (job, (engine, _)) in sandboxes {
+            tracing::info!(%job, "removes a sandbox that no job owns");
+            if let Some(engine) = self.engine(engine)
+                && let Err(e) = engine.remove(job).await
+            {
+                tracing::error!(%job, "could not remove it: {e}");
+            }
+        }
+        self.pump();
+        Ok(())
+    }
+
+    async fn sandboxes(&self) -> HashMap<JobId, (&'static str, SandboxState)> {
+        let mut found = HashMap::new();
+        for engine in &self.engines {
+            match engine.list().await {
+                Ok(list) => {
+                    found
+                        .extend(list.into_iter().map(|(job, state)| (job, (engine.name(), state))));
+                }
+                Err(e) => tracing::error!("could not list the {} sandboxes: {e}", engine.name()),
+            }
+        }
+        found
+    }
+}
