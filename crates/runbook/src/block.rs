@@ -14,7 +14,8 @@ pub struct Runbook {
 pub struct Block {
     /// Line of the opening fence, from 1.
     pub line: u32,
-    /// For people: the nearest heading above, or the first line of the code.
+    /// For people: the heading above for the first thing run beneath it, else the first line of the
+    /// code; a file's path.
     pub title: String,
     /// What to do.
     pub work: Work,

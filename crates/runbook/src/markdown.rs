@@ -22,9 +22,9 @@ pub(crate) struct Fence {
     /// The lines between the fences, without the indentation of the list they stand in; every
     /// line ends with `\n`.
     pub(crate) content: String,
-    /// The opening fence: backticks or tildes.
-    pub(crate) fence: String,
-    /// Whether there is a closing fence. CommonMark also ends a block where its list item or the
+    /// The backticks or tildes of the opening fence.
+    pub(crate) marks: String,
+    /// Whether there is a closing fence. The parser also ends a block where its list item or the
     /// document ends; then nobody can tell which lines were meant to be run.
     pub(crate) closed: bool,
 }
@@ -95,7 +95,7 @@ impl Parts<'_> {
             line: self.lines.at(range.start),
             info: info.to_owned(),
             content: String::new(),
-            fence: source.chars().take_while(|c| *c == mark).collect(),
+            marks: source.chars().take_while(|c| *c == mark).collect(),
             closed: false,
         };
         let mut end = range.start + opening;

@@ -90,7 +90,7 @@ impl Reader {
 fn read_block(fence: Fence) -> Result<Option<Work>, MistakeKind> {
     let info = Info::read(&fence.info)?;
     if !fence.closed {
-        return Err(MistakeKind::UnclosedFence(fence.fence));
+        return Err(MistakeKind::UnclosedFence(fence.marks));
     }
     if info.file.is_some() {
         return file(info, fence.content).map(Some);
