@@ -1,0 +1,7 @@
+//! The real `ts` with the real Node from PATH, on small trees of files.
+
+mod build;
+mod process;
+mod resolution;
+mod support;
+mod syntax;

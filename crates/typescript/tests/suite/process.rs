@@ -1,0 +1,127 @@
+//! What a script shares with the world: arguments, streams, exit codes, stack traces, children.
+
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Stdio;
+
+use crate::support::{Done, Tree, text};
+
+#[test]
+fn arguments_are_the_scripts_own() {
+    let tree = Tree::of(&[("main.ts", "console.log(JSON.stringify(process.argv.slice(1)))")]);
+    let printed = tree.run(&["main.ts", "--as", "-x", "", "a b"]).good();
+    assert_eq!(printed, format!(r#"["{}","--as","-x","","a b"]"#, tree.path("main.ts").display()));
+}
+
+#[test]
+fn the_exit_code_is_nodes() {
+    let tree = Tree::of(&[
+        ("exit.ts", "process.exit(7 as number)"),
+        ("code.ts", "export {}; process.exitCode = 3"),
+        ("stuck.ts", "await new Promise(() => {})"),
+    ]);
+    let codes = ["exit.ts", "code.ts", "stuck.ts"].map(|file| tree.run(&[file]).code);
+    assert_eq!(codes, [Some(7), Some(3), Some(13)]);
+}
+
+#[test]
+fn stdin_passes_through() {
+    let tree = Tree::of(&[(
+        "main.ts",
+        "let all = ''; for await (const part of process.stdin) all += part; console.log(all.length)",
+    )]);
+    let mut command = tree.command(env!("CARGO_BIN_EXE_ts"));
+    command.args(["run", "main.ts"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(&[b'x'; 200_000]).unwrap();
+    assert_eq!(Done::from(child.wait_with_output().unwrap()).good(), "200000");
+}
+
+#[test]
+fn stack_traces_show_the_typescript() {
+    let body = "interface A {\n  a: number;\n}\nenum E { X }\nfunction boom(): never {\n  throw new Error('boom');\n}\n";
+    let tree = Tree::of(&[("steps/1", &format!("{body}boom();"))]);
+    let module = Tree::of(&[("steps/1", &format!("{body}export {{}};\nboom();"))]);
+    for tree in [tree, module] {
+        let as_path = tree.path("work/step-1.ts");
+        let stderr = tree.run(&["--as", text(&as_path), "steps/1"]).bad(1);
+        assert!(stderr.contains(&format!("at boom ({}:6:9)", as_path.display())), "{stderr}");
+        assert!(!stderr.contains("data:"), "{stderr}");
+    }
+}
+
+#[test]
+fn stack_traces_of_imported_files_show_the_typescript() {
+    let tree = Tree::of(&[
+        ("main.ts", "import { boom } from './lib'; boom()"),
+        ("lib.ts", "type A = 1;\n\nexport function boom() {\n  throw new Error('x' as string) }"),
+    ]);
+    let stderr = tree.run(&["main.ts"]).bad(1);
+    assert!(stderr.contains(&format!("({}:4:9)", tree.path("lib.ts").display())), "{stderr}");
+}
+
+#[test]
+fn forks_and_workers_speak_typescript_too() {
+    let tree = Tree::of(&[
+        ("child.ts", "enum E { A = 4 } process.send!(E.A)"),
+        (
+            "worker.ts",
+            "import { parentPort } from 'node:worker_threads'; parentPort!.postMessage(5 as number)",
+        ),
+        (
+            "main.ts",
+            "import { fork } from 'node:child_process';
+             import { once } from 'node:events';
+             import { Worker } from 'node:worker_threads';
+             const [a] = await once(fork(new URL('./child.ts', import.meta.url)), 'message');
+             const [b] = await once(new Worker(new URL('./worker.ts', import.meta.url)), 'message');
+             console.log(a, b);",
+        ),
+    ]);
+    assert_eq!(tree.run(&["main.ts"]).good(), "4 5");
+}
+
+#[test]
+fn a_script_may_fork_itself() {
+    let tree = Tree::of(&[(
+        "steps/1",
+        "if (process.send) process.send(6 as number); else require('child_process').fork(__filename).on('message', (m: number) => console.log(m))",
+    )]);
+    let as_path = tree.path("work.ts");
+    assert_eq!(tree.run(&["--as", text(&as_path), "steps/1"]).good(), "6");
+}
+
+#[test]
+fn without_node_it_says_so() {
+    let tree = Tree::of(&[("main.ts", "")]);
+    let mut command = tree.command(env!("CARGO_BIN_EXE_ts"));
+    let stderr = Done::of(command.args(["run", "main.ts"]).env("PATH", tree.path(""))).bad(127);
+    assert!(stderr.contains("install Node"), "{stderr}");
+}
+
+#[test]
+fn an_old_node_is_refused() {
+    let tree = Tree::of(&[("main.ts", ""), ("node", "#!/bin/sh\necho v16.20.2\n")]);
+    let node = tree.path("node");
+    std::fs::set_permissions(node, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = tree.command(env!("CARGO_BIN_EXE_ts"));
+    let stderr = Done::of(command.args(["run", "main.ts"]).env("PATH", tree.path(""))).bad(127);
+    assert!(stderr.contains("v16.20.2") && stderr.contains("18.19"), "{stderr}");
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let stderr = Tree::of(&[]).run(&["nowhere.ts"]).bad(1);
+    assert!(stderr.contains("cannot read") && stderr.contains("nowhere.ts"), "{stderr}");
+}
+
+#[test]
+fn a_wrong_command_line_shows_the_usage() {
+    let tree = Tree::of(&[]);
+    for args in [&[][..], &["dance"], &["run"], &["run", "--fast", "a.ts"], &["build", "src"]] {
+        let stderr = tree.ts(args).bad(2);
+        assert!(stderr.contains("ts run [--as PATH]"), "{args:?}: {stderr}");
+    }
+    assert!(tree.ts(&["--help"]).good().contains("ts build"));
+    assert_eq!(tree.ts(&["--version"]).good(), concat!("ts ", env!("CARGO_PKG_VERSION")));
+}
