@@ -2,6 +2,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+use store::StoreError;
 use tokio::sync::watch;
 use types::{Event, EventKind, JobId};
 
@@ -46,7 +47,7 @@ impl Follower {
             if let Some(last) = events.last() {
                 self.after = last.seq;
                 self.ended = matches!(last.event, EventKind::Ended { .. });
-                return Ok(Some(self.with_text(events).await));
+                return Ok(Some(self.with_text(events).await?));
             }
             match &mut self.news {
                 Some(news) => {
@@ -61,13 +62,13 @@ impl Follower {
         Ok(None)
     }
 
-    async fn with_text(&self, events: Vec<Event>) -> Vec<Event> {
+    async fn with_text(&self, events: Vec<Event>) -> Result<Vec<Event>, JobError> {
         if !events.iter().any(|event| matches!(event.event, EventKind::Output { .. })) {
-            return events;
+            return Ok(events);
         }
         let (inner, job) = (self.inner.clone(), self.job);
         let fill = move || events.into_iter().map(|event| fill(&inner, job, event)).collect();
-        tokio::task::spawn_blocking(fill).await.unwrap_or_default()
+        tokio::task::spawn_blocking(fill).await.map_err(|_| JobError::Store(StoreError::Closed))
     }
 }
 

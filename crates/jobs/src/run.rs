@@ -196,7 +196,10 @@ impl Inner {
         let forced = async {
             cancel.cancelled().await;
             attached.gateway.cancel();
-            tokio::time::sleep(CANCEL_GRACE).await;
+            // Before its agent is there, nothing runs that could be stopped gently.
+            if attached.sink.is_connected() {
+                tokio::time::sleep(CANCEL_GRACE).await;
+            }
             Ending::cancelled()
         };
         tokio::select! {

@@ -71,6 +71,10 @@ impl JobSink {
         drop(self.connected.subscribe().wait_for(|connected| *connected).await);
     }
 
+    pub(crate) fn is_connected(&self) -> bool {
+        *self.connected.borrow()
+    }
+
     fn decide(&self, ending: Ending) {
         self.verdict.send_if_modified(|verdict| {
             let first = verdict.is_none();

@@ -1,0 +1,50 @@
+// The list of jobs, refreshed. Everything a job wrote goes in as text, never as HTML.
+"use strict";
+
+const REFRESH_MS = 2000;
+const FINAL = ["complete", "error", "cancelled"];
+const rows = document.getElementById("jobs");
+const note = document.getElementById("note");
+
+function cell(row, ...content) {
+  const td = document.createElement("td");
+  td.append(...content);
+  row.append(td);
+  return td;
+}
+
+function link(path, text) {
+  const a = document.createElement("a");
+  a.href = path;
+  a.textContent = text;
+  return a;
+}
+
+function row(job) {
+  const tr = document.createElement("tr");
+  const id = encodeURIComponent(job.job_id);
+  cell(tr, link(`/job/${id}`, job.job_id));
+  const status = cell(tr, job.reason ? `${job.status} (${job.reason})` : job.status);
+  if (FINAL.includes(job.status)) status.className = job.status;
+  if (job.error) status.title = job.error;
+  cell(tr, new Date(job.created).toLocaleString());
+  const results = [link(`/logs/${id}/stdout`, "stdout"), link(`/logs/${id}/stderr`, "stderr")];
+  if (FINAL.includes(job.status)) results.push(link(`/download/${id}`, "ZIP"));
+  cell(tr, ...results);
+  return tr;
+}
+
+async function refresh() {
+  try {
+    const answer = await fetch("/jobs");
+    if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
+    const { jobs } = await answer.json();
+    rows.replaceChildren(...jobs.map(row));
+    note.textContent = jobs.length ? "" : "No jobs yet. POST one to /schedule; the docs say how.";
+  } catch (error) {
+    note.textContent = `Cannot read the jobs: ${error.message}`;
+  }
+  setTimeout(refresh, REFRESH_MS);
+}
+
+refresh();

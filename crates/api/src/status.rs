@@ -1,0 +1,222 @@
+//! What is known of jobs: one in short, one in full, all of them.
+
+use std::path::Path;
+
+use axum::Json;
+use axum::extract::State;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use types::{Ending, JobId, JobRecord, JobStatus, Limits, Mode, Reason, SandboxReport, Usage};
+use utoipa::ToSchema;
+
+use crate::Api;
+use crate::extract::JobPath;
+use crate::links::{self, Links};
+use crate::problem::{CommonProblems, JobProblems, Problem};
+
+/// A job in short.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Status {
+    /// Its id.
+    pub job_id: JobId,
+    /// Where it is in its life.
+    pub status: JobStatus,
+    /// Why it ended, for programs; null until it is over.
+    #[schema(required = true)]
+    pub reason: Option<Reason>,
+    /// Where its ZIP is on the server; null until there is one.
+    #[schema(required = true)]
+    pub output: Option<String>,
+    /// Where its ZIP can be downloaded, as a path of this server; null until there is one.
+    #[schema(required = true)]
+    pub download_link: Option<String>,
+    /// Where its logs can be read, as a path of this server.
+    pub logs_link: String,
+}
+
+/// Every job, newest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct JobList {
+    /// The jobs.
+    pub jobs: Vec<JobSummary>,
+}
+
+/// One line of the list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct JobSummary {
+    /// Its id.
+    pub job_id: JobId,
+    /// Where it is in its life.
+    pub status: JobStatus,
+    /// When it was accepted.
+    #[schema(value_type = String, format = "date-time")]
+    pub created: Timestamp,
+    /// When its sandbox began to be made.
+    #[schema(value_type = Option<String>, format = "date-time", required = true)]
+    pub started: Option<Timestamp>,
+    /// When it was over.
+    #[schema(value_type = Option<String>, format = "date-time", required = true)]
+    pub completed: Option<Timestamp>,
+    /// Why it ended, for programs; null until it is over.
+    #[schema(required = true)]
+    pub reason: Option<Reason>,
+    /// Why it ended, for people; null until it is over, and for `complete`.
+    #[schema(required = true)]
+    pub error: Option<String>,
+}
+
+/// Everything known of a job but its events and its logs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Job {
+    /// Its id.
+    pub job_id: JobId,
+    /// Where it is in its life.
+    pub status: JobStatus,
+    /// Why it ended, for programs; null until it is over.
+    #[schema(required = true)]
+    pub reason: Option<Reason>,
+    /// Why it ended, for people; null until it is over, and for `complete`.
+    #[schema(required = true)]
+    pub error: Option<String>,
+    /// Exit code of the step that decided; null until it is over, and where none did.
+    #[schema(required = true)]
+    pub exit_code: Option<i32>,
+    /// What it waits for a person to do; always null in this version.
+    #[schema(required = true)]
+    pub waiting: Option<String>,
+    /// When it was accepted.
+    #[schema(value_type = String, format = "date-time")]
+    pub created: Timestamp,
+    /// When its sandbox began to be made.
+    #[schema(value_type = Option<String>, format = "date-time", required = true)]
+    pub started: Option<Timestamp>,
+    /// When it was over.
+    #[schema(value_type = Option<String>, format = "date-time", required = true)]
+    pub completed: Option<Timestamp>,
+    /// Whether somebody asked for it to be cancelled.
+    pub cancel_requested: bool,
+    /// The task, word for word.
+    pub prompt: String,
+    /// How it is run.
+    pub mode: Mode,
+    /// The engine that makes its sandbox.
+    pub engine: String,
+    /// What it may use.
+    pub limits: Limits,
+    /// Whether dependency caches go into the ZIP too.
+    pub include_caches: bool,
+    /// How its sandbox is protected; null until there is one.
+    #[schema(required = true)]
+    pub sandbox: Option<SandboxReport>,
+    /// What it used; null until its sandbox is gone.
+    #[schema(required = true)]
+    pub usage: Option<Usage>,
+    /// The `seq` of its newest event.
+    pub last_seq: u64,
+    /// Where its ZIP is on the server; null until there is one.
+    #[schema(required = true)]
+    pub output: Option<String>,
+    /// Size of its ZIP in bytes; null until there is one.
+    #[schema(required = true)]
+    pub zip_bytes: Option<u64>,
+    /// Where its things are on this server.
+    pub links: Links,
+}
+
+impl Status {
+    fn new(record: &JobRecord, zip: &Path) -> Self {
+        let has_zip = record.zip_bytes.is_some();
+        Self {
+            job_id: record.id,
+            status: record.status,
+            reason: over(record.status, record.ending.as_ref()).map(|ending| ending.reason),
+            output: has_zip.then(|| zip.display().to_string()),
+            download_link: has_zip.then(|| links::download(record.id)),
+            logs_link: links::logs(record.id),
+        }
+    }
+}
+
+impl From<types::JobSummary> for JobSummary {
+    fn from(summary: types::JobSummary) -> Self {
+        let ending = over(summary.status, summary.ending.as_ref());
+        Self {
+            job_id: summary.id,
+            status: summary.status,
+            created: summary.created,
+            started: summary.started,
+            completed: summary.completed,
+            reason: ending.map(|ending| ending.reason),
+            error: ending.and_then(|ending| ending.error.clone()),
+        }
+    }
+}
+
+impl Job {
+    fn new(record: JobRecord, zip: &Path) -> Self {
+        let JobRecord { id, spec, status, ending, zip_bytes, .. } = record;
+        let ending = over(status, ending.as_ref());
+        Self {
+            job_id: id,
+            status,
+            reason: ending.map(|ending| ending.reason),
+            error: ending.and_then(|ending| ending.error.clone()),
+            exit_code: ending.and_then(|ending| ending.exit_code),
+            waiting: None,
+            created: record.created,
+            started: record.started,
+            completed: record.completed,
+            cancel_requested: record.cancel_requested,
+            prompt: spec.prompt,
+            mode: spec.mode,
+            engine: spec.engine,
+            limits: spec.limits,
+            include_caches: spec.include_caches,
+            sandbox: record.sandbox,
+            usage: record.usage,
+            last_seq: record.last_seq,
+            output: zip_bytes.map(|_| zip.display().to_string()),
+            zip_bytes,
+            links: Links::new(id, zip_bytes.is_some()),
+        }
+    }
+}
+
+/// How a job ended. While it is still being packaged the store knows already; a client does not,
+/// so that a `reason` always stands beside a final status.
+fn over(status: JobStatus, ending: Option<&Ending>) -> Option<&Ending> {
+    ending.filter(|_| status.is_final())
+}
+
+/// A job in short
+#[utoipa::path(get, path = "/status/{id}", tag = "jobs",
+    params(("id" = JobId, Path, description = "The job")),
+    responses((status = 200, description = "Where the job is", body = Status), JobProblems))]
+pub(crate) async fn status(
+    State(api): State<Api>,
+    JobPath(id): JobPath,
+) -> Result<Json<Status>, Problem> {
+    let record = api.jobs.get(id).await?;
+    Ok(Json(Status::new(&record, &api.jobs.zip_path(id))))
+}
+
+/// Every job, newest first
+#[utoipa::path(get, path = "/jobs", tag = "jobs", operation_id = "jobs",
+    responses((status = 200, description = "The jobs that are kept", body = JobList),
+        CommonProblems))]
+pub(crate) async fn list(State(api): State<Api>) -> Result<Json<JobList>, Problem> {
+    let jobs = api.jobs.list().await?;
+    Ok(Json(JobList { jobs: jobs.into_iter().map(JobSummary::from).collect() }))
+}
+
+/// Everything known of a job
+#[utoipa::path(get, path = "/job/{id}", tag = "jobs",
+    params(("id" = JobId, Path, description = "The job")),
+    responses((status = 200, description = "The job", body = Job), JobProblems))]
+pub(crate) async fn job(
+    State(api): State<Api>,
+    JobPath(id): JobPath,
+) -> Result<Json<Job>, Problem> {
+    let record = api.jobs.get(id).await?;
+    Ok(Json(Job::new(record, &api.jobs.zip_path(id))))
+}

@@ -1,0 +1,9 @@
+//! The router on the real service, store and gateways, with the fake engine: a scripted agent
+//! speaks the real protocol in place of agentd.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
+
+mod calls;
+mod pages;
+mod refusals;
+mod support;

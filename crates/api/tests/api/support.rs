@@ -1,0 +1,198 @@
+//! A server without a socket, and an agent that does what a prompt's code says.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::{ApiConfig, Code, Problem};
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use engine::FakeEngine;
+use jiff::Timestamp;
+use jobs::{Config, Jobs};
+use protocol::{Client, Control, Data, Report, ReportKind, Verdict};
+use runbook::{Runbook, Work};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+use types::{EventKind, JobId, StepKind, StepOutcome, Stream};
+
+/// Far above what anything here may take; reaching it means that something hangs.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Writes "hello" to stdout and bytes that are no text to stderr, then succeeds.
+pub(crate) const HELLO: &str = "# Hello\n\n```bash\necho hello\n```\n";
+
+/// Begins a step and waits to be cancelled.
+pub(crate) const WAIT: &str = "# Wait\n\n```bash\nwait\n```\n";
+
+pub(crate) struct Server {
+    _home: TempDir,
+    pub(crate) jobs: Jobs,
+    pub(crate) closing: CancellationToken,
+    router: Router,
+}
+
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Server {
+    pub(crate) async fn new() -> Self {
+        let home = TempDir::new().unwrap();
+        let engine = FakeEngine::with_agent(Arc::new(|_, gateway| tokio::spawn(agent(gateway))));
+        let config = Config {
+            data_dir: home.path().join("data"),
+            output_dir: home.path().join("output"),
+            concurrency: 4,
+            retention: Duration::from_secs(86_400),
+        };
+        let jobs = Jobs::open(config, vec![Arc::new(engine.unwrap())]).await.unwrap();
+        let closing = CancellationToken::new();
+        let config = ApiConfig { engines: vec!["fake".into()], closing: closing.clone() };
+        let router = api::router(jobs.clone(), config);
+        Self { _home: home, jobs, closing, router }
+    }
+
+    /// Sends a request, with a good `Host` unless it has one.
+    pub(crate) async fn send(&self, mut request: Request<Body>) -> Answer {
+        let host = axum::http::HeaderValue::from_static("localhost:8000");
+        request.headers_mut().entry("host").or_insert(host);
+        let answer = async {
+            let (head, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
+            let body = to_bytes(body, usize::MAX).await.unwrap();
+            Answer { status: head.status, headers: head.headers, body }
+        };
+        tokio::time::timeout(PATIENCE, answer).await.expect("an answer with an end")
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(request(Method::GET, path, &[], "")).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        let json = [("content-type", "application/json")];
+        self.send(request(Method::POST, path, &json, &body.to_string())).await
+    }
+
+    pub(crate) async fn schedule(&self, prompt: &str) -> JobId {
+        let scheduled: api::Scheduled =
+            self.post("/schedule", &json!({ "prompt": prompt })).await.read();
+        scheduled.job_id
+    }
+
+    /// Schedules the prompt and waits for its end.
+    pub(crate) async fn run(&self, prompt: &str) -> JobId {
+        let job = self.schedule(prompt).await;
+        self.until(job, |_| false).await;
+        job
+    }
+
+    /// Schedules [`WAIT`] and waits until its step runs.
+    pub(crate) async fn running(&self) -> JobId {
+        let job = self.schedule(WAIT).await;
+        self.until(job, |event| matches!(event, EventKind::StepStarted { .. })).await;
+        job
+    }
+
+    /// Waits for an event, or the job's end.
+    pub(crate) async fn until(&self, job: JobId, wanted: impl Fn(&EventKind) -> bool) {
+        let mut follower = self.jobs.follow(job, 0).await.unwrap();
+        let seen = async {
+            while let Some(page) = follower.next().await.unwrap() {
+                if page.iter().any(|event| wanted(&event.event)) {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, seen).await.expect("it happens");
+    }
+}
+
+impl Answer {
+    /// The JSON of a good answer.
+    pub(crate) fn read<T: DeserializeOwned>(&self) -> T {
+        assert_eq!(self.status, 200, "{}", self.text());
+        assert_eq!(self.header("content-type"), "application/json");
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// The problem of a refusal, which must be one in every respect.
+    pub(crate) fn problem(&self, code: Code) -> Problem {
+        assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.text());
+        let problem: Problem = serde_json::from_slice(&self.body).unwrap();
+        assert_eq!(problem.code, code, "{problem:?}");
+        assert_eq!(self.status, code.status(), "{problem:?}");
+        assert_eq!(problem.status, code.status().as_u16(), "{problem:?}");
+        assert_eq!(self.header("x-content-type-options"), "nosniff");
+        problem
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+pub(crate) fn request(
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Request<Body> {
+    let mut request = Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(Body::from(body.to_owned())).unwrap()
+}
+
+async fn agent(gateway: PathBuf) -> i32 {
+    let mut client = Client::new(gateway.join(protocol::SOCKET_NAME));
+    let spec = client.hello("test").await.unwrap().spec;
+    let step = 1;
+    let kind = StepKind::Bash;
+    let started = ReportKind::StepStarted { step, kind, title: "step".into(), line: 3 };
+    let waits = code(&spec.runbook).trim() == "wait";
+    if waits {
+        report(&mut client, 1, vec![started]).await;
+        let mut controls = client.control().await.unwrap();
+        while controls.next().await.unwrap() != Some(Control::Cancel) {}
+        report(&mut client, 2, vec![ReportKind::Finished(Verdict::Cancelled)]).await;
+    } else {
+        let output =
+            |stream, bytes: &[u8]| ReportKind::Output { step, stream, data: Data(bytes.to_vec()) };
+        let (outcome, exit_code) = (StepOutcome::Ok, Some(0));
+        let reports = vec![
+            started,
+            output(Stream::Stdout, b"hello\n"),
+            output(Stream::Stderr, b"\xff\n"),
+            ReportKind::StepFinished { step, outcome, exit_code, millis: 1 },
+            ReportKind::Finished(Verdict::Complete),
+        ];
+        report(&mut client, 1, reports).await;
+    }
+    0
+}
+
+fn code(runbook: &Runbook) -> &str {
+    match &runbook.blocks[0].work {
+        Work::Run { code, .. } => code,
+        Work::File { .. } => "",
+    }
+}
+
+async fn report(client: &mut Client, first: u64, reports: Vec<ReportKind>) {
+    let at = Timestamp::now();
+    let numbered = (first..).zip(reports);
+    let reports: Vec<_> = numbered.map(|(n, report)| Report { n, at, report }).collect();
+    client.report(&reports).await.unwrap();
+}
