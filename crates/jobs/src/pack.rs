@@ -8,6 +8,7 @@ use artifacts::{Extra, Options, PackRequest, Packed, Source};
 use engine::Engine;
 use types::{JobId, JobRecord, Stream};
 
+use crate::run::not_configured;
 use crate::service::Inner;
 
 /// Events written at one time.
@@ -18,13 +19,23 @@ impl Inner {
     ///
     /// # Errors
     /// Why there is no ZIP, for people.
-    pub(crate) async fn pack(&self, job: JobId, engine: &dyn Engine) -> Result<Packed, String> {
-        let record = self.store.job(job).await.map_err(|e| e.to_string())?;
-        let folder = self.folders.of_job(job);
-        tokio::fs::create_dir_all(&folder).await.map_err(|e| format!("make {folder:?}: {e}"))?;
+    pub(crate) async fn pack(
+        &self,
+        record: &JobRecord,
+        engine: Option<&dyn Engine>,
+    ) -> Result<Packed, String> {
+        let folder = self.folders.of_job(record.id);
+        let workspace = match (engine, record.started) {
+            (Some(engine), _) => engine.workspace(record.id),
+            // It never had one; what is not there is packed as empty.
+            (None, None) => folder.join("workspace"),
+            (None, Some(_)) => return Err(not_configured(&record.spec.engine)),
+        };
+        let made = tokio::fs::create_dir_all(&folder).await;
+        made.map_err(|e| format!("make {}: {e}", folder.display()))?;
         let events = folder.join("events.ndjson.tmp");
-        let packed = match self.write_events(job, &events).await {
-            Ok(()) => self.pack_with(&record, engine.workspace(job), events.clone()).await,
+        let packed = match self.write_events(record.id, &events).await {
+            Ok(()) => self.pack_with(record, workspace, events.clone()).await,
             Err(e) => Err(format!("write the events: {e}")),
         };
         drop(tokio::fs::remove_file(events).await);

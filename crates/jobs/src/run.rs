@@ -230,14 +230,9 @@ impl Inner {
     /// Packs a job whose work is over, removes its sandbox and ends it.
     pub(crate) async fn conclude(&self, job: JobId) {
         let Ok(record) = self.store.job(job).await else { return };
-        let Some(engine) = self.engine(&record.spec.engine) else {
-            let text = format!("the engine {:?} is not configured any more", record.spec.engine);
-            self.happen(job, Durability::Full, Input::PackFailed(text)).await;
-            self.happen(job, Durability::Full, Input::Removed).await;
-            return;
-        };
+        let engine = self.engine(&record.spec.engine);
         if record.zip_bytes.is_none() {
-            let input = match self.pack(job, engine.as_ref()).await {
+            let input = match self.pack(&record, engine.as_deref()).await {
                 Ok(packed) => Input::Packed {
                     files: packed.files,
                     bytes: packed.zip_bytes,
@@ -250,12 +245,19 @@ impl Inner {
                 return;
             }
         }
-        if let Err(e) = engine.remove(job).await {
+        if let Some(engine) = engine
+            && let Err(e) = engine.remove(job).await
+        {
             // The next start finds it as an orphan and tries again.
             tracing::error!(%job, "could not remove a sandbox: {e}");
         }
         self.happen(job, Durability::Full, Input::Removed).await;
     }
+}
+
+/// Why nothing can be done about a job's sandbox.
+pub(crate) fn not_configured(engine: &str) -> String {
+    format!("the engine {engine:?} is not configured any more")
 }
 
 /// Kills what is left: nothing inside may outlive the last word of the agent.

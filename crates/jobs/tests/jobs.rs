@@ -1,6 +1,8 @@
 //! The service on a real store and real gateways, with the fake engine: a scripted agent speaks the
 //! real protocol in place of agentd.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,7 +93,6 @@ fn chatter(mut agent: Agent) -> Doing {
 
 fn stutter(mut agent: Agent) -> Doing {
     Box::pin(async move {
-        agent.n = 5;
         let report =
             Report { n: 7, at: Timestamp::now(), report: ReportKind::Finished(Verdict::Complete) };
         agent.client.report(&[report]).await.unwrap_err();

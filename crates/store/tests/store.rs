@@ -1,5 +1,7 @@
 //! The store against a real file.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 use jiff::Timestamp;
 use proptest::prelude::*;
 use store::{Durability, Store, StoreError};
