@@ -1,1 +1,30 @@
+//! agentd: PID 1 of a sandbox. It takes its job from the orchestrator's gateway, runs it on a
+//! [`flow`], and reports everything that happens.
+//!
+//! ```text
+//!  session ── hello, control ──► link ══ gateway
+//!     │                           ▲
+//!     ▼                           │ batches
+//!  runbook_flow ── reports ──► outbox          (numbered, bounded, kept until acknowledged)
+//!     │                           ▲
+//!     ▼                           │ output
+//!  step ── spawn, end all ──► reaper           (the only one who waits for processes)
+//! ```
+//!
+//! Invariants: no command of the job can kill, trace or read PID 1; nothing a step started outlives
+//! it; a step is begun at most once, and never before the orchestrator has recorded its beginning.
+//!
+//! Not here: limits, network policy and packaging, which the orchestrator enforces from outside;
+//! parsing runbooks (crate `runbook`); TypeScript (the `ts` tool).
 
+pub mod flow;
+mod link;
+mod outbox;
+mod reaper;
+mod runbook_flow;
+mod session;
+mod step;
+
+pub use runbook_flow::drawing;
+pub use session::{AgentError, Config, run};
+pub use step::trampoline;

@@ -1,0 +1,128 @@
+//! The way to the gateway that does not give up: the orchestrator may be restarting.
+//!
+//! Not here: the calls themselves (`protocol::Client`).
+
+use std::path::Path;
+use std::time::Duration;
+
+use protocol::{Client, ClientError, Control, Controls, Report, Welcome};
+use tokio::sync::Mutex;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::outbox::Outbox;
+
+/// A client that tries again as long as trying again may help.
+#[derive(Debug)]
+pub(crate) struct Link {
+    client: Mutex<Client>,
+}
+
+impl Link {
+    pub(crate) fn new(socket: &Path) -> Self {
+        Self { client: Mutex::new(Client::new(socket)) }
+    }
+
+    /// Says hello. The first one brings the session key; each one says what is durable.
+    pub(crate) async fn hello(&self) -> Result<Welcome, ClientError> {
+        persist(async || self.client.lock().await.hello(env!("CARGO_PKG_VERSION")).await).await
+    }
+
+    /// Opens the control stream; that it opened proves that the session key works.
+    pub(crate) async fn control(&self) -> Result<Controls, ClientError> {
+        persist(async || self.client.lock().await.control().await).await
+    }
+
+    /// Sends whatever comes into the outbox; returns only with an error.
+    pub(crate) async fn deliver(&self, outbox: &Outbox) -> ClientError {
+        loop {
+            if let Err(error) = self.deliver_batch(outbox, outbox.batch().await).await {
+                return error;
+            }
+        }
+    }
+
+    /// Obeys the control stream; returns only with an error.
+    pub(crate) async fn obey(
+        &self,
+        mut controls: Controls,
+        cancel: &CancellationToken,
+    ) -> ClientError {
+        let mut backoff = Backoff::default();
+        loop {
+            match controls.next().await {
+                Ok(Some(control)) => {
+                    backoff = Backoff::default();
+                    if control == Control::Cancel {
+                        cancel.cancel();
+                    }
+                    continue;
+                }
+                Err(error) if !error.is_passing() => return error,
+                Ok(None) | Err(_) => backoff.pause().await,
+            }
+            controls = match self.control().await {
+                Ok(controls) => controls,
+                Err(error) => return error,
+            };
+        }
+    }
+
+    async fn deliver_batch(
+        &self,
+        outbox: &Outbox,
+        mut batch: Vec<Report>,
+    ) -> Result<(), ClientError> {
+        let mut backoff = Backoff::default();
+        while let Some(first) = batch.first().map(|report| report.n) {
+            let acked = self.report(&batch).await?;
+            outbox.ack(acked);
+            batch.retain(|report| report.n > acked);
+            if acked < first {
+                backoff.pause().await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends once; after a passing error asks what arrived nevertheless.
+    async fn report(&self, batch: &[Report]) -> Result<u64, ClientError> {
+        // The lock must be free again for the hello.
+        let answer = self.client.lock().await.report(batch).await;
+        match answer {
+            Ok(ack) => Ok(ack.acked),
+            Err(error) if error.is_passing() => Ok(self.hello().await?.acked),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Repeats a call until it succeeds or fails for good.
+async fn persist<T>(
+    mut call: impl AsyncFnMut() -> Result<T, ClientError>,
+) -> Result<T, ClientError> {
+    let mut backoff = Backoff::default();
+    loop {
+        match call().await {
+            Err(error) if error.is_passing() => backoff.pause().await,
+            result => return result,
+        }
+    }
+}
+
+/// Pauses of 20 ms to 1 s: short enough that nobody notices a restart, long enough to cost nothing.
+#[derive(Debug)]
+struct Backoff(Duration);
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self(Duration::from_millis(20))
+    }
+}
+
+impl Backoff {
+    async fn pause(&mut self) {
+        sleep(self.0).await;
+        self.0 = (self.0 * 2).min(Duration::from_secs(1));
+    }
+}

@@ -1,0 +1,143 @@
+//! A runbook as a flow: `read` takes the next block, `step` runs it, `compile` says how it all went.
+//!
+//! The checkpoint before `step` says "this block is begun". A flow that goes on from there, in a
+//! new agentd, reports the block as interrupted and never runs it again: nobody knows how far it
+//! came.
+//!
+//! Not here: how a block runs ([`crate::step`]).
+
+mod nodes;
+
+#[cfg(test)]
+mod tests;
+
+use std::pin::Pin;
+use std::rc::Rc;
+
+use protocol::{AgentSpec, Checkpoint, ReportKind, Verdict};
+use runbook::Block;
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use crate::flow::{BuildError, Event, Flow, FlowBuilder, FlowError, Policy, Sink, To};
+use crate::outbox::Outbox;
+use crate::step::{Environment, Runner, initial};
+use nodes::{Compile, CompileAction, Read, ReadAction, Step, StepAction};
+
+/// What a runbook's flow knows between two nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct State {
+    /// The step begun last; its block has the same number, counted from 1. 0 before the first.
+    step: u32,
+    /// Whether that step is about to run. It does not outlive the process, on purpose.
+    #[serde(skip)]
+    armed: bool,
+    /// Where the next block begins.
+    cwd: String,
+    /// The environment in which it does.
+    environment: Environment,
+    /// Why the runbook ends early.
+    failure: Option<Verdict>,
+    /// The result, at the end.
+    verdict: Option<Verdict>,
+}
+
+/// What the nodes work with.
+#[derive(Debug)]
+struct Tools {
+    runner: Runner,
+    blocks: Vec<Block>,
+}
+
+/// Runs the runbook of a spec, from its checkpoint if it has one.
+pub(crate) async fn run(spec: AgentSpec, runner: Runner, cancel: &CancellationToken) -> Verdict {
+    let outbox = Rc::clone(&runner.outbox);
+    let tools = Tools { runner, blocks: spec.runbook.blocks };
+    match run_flow(&tools, spec.checkpoint, cancel, &outbox).await {
+        Ok(verdict) => verdict,
+        Err(RunError::Flow(FlowError::Cancelled)) => Verdict::Cancelled,
+        Err(error) => Verdict::Failed { error: error.to_string() },
+    }
+}
+
+/// The flow as a Mermaid drawing.
+///
+/// # Errors
+/// If the flow is not well built, which a test excludes.
+pub fn drawing() -> Result<String, BuildError> {
+    Ok(flow(1)?.to_string())
+}
+
+#[derive(Debug, thiserror::Error)]
+enum RunError {
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    #[error(transparent)]
+    Flow(#[from] FlowError),
+    #[error("the flow ended without a verdict")]
+    NoVerdict,
+}
+
+async fn run_flow(
+    tools: &Tools,
+    checkpoint: Option<Checkpoint>,
+    cancel: &CancellationToken,
+    outbox: &Outbox,
+) -> Result<Verdict, RunError> {
+    let flow = flow(tools.blocks.len())?;
+    let position = match checkpoint {
+        Some(Checkpoint { node, state }) => flow.resume(&node, state)?,
+        None => flow.start(State::new(&tools.runner)),
+    };
+    let state = flow.run(position, tools, cancel, outbox).await?;
+    state.verdict.ok_or(RunError::NoVerdict)
+}
+
+fn flow(blocks: usize) -> Result<Flow<State, Tools>, BuildError> {
+    // Twice per block, once more to see that there is none left, and the end.
+    FlowBuilder::new(2 * blocks + 2)
+        .node("read", Read, Policy::once(), |action| match action {
+            ReadAction::Run => To::Node("step"),
+            ReadAction::Done => To::Node("compile"),
+        })
+        .node("step", Step, Policy::once(), |action| match action {
+            StepAction::Next => To::Node("read"),
+            StepAction::Failed => To::Node("compile"),
+        })
+        .node("compile", Compile, Policy::once(), |CompileAction::Finish| To::End)
+        .build()
+}
+
+impl State {
+    fn new(runner: &Runner) -> Self {
+        Self {
+            step: 0,
+            armed: false,
+            cwd: runner.config.workspace.to_string_lossy().into_owned(),
+            environment: initial(),
+            failure: None,
+            verdict: None,
+        }
+    }
+}
+
+impl Sink for Outbox {
+    fn record(&self, event: Event) -> Pin<Box<dyn Future<Output = ()> + '_>> {
+        Box::pin(self.push(report(event)))
+    }
+}
+
+fn report(event: Event) -> ReportKind {
+    match event {
+        Event::Started { node, attempt } => ReportKind::NodeStarted { node: node.into(), attempt },
+        Event::Finished { node, result, took } => ReportKind::NodeFinished {
+            node: node.into(),
+            action: result.as_ref().ok().map(|action| (*action).into()),
+            error: result.err(),
+            millis: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        },
+        Event::Checkpoint { node, state } => {
+            ReportKind::Checkpoint(Checkpoint { node: node.into(), state })
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! One life of agentd: hello, run, finished.
+
+use std::io;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use protocol::{AgentSpec, ClientError, ReportKind};
+use tokio_util::sync::CancellationToken;
+
+use crate::link::Link;
+use crate::outbox::Outbox;
+use crate::reaper::Reaper;
+use crate::runbook_flow;
+use crate::step::Runner;
+
+/// Where agentd finds things. The defaults are a sandbox's; tests use others.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The gateway's socket.
+    pub gateway: PathBuf,
+    /// Where scripts of steps go: writable by agentd, readable by commands.
+    pub steps: PathBuf,
+    /// The job's files.
+    pub workspace: PathBuf,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            gateway: protocol::SOCKET.into(),
+            steps: "/run/steps".into(),
+            workspace: protocol::WORKSPACE.into(),
+        }
+    }
+}
+
+/// Why agentd ended without a result.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// It is not what a sandbox starts first.
+    #[error("agentd cannot look after processes: {0}; only a sandbox should start it")]
+    Reaper(#[source] io::Error),
+    /// The gateway does not want it.
+    #[error(transparent)]
+    Gateway(#[from] ClientError),
+}
+
+/// Runs the job the gateway names and returns when its result is durable.
+///
+/// # Errors
+/// [`AgentError`]; a job that fails is no error.
+pub async fn run(config: Config) -> Result<(), AgentError> {
+    let reaper = Reaper::start().map_err(AgentError::Reaper)?;
+    let link = Link::new(&config.gateway);
+    let welcome = link.hello().await?;
+    // Before any command runs: from here on nobody but us can use the gateway.
+    let controls = link.control().await?;
+    let outbox = Rc::new(Outbox::new(welcome.acked));
+    let command_user = welcome.spec.command_user;
+    let runner = Runner { config, command_user, reaper, outbox: Rc::clone(&outbox) };
+    let cancel = CancellationToken::new();
+    tokio::select! {
+        () = work(welcome.spec, runner, &outbox, &cancel) => Ok(()),
+        error = link.deliver(&outbox) => Err(error.into()),
+        error = link.obey(controls, &cancel) => Err(error.into()),
+    }
+}
+
+async fn work(spec: AgentSpec, runner: Runner, outbox: &Outbox, cancel: &CancellationToken) {
+    let verdict = runbook_flow::run(spec, runner, cancel).await;
+    outbox.push(ReportKind::Finished(verdict)).await;
+    outbox.settled().await;
+}

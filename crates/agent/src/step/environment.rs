@@ -1,0 +1,123 @@
+//! What commands see of the environment, and what of it is handed from block to block.
+
+use std::collections::BTreeMap;
+use std::env;
+
+/// Variables by name.
+pub(crate) type Environment = BTreeMap<String, String>;
+
+/// The most bytes of environment that are handed on; it is part of every checkpoint.
+const MAX_BYTES: usize = 256 * 1024;
+
+/// What agentd passes on of its own environment. Nothing else: it might be secret.
+const OWN: [&str; 3] = ["PATH", "HOME", "LANG"];
+
+/// No colours, pagers or progress bars: nobody watches a terminal.
+const FIXED: [(&str, &str); 4] =
+    [("USER", "agent"), ("TERM", "dumb"), ("PAGER", "cat"), ("PIP_PROGRESS_BAR", "off")];
+
+/// Every shell sets these for itself.
+const SHELLS_OWN: [&str; 4] = ["_", "OLDPWD", "PWD", "SHLVL"];
+
+/// What the first block sees.
+pub(crate) fn initial() -> Environment {
+    let own = OWN.iter().filter_map(|name| Some(((*name).to_owned(), env::var(name).ok()?)));
+    FIXED.iter().map(|(name, value)| ((*name).into(), (*value).into())).chain(own).collect()
+}
+
+/// What a shell left behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Left {
+    /// Where it was at its end; absolute.
+    pub(super) cwd: Option<String>,
+    pub(super) environment: Environment,
+    /// Names of variables that are too large or not text.
+    pub(super) dropped: Vec<String>,
+}
+
+/// Reads the output of `env -0`, which the command could forge. `None` if the shell wrote none.
+pub(super) fn parse(bytes: &[u8]) -> Option<Left> {
+    let mut left = Left::default();
+    let mut variables = Vec::new();
+    for entry in bytes.strip_suffix(b"\0")?.split(|byte| *byte == 0) {
+        match str::from_utf8(entry).ok().and_then(|entry| entry.split_once('=')) {
+            Some(("PWD", cwd)) if cwd.starts_with('/') => left.cwd = Some(cwd.into()),
+            Some((name, _)) if name.is_empty() || SHELLS_OWN.contains(&name) => {}
+            Some(variable) => variables.push(variable),
+            None => left.dropped.push(printable_name(entry)),
+        }
+    }
+    // The small ones first: if not everything fits, a PATH is worth more than a blob.
+    variables.sort_by_key(|(name, value)| (name.len() + value.len(), *name));
+    let mut room = MAX_BYTES;
+    for (name, value) in variables {
+        match room.checked_sub(name.len() + value.len()) {
+            Some(rest) => {
+                room = rest;
+                left.environment.insert(name.into(), value.into());
+            }
+            None => left.dropped.push(printable_name(name.as_bytes())),
+        }
+    }
+    Some(left)
+}
+
+fn printable_name(entry: &[u8]) -> String {
+    let name = entry.split(|byte| *byte == b'=').next().unwrap_or_default();
+    String::from_utf8_lossy(name).chars().take(64).collect::<String>().escape_debug().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn keeps_variables_and_the_directory() {
+        let left = parse(b"A=1\0PWD=/workspace/x\0B=two\nlines=yes\0SHLVL=1\0_=/usr/bin/env\0");
+        let left = left.unwrap();
+        assert_eq!(left.cwd.as_deref(), Some("/workspace/x"));
+        let expected = [("A", "1"), ("B", "two\nlines=yes")];
+        assert_eq!(left.environment, expected.map(|(n, v)| (n.into(), v.into())).into());
+        assert!(left.dropped.is_empty());
+    }
+
+    #[test]
+    fn nothing_written_changes_nothing() {
+        assert_eq!(parse(b""), None);
+        assert_eq!(parse(b"A=cut off"), None);
+    }
+
+    #[test]
+    fn what_is_too_large_or_not_text_is_named() {
+        let mut bytes = format!("BIG={}\0", "x".repeat(MAX_BYTES)).into_bytes();
+        bytes.extend_from_slice(b"RAW=\xff\0PATH=/bin\0");
+        let left = parse(&bytes).unwrap();
+        assert_eq!(left.dropped, ["RAW", "BIG"]);
+        assert_eq!(left.environment.keys().collect::<Vec<_>>(), ["PATH"]);
+    }
+
+    proptest! {
+        #[test]
+        fn survives_anything_and_stays_bounded(
+            bytes in prop::collection::vec(prop_oneof![Just(0u8), Just(b'='), any::<u8>()], 0..400),
+            copies in 1usize..3000,
+        ) {
+            if let Some(left) = parse(&bytes.repeat(copies)) {
+                let kept: usize = left.environment.iter().map(|(n, v)| n.len() + v.len()).sum();
+                prop_assert!(kept <= MAX_BYTES);
+            }
+        }
+
+        #[test]
+        fn reads_what_env_writes(
+            expected in prop::collection::btree_map("[a-zA-Z][a-z0-9]{3,6}", "[^\\x00]*", 1..20)
+        ) {
+            let bytes: Vec<u8> = expected
+                .iter()
+                .flat_map(|(name, value)| format!("{name}={value}\0").into_bytes())
+                .collect();
+            prop_assert_eq!(parse(&bytes).unwrap().environment, expected);
+        }
+    }
+}

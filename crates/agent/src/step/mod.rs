@@ -1,0 +1,183 @@
+//! Running one block of a runbook.
+//!
+//! A command never starts directly: agentd re-executes itself as [`trampoline`], which is the
+//! job's command user already, has a session of its own and offers itself first to the kernel's
+//! memory killer, and then becomes the command. When the command ends, everything it started is
+//! ended too, and only then does the step end.
+//!
+//! The working directory and the exported environment of a shell block are handed to the blocks
+//! after it. Python, TypeScript and JavaScript blocks get them but hand nothing on.
+//!
+//! Not here: which block comes next ([`crate::runbook_flow`]).
+
+mod environment;
+mod files;
+mod output;
+mod plan;
+mod process;
+pub mod trampoline;
+
+use std::io;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Instant;
+
+use protocol::{CommandUser, ReportKind};
+use runbook::{Block, Work};
+use tokio_util::sync::CancellationToken;
+use types::{NoticeLevel, StepOutcome};
+
+pub(crate) use environment::{Environment, initial};
+use files::StepFiles;
+use plan::Plan;
+use process::End;
+
+use crate::outbox::Outbox;
+use crate::reaper::Reaper;
+use crate::session::Config;
+
+/// Runs blocks, one at a time.
+#[derive(Debug)]
+pub(crate) struct Runner {
+    pub(crate) config: Config,
+    pub(crate) command_user: Option<CommandUser>,
+    pub(crate) reaper: Reaper,
+    pub(crate) outbox: Rc<Outbox>,
+}
+
+/// Where a block begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// An absolute directory.
+    pub(crate) cwd: String,
+    pub(crate) environment: Environment,
+}
+
+/// How a step went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ran {
+    pub(crate) outcome: StepOutcome,
+    /// 128 + n after signal n; `None` if it never ran.
+    pub(crate) exit_code: Option<i32>,
+    /// Where the next block begins, if this one changed it.
+    pub(crate) place: Option<Place>,
+}
+
+/// Why a step could not be run at all.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StepError {
+    /// agentd's own files.
+    #[error("{what} {}: {source}; is there room left?", path.display())]
+    File { what: &'static str, path: PathBuf, source: io::Error },
+    /// The trampoline.
+    #[error("start a process for step {step}: {source}; is the process limit reached?")]
+    Start { step: u32, source: io::Error },
+    /// Its output or its end.
+    #[error("follow step {step}: {source}")]
+    Follow { step: u32, source: io::Error },
+}
+
+impl Runner {
+    /// Runs a block and reports its beginning, its output and its end.
+    pub(crate) async fn run(
+        &self,
+        step: u32,
+        block: &Block,
+        place: &Place,
+        cancel: &CancellationToken,
+    ) -> Result<Ran, StepError> {
+        self.report_start(step, block).await;
+        let began = Instant::now();
+        // Nothing is begun that the orchestrator has not recorded: so nothing can run twice.
+        let ran = tokio::select! {
+            biased;
+            () = cancel.cancelled() => Ok(Ran::without_running(StepOutcome::Cancelled)),
+            () = self.outbox.settled() => self.execute(step, block, place, cancel).await,
+        };
+        let (outcome, exit_code) =
+            ran.as_ref().map_or((StepOutcome::Failed, None), |ran| (ran.outcome, ran.exit_code));
+        let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let end = ReportKind::StepFinished { step, outcome, exit_code, millis };
+        self.outbox.push(end).await;
+        ran
+    }
+
+    /// Reports a step that an earlier agentd may have begun.
+    pub(crate) async fn interrupted(&self, step: u32) -> Ran {
+        let ran = Ran::without_running(StepOutcome::Interrupted);
+        let (outcome, exit_code) = (ran.outcome, None);
+        self.outbox.push(ReportKind::StepFinished { step, outcome, exit_code, millis: 0 }).await;
+        ran
+    }
+
+    async fn execute(
+        &self,
+        step: u32,
+        block: &Block,
+        place: &Place,
+        cancel: &CancellationToken,
+    ) -> Result<Ran, StepError> {
+        let plan = Plan::new(step, &block.work, place, &self.config);
+        let files = StepFiles::create(&plan)?;
+        let (end, code) = self.follow(&plan, cancel).await?;
+        let place = match files.handed_on()? {
+            Some(bytes) if end != End::Cancelled => {
+                self.carry(step, &block.work, place, &bytes).await
+            }
+            _ => None,
+        };
+        Ok(Ran { outcome: judge(&block.work, end, code), exit_code: Some(code), place })
+    }
+
+    async fn report_start(&self, step: u32, block: &Block) {
+        let (kind, title) = (plan::kind(&block.work), block.title.clone());
+        self.outbox.push(ReportKind::StepStarted { step, kind, title, line: block.line }).await;
+    }
+
+    async fn notice(&self, text: String) {
+        self.outbox.push(ReportKind::Notice { level: NoticeLevel::Warning, text }).await;
+    }
+
+    /// What a shell left behind, and a notice of what of it cannot be kept.
+    async fn carry(&self, step: u32, work: &Work, from: &Place, bytes: &[u8]) -> Option<Place> {
+        let Some(left) = environment::parse(bytes) else {
+            self.notice(format!(
+                "step {step}: its shell was killed or replaced, or its environment is too large \
+                 to hand on; later blocks begin where this one began"
+            ))
+            .await;
+            return None;
+        };
+        if !left.dropped.is_empty() {
+            self.notice(format!(
+                "step {step}: later blocks do not see these variables, they are too large or not \
+                 text: {}",
+                left.dropped.join(", ")
+            ))
+            .await;
+        }
+        let moved = left.cwd.filter(|_| !plan::has_own_cwd(work));
+        let cwd = moved.unwrap_or_else(|| from.cwd.clone());
+        Some(Place { cwd, environment: left.environment })
+    }
+}
+
+impl Ran {
+    fn without_running(outcome: StepOutcome) -> Self {
+        Self { outcome, exit_code: None, place: None }
+    }
+}
+
+fn judge(work: &Work, end: End, code: i32) -> StepOutcome {
+    let (expected, tolerant) = match work {
+        Work::Run { expect_exit, continue_on_error, .. } => (*expect_exit, *continue_on_error),
+        Work::File { .. } => (0, false),
+    };
+    match end {
+        End::Cancelled => StepOutcome::Cancelled,
+        End::TimedOut => StepOutcome::TimedOut,
+        End::Exited if code == expected => StepOutcome::Ok,
+        End::Exited if tolerant => StepOutcome::Tolerated,
+        End::Exited => StepOutcome::Failed,
+    }
+}

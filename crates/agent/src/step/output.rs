@@ -1,0 +1,164 @@
+//! A step's output on its way from two pipes into reports: whole characters, few and not too small
+//! pieces, in the order they were read.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::process::{ChildStderr, ChildStdout};
+use std::time::Duration;
+
+use protocol::MAX_DATA_BYTES;
+use tokio::net::unix::pipe::Receiver;
+use tokio::time::{Instant, sleep_until};
+use types::Stream;
+
+/// How long a byte may wait for more. One that comes after a pause of this length waits for none.
+const PATIENCE: Duration = Duration::from_millis(5);
+
+/// Passes on everything until both pipes are closed. While `emit` waits, nothing is read.
+pub(super) async fn pump(
+    (stdout, stderr): (Option<ChildStdout>, Option<ChildStderr>),
+    mut emit: impl AsyncFnMut(Stream, Vec<u8>),
+) -> io::Result<()> {
+    let mut out = Source::new(Stream::Stdout, stdout.map(OwnedFd::from))?;
+    let mut err = Source::new(Stream::Stderr, stderr.map(OwnedFd::from))?;
+    let mut emitted: Option<Instant> = None;
+    while out.pipe.is_some() || err.pipe.is_some() {
+        let due = emitted.map_or_else(Instant::now, |emitted| emitted + PATIENCE);
+        let read = tokio::select! {
+            read = out.read(), if out.pipe.is_some() => Some((&mut out, &mut err, read?)),
+            read = err.read(), if err.pipe.is_some() => Some((&mut err, &mut out, read?)),
+            () = sleep_until(due), if out.buffer.is_ready() || err.buffer.is_ready() => None,
+        };
+        let mut pieces = Vec::new();
+        match read {
+            // What the other stream holds was read before.
+            Some((this, other, ())) => {
+                pieces.extend(other.piece());
+                if this.pipe.is_none() || this.buffer.room() == 0 || Instant::now() >= due {
+                    pieces.extend(this.piece());
+                }
+            }
+            None => pieces.extend(out.piece().into_iter().chain(err.piece())),
+        }
+        for (stream, piece) in pieces {
+            emit(stream, piece).await;
+            emitted = Some(Instant::now());
+        }
+    }
+    Ok(())
+}
+
+/// One pipe and what was read of it.
+struct Source {
+    stream: Stream,
+    /// `None` once it is closed.
+    pipe: Option<Receiver>,
+    scratch: Vec<u8>,
+    buffer: Buffer,
+}
+
+impl Source {
+    fn new(stream: Stream, pipe: Option<OwnedFd>) -> io::Result<Self> {
+        let pipe = pipe.map(Receiver::from_owned_fd).transpose()?;
+        Ok(Self { stream, pipe, scratch: vec![0; MAX_DATA_BYTES], buffer: Buffer::default() })
+    }
+
+    /// Reads what there is, or waits for it; notes when the pipe is closed. Cancel-safe.
+    async fn read(&mut self) -> io::Result<()> {
+        let Some(pipe) = &self.pipe else { return Ok(()) };
+        loop {
+            pipe.readable().await?;
+            let scratch = &mut self.scratch[..self.buffer.room()];
+            match pipe.try_read(scratch) {
+                Ok(0) => self.pipe = None,
+                Ok(read) => self.buffer.bytes.extend_from_slice(&scratch[..read]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                Err(error) => return Err(error),
+            }
+            return Ok(());
+        }
+    }
+
+    fn piece(&mut self) -> Option<(Stream, Vec<u8>)> {
+        let piece = if self.pipe.is_some() { self.buffer.take() } else { self.buffer.take_all() };
+        (!piece.is_empty()).then_some((self.stream, piece))
+    }
+}
+
+/// Bytes that wait, at most [`MAX_DATA_BYTES`].
+#[derive(Debug, Default)]
+struct Buffer {
+    bytes: Vec<u8>,
+}
+
+impl Buffer {
+    fn room(&self) -> usize {
+        MAX_DATA_BYTES - self.bytes.len()
+    }
+
+    fn is_ready(&self) -> bool {
+        whole_characters(&self.bytes) > 0
+    }
+
+    /// What ends with a whole character; a character cut in two stays.
+    fn take(&mut self) -> Vec<u8> {
+        let rest = self.bytes.split_off(whole_characters(&self.bytes));
+        std::mem::replace(&mut self.bytes, rest)
+    }
+
+    fn take_all(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes)
+    }
+}
+
+/// How many bytes are left without an unfinished UTF-8 character at the end. Of what is no text,
+/// at most three bytes are held back.
+fn whole_characters(bytes: &[u8]) -> usize {
+    for (back, byte) in (1..=3).zip(bytes.iter().rev()) {
+        let length = match byte {
+            0x80..=0xBF => continue,
+            0xC0..=0xDF => 2,
+            0xE0..=0xEF => 3,
+            0xF0.. => 4,
+            _ => 1,
+        };
+        return if length > back { bytes.len() - back } else { bytes.len() };
+    }
+    bytes.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_cut_character_waits_for_its_rest() {
+        let euro = "€".as_bytes();
+        assert_eq!(whole_characters(&[b"1 ", &euro[..2]].concat()), 2);
+        assert_eq!(whole_characters(&[b"1 ", euro].concat()), 5);
+        assert_eq!(whole_characters(&"🦀".as_bytes()[..1]), 0);
+        assert_eq!(whole_characters(b"\x80\x80\x80\x80"), 4, "no text, nothing to wait for");
+    }
+
+    proptest! {
+        #[test]
+        fn text_is_cut_between_characters(text in "\\PC*", cut in any::<prop::sample::Index>()) {
+            let cut = cut.index(text.len() + 1);
+            let mut buffer = Buffer { bytes: text.as_bytes()[..cut].into() };
+            let first = buffer.take();
+            prop_assert!(str::from_utf8(&first).is_ok());
+            prop_assert!(first.len() + 3 >= cut);
+            buffer.bytes.extend_from_slice(&text.as_bytes()[cut..]);
+            prop_assert_eq!([first, buffer.take_all()].concat(), text.as_bytes());
+        }
+
+        #[test]
+        fn nothing_is_lost_of_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..50)) {
+            let mut buffer = Buffer { bytes: bytes.clone() };
+            let taken = buffer.take();
+            prop_assert!(taken.len() + 3 >= bytes.len());
+            prop_assert_eq!([taken, buffer.take_all()].concat(), bytes);
+        }
+    }
+}
