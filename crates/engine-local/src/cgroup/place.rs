@@ -1,0 +1,202 @@
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use types::Limits;
+
+use super::{Group, v1, v2};
+
+/// What all our cgroups are beneath, in the cgroup of the orchestrator.
+const FOLDER: &str = "cagent";
+
+/// What can be limited or measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Controller {
+    Memory,
+    Pids,
+    Cpu,
+    /// Version 1 only: there, measuring is not a part of `Cpu`.
+    Cpuacct,
+}
+
+impl Controller {
+    pub(super) const ALL: [Self; 4] = [Self::Memory, Self::Pids, Self::Cpu, Self::Cpuacct];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Pids => "pids",
+            Self::Cpu => "cpu",
+            Self::Cpuacct => "cpuacct",
+        }
+    }
+}
+
+/// Where sandboxes' cgroups go: for each usable controller the directory above them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Place {
+    pub(super) unified: bool,
+    pub(super) parents: BTreeMap<Controller, PathBuf>,
+}
+
+/// A controller that cannot be used, and why.
+#[derive(Clone, Debug)]
+pub(crate) struct Missing {
+    pub(crate) controller: Controller,
+    pub(crate) why: String,
+}
+
+impl Place {
+    /// Finds the place of this process and tries it out. May move this process into a leaf of its
+    /// cgroup, which version 2 demands before a cgroup can have children with limits.
+    pub(crate) fn find() -> (Self, Vec<Missing>) {
+        let read = |file| std::fs::read_to_string(file).unwrap_or_default();
+        let found = Self::read(&read("/proc/self/cgroup"), &read("/proc/self/mountinfo"));
+        if found.unified {
+            for parent in found.parents.values().take(1) {
+                v2::make_room(parent, std::process::id());
+            }
+        }
+        found.proven()
+    }
+
+    /// What the kernel's files say; whether it works is another question.
+    pub(super) fn read(cgroup: &str, mountinfo: &str) -> Self {
+        let parents = |unified| -> BTreeMap<Controller, PathBuf> {
+            let find = |c| Some((c, own_directory(cgroup, mountinfo, c, unified)?.join(FOLDER)));
+            Controller::ALL.into_iter().filter_map(find).collect()
+        };
+        let v1 = parents(false);
+        if !v1.is_empty() {
+            return Self { unified: false, parents: v1 };
+        }
+        Self { unified: true, parents: parents(true) }
+    }
+
+    /// The cgroup version in use, for people.
+    pub(crate) fn version(&self) -> &'static str {
+        match (self.parents.is_empty(), self.unified) {
+            (true, _) => "none",
+            (false, false) => "1",
+            (false, true) => "2",
+        }
+    }
+
+    /// The cgroups of one sandbox.
+    pub(crate) fn group(&self, name: &str, limits: &Limits) -> Group {
+        if self.unified { v2::group(self, name, limits) } else { v1::group(self, name, limits) }
+    }
+
+    /// Keeps the controllers with which a cgroup can really be made and limited.
+    fn proven(mut self) -> (Self, Vec<Missing>) {
+        let mut missing = Vec::new();
+        for controller in Controller::ALL {
+            let why = match self.parents.remove_entry(&controller) {
+                Some((key, parent)) => match self.prove(key, &parent) {
+                    Ok(()) => {
+                        self.parents.insert(key, parent);
+                        continue;
+                    }
+                    Err(e) => format!("cannot use {}: {e}", parent.display()),
+                },
+                None => "this process has no cgroup of that kind".to_string(),
+            };
+            missing.push(Missing { controller, why });
+        }
+        (self, missing)
+    }
+
+    fn prove(&self, controller: Controller, parent: &Path) -> io::Result<()> {
+        let alone =
+            Self { unified: self.unified, parents: [(controller, parent.to_owned())].into() };
+        let group = alone.group(&format!("probe-{}", std::process::id()), &Limits::default());
+        let made = group.make();
+        group.remove()?;
+        made
+    }
+}
+
+/// The directory of this process's own cgroup in the hierarchy that has the controller.
+fn own_directory(
+    cgroup: &str,
+    mountinfo: &str,
+    controller: Controller,
+    unified: bool,
+) -> Option<PathBuf> {
+    let (mut root, mut mounted) = (None, None);
+    for line in mountinfo.lines() {
+        // id parent dev ROOT MOUNTPOINT options [tags] - TYPE source SUPER-OPTIONS
+        let (left, right) = line.split_once(" - ")?;
+        let right: Vec<&str> = right.split(' ').collect();
+        let ours = if unified {
+            right[0] == "cgroup2"
+        } else {
+            right[0] == "cgroup"
+                && right.get(2)?.split(',').any(|option| option == controller.name())
+        };
+        if ours {
+            let left: Vec<&str> = left.split(' ').collect();
+            (root, mounted) = (Some(*left.get(3)?), Some(*left.get(4)?));
+            break;
+        }
+    }
+    let path = cgroup.lines().find_map(|line| {
+        let mut fields = line.splitn(3, ':').skip(1);
+        let (controllers, path) = (fields.next()?, fields.next()?);
+        let ours = if unified {
+            controllers.is_empty()
+        } else {
+            controllers.split(',').any(|name| name == controller.name())
+        };
+        ours.then_some(path)
+    })?;
+    let beneath = Path::new(path).strip_prefix(root?).ok()?;
+    let directory = Path::new(mounted?).join(beneath);
+    let offered = !unified || v2::offers(&directory, controller);
+    offered.then_some(directory)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_version_1_and_hybrid() {
+        let cgroup = "8:pids:/\n4:memory:/a/b\n1:cpu,cpuacct:/x\n0::/\n";
+        let mounts = "\
+30 1 0:1 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory
+31 1 0:2 /x /sys/fs/cgroup/cpu,cpuacct rw shared:1 - cgroup cgroup rw,cpu,cpuacct
+32 1 0:3 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids
+33 1 0:4 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw
+";
+        let place = Place::read(cgroup, mounts);
+        assert!(!place.unified);
+        let parent = |c| place.parents[&c].to_str().unwrap();
+        assert_eq!(parent(Controller::Memory), "/sys/fs/cgroup/memory/a/b/cagent");
+        assert_eq!(parent(Controller::Pids), "/sys/fs/cgroup/pids/cagent");
+        assert_eq!(parent(Controller::Cpu), "/sys/fs/cgroup/cpu,cpuacct/cagent");
+        assert_eq!(parent(Controller::Cpuacct), "/sys/fs/cgroup/cpu,cpuacct/cagent");
+    }
+
+    #[test]
+    fn reads_version_2() {
+        let tree = tempfile::tempdir().unwrap();
+        let own = tree.path().join("user.slice/me");
+        std::fs::create_dir_all(&own).unwrap();
+        std::fs::write(own.join("cgroup.controllers"), "memory pids\n").unwrap();
+        let mounts = format!("30 1 0:1 / {} rw - cgroup2 cgroup2 rw\n", tree.path().display());
+        let place = Place::read("0::/user.slice/me\n", &mounts);
+        assert!(place.unified);
+        assert_eq!(place.parents[&Controller::Memory], own.join("cagent"));
+        assert!(!place.parents.contains_key(&Controller::Cpu), "not delegated");
+    }
+
+    #[test]
+    fn without_cgroups_everything_is_missing() {
+        let (place, missing) = Place::read("", "").proven();
+        assert_eq!(place.version(), "none");
+        assert_eq!(missing.len(), Controller::ALL.len());
+    }
+}

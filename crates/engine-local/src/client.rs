@@ -1,0 +1,88 @@
+//! Talks to a helper, and reads what it left.
+
+use std::io::{self, ErrorKind};
+use std::os::fd::AsRawFd;
+use std::path::Path;
+
+use engine::{Ended, EngineError, SandboxEnd, SandboxState};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+use types::Usage;
+
+use crate::control::{Call, Reply, Request};
+use crate::folder;
+use crate::plan::{Plan, VERSION};
+
+/// What became of a request.
+pub(crate) enum Answer {
+    /// The helper answered.
+    Said(Reply),
+    /// There is no helper yet.
+    NotStarted,
+    /// There is no helper any more.
+    Gone,
+}
+
+/// Asks the helper of the sandbox in this folder.
+pub(crate) async fn ask(folder: &Path, call: Call) -> Result<Answer, EngineError> {
+    let asked = match connect(folder).await {
+        Ok(stream) => exchange(stream, call).await,
+        Err(e) => Err(e),
+    };
+    match asked {
+        Ok(Some(reply)) => Ok(Answer::Said(reply)),
+        Ok(None) => Ok(Answer::Gone),
+        Err(e) => match e.kind() {
+            ErrorKind::NotFound => Ok(Answer::NotStarted),
+            ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => {
+                Ok(Answer::Gone)
+            }
+            _ => Err(io_error("ask the helper at", &folder.join(folder::SOCKET), e)),
+        },
+    }
+}
+
+/// Where the sandbox in this folder is in its life.
+pub(crate) async fn state(folder: &Path) -> Result<SandboxState, EngineError> {
+    if folder.join(folder::ENDED).exists() {
+        return Ok(SandboxState::Ended);
+    }
+    match connect(folder).await {
+        Ok(_) => Ok(SandboxState::Running),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(SandboxState::Created),
+        Err(e) if e.kind() == ErrorKind::ConnectionRefused => Ok(SandboxState::Ended),
+        Err(e) => Err(io_error("ask the helper at", &folder.join(folder::SOCKET), e)),
+    }
+}
+
+/// How the sandbox in this folder ended, of which no helper lives.
+pub(crate) fn end_of(folder: &Path) -> Ended {
+    let lost = Ended { end: SandboxEnd::Lost, usage: Usage::default() };
+    let text = std::fs::read(folder.join(folder::ENDED)).unwrap_or_default();
+    serde_json::from_slice(&text).unwrap_or(lost)
+}
+
+/// The plan of the sandbox in this folder; none if it was never completely made.
+pub(crate) fn plan_of(folder: &Path) -> Option<Plan> {
+    serde_json::from_slice(&std::fs::read(folder.join(folder::PLAN)).ok()?).ok()
+}
+
+pub(crate) fn io_error(what: &'static str, path: &Path, source: io::Error) -> EngineError {
+    EngineError::Io { what, path: path.into(), source }
+}
+
+/// A socket's path has at most 107 bytes, a folder's any number: so by way of a descriptor.
+async fn connect(folder: &Path) -> io::Result<UnixStream> {
+    let dir = std::fs::File::open(folder)?;
+    let path = format!("/proc/self/fd/{}/{}", dir.as_raw_fd(), folder::SOCKET);
+    UnixStream::connect(path).await
+}
+
+async fn exchange(mut stream: UnixStream, call: Call) -> io::Result<Option<Reply>> {
+    let mut line = serde_json::to_string(&Request { version: VERSION, call })?;
+    line.push('\n');
+    stream.write_all(line.as_bytes()).await?;
+    line.clear();
+    BufReader::new(stream).read_line(&mut line).await?;
+    if line.is_empty() { Ok(None) } else { Ok(Some(serde_json::from_str(&line)?)) }
+}

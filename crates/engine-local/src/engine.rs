@@ -1,0 +1,292 @@
+use std::fs::DirBuilder;
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, chown};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use engine::{Ended, Engine, EngineError, SandboxSpec, SandboxState};
+use types::{Isolation, JobId, SandboxReport, Usage};
+
+use crate::cgroup::{Missing, Place};
+use crate::client::{self, Answer, io_error};
+use crate::control::{Call, Reply};
+use crate::plan::{Plan, Users, VERSION};
+use crate::uids::Uids;
+use crate::{LocalConfig, folder, inside, report, start, sweep};
+
+/// The embedded engine.
+#[derive(Clone, Debug)]
+pub struct LocalEngine {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    config: LocalConfig,
+    uids: Uids,
+    place: Place,
+    missing: Vec<Missing>,
+}
+
+/// How long everything inside may take to die of SIGKILL.
+const STOP_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often to look whether a sandbox that somebody waits for was started.
+const START_POLL: Duration = Duration::from_millis(50);
+
+impl LocalEngine {
+    /// Opens the engine on its folder, finds what an earlier orchestrator left there, and tries out
+    /// which limits hold. Blocks for some milliseconds.
+    ///
+    /// # Errors
+    /// [`EngineError::Unavailable`] with the cure if this machine or the configuration does not
+    /// allow it, [`EngineError::Io`] if a file cannot be used.
+    pub fn open(config: LocalConfig) -> Result<Self, EngineError> {
+        report::check_kernel()?;
+        config.check()?;
+        let config = LocalConfig {
+            home: make_home(&config.home)?,
+            helper: canonical(&config.helper)?,
+            tools: canonical(&config.tools)?,
+            ..config
+        };
+        let swept = sweep::finish_interrupted(&config.home);
+        swept.map_err(|e| io_error("clean up in", &config.home, e))?;
+        let uids = Uids::open(config.uids)?;
+        for (_, folder) in sandboxes(&config.home)? {
+            client::plan_of(&folder).into_iter().for_each(|plan| uids.keep(plan.users));
+        }
+        let (place, missing) = Place::find();
+        Ok(Self { inner: Arc::new(Inner { config, uids, place, missing }) })
+    }
+
+    /// Makes a sandbox that runs this command in place of agentd.
+    pub(crate) async fn create_with(
+        &self,
+        spec: &SandboxSpec,
+        command: Vec<String>,
+    ) -> Result<(), EngineError> {
+        let (inner, spec) = (Arc::clone(&self.inner), spec.clone());
+        blocking(move || inner.create(&spec, command)).await
+    }
+
+    /// What PID 1 wrote to stdout and stderr, once it has ended: the last 16 KiB.
+    ///
+    /// # Errors
+    /// When there is no such file.
+    pub(crate) fn last_words(&self, job: JobId) -> Result<String, EngineError> {
+        let path = self.inner.folder(job).join(folder::AGENT_LOG);
+        let bytes = std::fs::read(&path).map_err(|e| io_error("read", &path, e))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// The cgroup version whose limits hold, for people.
+    pub(crate) fn cgroup_version(&self) -> &'static str {
+        self.inner.place.version()
+    }
+
+    /// The folder of a sandbox, if there is one.
+    fn existing(&self, job: JobId) -> Result<PathBuf, EngineError> {
+        let folder = self.inner.folder(job);
+        if folder.is_dir() { Ok(folder) } else { Err(EngineError::NotFound(job)) }
+    }
+}
+
+#[async_trait]
+impl Engine for LocalEngine {
+    fn name(&self) -> &'static str {
+        inside::ENGINE
+    }
+
+    async fn report(&self) -> Result<SandboxReport, EngineError> {
+        Ok(SandboxReport {
+            engine: self.name().into(),
+            isolation: Isolation::Namespace,
+            shortfalls: report::shortfalls(&self.inner.missing, self.command_user().is_some()),
+        })
+    }
+
+    async fn create(&self, spec: &SandboxSpec) -> Result<(), EngineError> {
+        self.create_with(spec, vec![format!("{}/bin/agentd", protocol::TOOLS)]).await
+    }
+
+    async fn start(&self, job: JobId) -> Result<(), EngineError> {
+        start::start(&self.inner.config.helper, &self.existing(job)?, job).await
+    }
+
+    async fn stop(&self, job: JobId) -> Result<(), EngineError> {
+        let folder = self.existing(job)?;
+        let asked = tokio::time::timeout(STOP_PATIENCE, client::ask(&folder, Call::Stop)).await;
+        let late = EngineError::TimedOut { job, what: "the stop", limit: STOP_PATIENCE };
+        match asked.map_err(|_| late)?? {
+            Answer::Said(Reply::Refused { message }) => Err(refused(&folder, message)),
+            Answer::Said(_) | Answer::NotStarted | Answer::Gone => Ok(()),
+        }
+    }
+
+    async fn wait(&self, job: JobId) -> Result<Ended, EngineError> {
+        loop {
+            let folder = self.existing(job)?;
+            match client::ask(&folder, Call::Wait).await? {
+                Answer::Said(Reply::Ended(ended)) => return Ok(ended),
+                Answer::Said(reply) => return Err(refused(&folder, format!("{reply:?}"))),
+                Answer::Gone => return Ok(client::end_of(&folder)),
+                Answer::NotStarted => tokio::time::sleep(START_POLL).await,
+            }
+        }
+    }
+
+    async fn list(&self) -> Result<Vec<(JobId, SandboxState)>, EngineError> {
+        let mut all = Vec::new();
+        for (job, folder) in sandboxes(&self.inner.config.home)? {
+            all.push((job, client::state(&folder).await?));
+        }
+        Ok(all)
+    }
+
+    async fn stats(&self, job: JobId) -> Result<Usage, EngineError> {
+        let folder = self.existing(job)?;
+        match client::ask(&folder, Call::Stats).await? {
+            Answer::Said(Reply::Stats(usage)) => Ok(usage),
+            Answer::Said(reply) => Err(refused(&folder, format!("{reply:?}"))),
+            Answer::NotStarted => Ok(Usage::default()),
+            Answer::Gone => Ok(client::end_of(&folder).usage),
+        }
+    }
+
+    async fn remove(&self, job: JobId) -> Result<(), EngineError> {
+        match self.stop(job).await {
+            Err(EngineError::NotFound(_)) => return Ok(()),
+            other => other?,
+        }
+        let inner = Arc::clone(&self.inner);
+        blocking(move || inner.remove(job)).await
+    }
+
+    fn workspace(&self, job: JobId) -> PathBuf {
+        self.inner.folder(job).join(folder::WORKSPACE)
+    }
+
+    fn gateway_dir(&self, job: JobId) -> PathBuf {
+        self.inner.folder(job).join(folder::GATEWAY)
+    }
+
+    fn command_user(&self) -> Option<u32> {
+        matches!(self.inner.uids, Uids::Own { .. }).then_some(protocol::COMMAND_ID)
+    }
+}
+
+impl Inner {
+    fn folder(&self, job: JobId) -> PathBuf {
+        self.config.home.join(job.to_string())
+    }
+
+    fn create(&self, spec: &SandboxSpec, command: Vec<String>) -> Result<(), EngineError> {
+        let folder = self.folder(spec.job);
+        make_dir(&folder).map_err(|e| match e {
+            EngineError::Io { source, .. } if source.kind() == ErrorKind::AlreadyExists => {
+                EngineError::Exists(spec.job)
+            }
+            other => other,
+        })?;
+        let filled = self.uids.take().and_then(|users| {
+            let filled = self.fill(&folder, spec, users, command);
+            filled.inspect_err(|_| self.uids.release(users))
+        });
+        filled.inspect_err(|_| {
+            // The first error says more than a second one would.
+            let _ = sweep::remove(&self.config.home, &spec.job.to_string());
+        })
+    }
+
+    fn fill(
+        &self,
+        folder: &Path,
+        spec: &SandboxSpec,
+        users: Users,
+        command: Vec<String>,
+    ) -> Result<(), EngineError> {
+        let plan = Plan {
+            version: VERSION,
+            limits: spec.limits,
+            users,
+            place: self.place.clone(),
+            name: spec.job.to_string(),
+            tools: self.config.tools.clone(),
+            expose: self.config.expose.clone(),
+            path: self.config.path_inside(),
+            command,
+        };
+        let file = folder.join(folder::PLAN);
+        let written = serde_json::to_vec(&plan).map_err(Into::into);
+        let written = written.and_then(|text| std::fs::write(&file, text));
+        written.map_err(|e| io_error("write", &file, e))?;
+        let (agentd, commands) = match users {
+            Users::Separate { agentd, commands } => (Some(agentd), Some(commands)),
+            Users::Shared { .. } => (None, None),
+        };
+        make_dir_of(&folder.join(folder::GATEWAY), agentd)?;
+        make_dir_of(&folder.join(folder::WORKSPACE), commands)
+    }
+
+    /// Removes what an ended sandbox left. The cgroups are there only if the helper was killed.
+    fn remove(&self, job: JobId) -> Result<(), EngineError> {
+        let folder = self.folder(job);
+        let plan = client::plan_of(&folder);
+        if let Some(plan) = &plan {
+            let removed = plan.place.group(&plan.name, &plan.limits).remove();
+            removed.map_err(|e| io_error("remove the cgroups of", &folder, e))?;
+        }
+        let swept = sweep::remove(&self.config.home, &job.to_string());
+        swept.map_err(|e| io_error("remove", &folder, e))?;
+        // Last: nobody else may get these users while a file of theirs is there.
+        plan.into_iter().for_each(|plan| self.uids.release(plan.users));
+        Ok(())
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, EngineError> + Send + 'static,
+) -> Result<T, EngineError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|e| EngineError::Exhausted(format!("the work was cut off: {e}")))?
+}
+
+fn refused(folder: &Path, message: String) -> EngineError {
+    io_error("ask the helper at", &folder.join(folder::SOCKET), std::io::Error::other(message))
+}
+
+/// Every sandbox of a home: its job and its folder.
+fn sandboxes(home: &Path) -> Result<Vec<(JobId, PathBuf)>, EngineError> {
+    let failed = |e| io_error("list", home, e);
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(home).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let job = entry.file_name().to_str().and_then(|name| name.parse().ok());
+        all.extend(job.map(|job| (job, entry.path())));
+    }
+    Ok(all)
+}
+
+fn make_home(home: &Path) -> Result<PathBuf, EngineError> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(home);
+    made.map_err(|e| io_error("create", home, e))?;
+    canonical(home)
+}
+
+fn canonical(path: &Path) -> Result<PathBuf, EngineError> {
+    path.canonicalize().map_err(|e| io_error("find", path, e))
+}
+
+fn make_dir(path: &Path) -> Result<(), EngineError> {
+    DirBuilder::new().mode(0o700).create(path).map_err(|e| io_error("create", path, e))
+}
+
+/// A directory for its owner alone: this uid and the gid of the same number, or the caller.
+fn make_dir_of(path: &Path, owner: Option<u32>) -> Result<(), EngineError> {
+    make_dir(path)?;
+    let Some(id) = owner else { return Ok(()) };
+    chown(path, Some(id), Some(id)).map_err(|e| io_error("give away", path, e))
+}

@@ -1,0 +1,111 @@
+//! Makes a sandbox, from the helper's side: cgroups, clone, maps, and waiting until agentd runs.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, Signal};
+
+use super::child::{self, Pipes};
+use super::clone::{Side, into_new_namespaces};
+use super::error::{SetupError, at};
+use super::mounts;
+use crate::cgroup::Group;
+use crate::plan::{Plan, Users};
+
+/// A running sandbox.
+pub(super) struct Sandbox {
+    /// PID 1 of it.
+    pub(super) pidfd: OwnedFd,
+    pub(super) group: Group,
+    /// What agentd writes to stdout and stderr.
+    pub(super) output: File,
+}
+
+/// Makes the sandbox of a plan. After an error nothing of it is left.
+pub(super) fn launch(plan: &Plan) -> Result<Sandbox, SetupError> {
+    let group = plan.place.group(&plan.name, &plan.limits);
+    let started = group.make().map_err(at("limit", "the sandbox")).and_then(|()| run(plan, &group));
+    match started {
+        Ok((pidfd, output)) => Ok(Sandbox { pidfd, group, output }),
+        Err(e) => {
+            let _ = group.remove();
+            Err(e)
+        }
+    }
+}
+
+fn run(plan: &Plan, group: &Group) -> Result<(OwnedFd, File), SetupError> {
+    // As root they are opened here, where no directory on the way is closed to us; an ordinary
+    // user may only do it in a mount namespace of its own.
+    let sources = match plan.users {
+        Users::Separate { .. } => Some(mounts::open_sources(plan)?),
+        Users::Shared { .. } => None,
+    };
+    let (go_inside, go) = pipe()?;
+    let (status, status_inside) = pipe()?;
+    let (output, output_inside) = pipe()?;
+    match into_new_namespaces().map_err(at("clone into", "new namespaces"))? {
+        Side::Child => {
+            drop((go, status, output));
+            let pipes = Pipes { go: go_inside, status: status_inside, output: output_inside };
+            child::become_agentd(plan, sources, pipes)
+        }
+        Side::Parent { pid, pidfd } => {
+            drop((go_inside, status_inside, output_inside, sources));
+            if let Err(e) = admit(plan, group, pid, go).and_then(|()| hear(status)) {
+                let _ = rustix::process::pidfd_send_signal(&pidfd, Signal::KILL);
+                let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty());
+                return Err(e);
+            }
+            // Somebody else may hold the other end for longer than the sandbox lives.
+            rustix::io::ioctl_fionbio(&output, true).map_err(at("set up", "a pipe"))?;
+            Ok((pidfd, output.into()))
+        }
+    }
+}
+
+/// Gives the child its users and its limits, then lets it go on.
+fn admit(plan: &Plan, group: &Group, pid: Pid, go: OwnedFd) -> Result<(), SetupError> {
+    let raw = pid.as_raw_nonzero().get();
+    for (file, content) in maps(plan.users) {
+        let path = format!("/proc/{raw}/{file}");
+        std::fs::write(&path, content).map_err(at("write", path))?;
+    }
+    group.join(raw.unsigned_abs()).map_err(at("limit", "the sandbox"))?;
+    File::from(go).write_all(b"g").map_err(at("wake", "the sandbox"))
+}
+
+/// The files beside a process that say who is who in its user namespace.
+fn maps(users: Users) -> Vec<(&'static str, String)> {
+    use protocol::{AGENT_ID, COMMAND_ID};
+    match users {
+        Users::Separate { agentd, commands } => {
+            let map = format!("{AGENT_ID} {agentd} 1\n{COMMAND_ID} {commands} 1\n");
+            vec![("uid_map", map.clone()), ("gid_map", map)]
+        }
+        Users::Shared { uid, gid } => vec![
+            // Without it the kernel refuses the gid map of an ordinary user.
+            ("setgroups", "deny".into()),
+            ("uid_map", format!("{COMMAND_ID} {uid} 1\n")),
+            ("gid_map", format!("{COMMAND_ID} {gid} 1\n")),
+        ],
+    }
+}
+
+/// Waits until the child has become agentd (the pipe closes) or has said why it could not.
+fn hear(status: OwnedFd) -> Result<(), SetupError> {
+    let mut text = String::new();
+    File::from(status).read_to_string(&mut text).map_err(at("hear from", "the sandbox"))?;
+    match text.strip_prefix(child::ALIVE) {
+        Some("") => Ok(()),
+        Some(complaint) => Err(SetupError::Inside(complaint.into())),
+        None if text.is_empty() => Err(SetupError::Died),
+        None => Err(SetupError::Inside(text)),
+    }
+}
+
+fn pipe() -> Result<(OwnedFd, OwnedFd), SetupError> {
+    pipe_with(PipeFlags::CLOEXEC).map_err(at("make", "a pipe"))
+}

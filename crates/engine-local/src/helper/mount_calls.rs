@@ -1,0 +1,84 @@
+//! Mount system calls with the flags every mount of a sandbox has.
+#![expect(unsafe_code, reason = "`mount_setattr` has no safe wrapper")]
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::CWD;
+use rustix::mount::{MountFlags, MoveMountFlags, OpenTreeFlags};
+
+use super::error::{SetupError, at};
+
+/// What may be done with a part of the host. Set-uid bits never count.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Read and execute.
+    Read,
+    /// Read, write and execute.
+    Write,
+    /// Use as a device.
+    Device,
+}
+
+/// A detached copy of the tree at this path, with restricted access and cut off from mounts that
+/// come and go on the host.
+pub(super) fn clone_tree(path: &Path, access: Access) -> Result<OwnedFd, SetupError> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_RECURSIVE;
+    let tree =
+        rustix::mount::open_tree(CWD, path, flags).map_err(at("open", path.to_string_lossy()))?;
+    let set = match access {
+        Access::Read => libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NODEV,
+        Access::Write => libc::MOUNT_ATTR_NODEV,
+        Access::Device => libc::MOUNT_ATTR_NOEXEC,
+    };
+    restrict(&tree, set | libc::MOUNT_ATTR_NOSUID)
+        .map_err(at("restrict", path.to_string_lossy()))?;
+    Ok(tree)
+}
+
+/// Mounts a detached tree here.
+pub(super) fn attach(tree: &OwnedFd, target: &Path) -> Result<(), SetupError> {
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+    rustix::mount::move_mount(tree, "", CWD, target, flags)
+        .map_err(at("mount", target.to_string_lossy()))
+}
+
+/// Mounts a new file system of the kernel's own. `devpts` alone has devices.
+pub(super) fn mount_new(kind: &str, target: &str, options: &str) -> Result<(), SetupError> {
+    let nodev = if kind == "devpts" { MountFlags::NOEXEC } else { MountFlags::NODEV };
+    let noexec = if kind == "proc" { MountFlags::NOEXEC } else { MountFlags::empty() };
+    let data = CString::new(options).map_err(|e| at("mount", target)(io::Error::other(e)))?;
+    rustix::mount::mount(kind, target, kind, MountFlags::NOSUID | nodev | noexec, data.as_c_str())
+        .map_err(at("mount", format!("{kind} on {target}")))
+}
+
+/// `struct mount_attr` of `linux/mount.h`.
+#[repr(C)]
+struct MountAttr {
+    set: u64,
+    clear: u64,
+    propagation: u64,
+    userns_fd: u64,
+}
+
+fn restrict(tree: &OwnedFd, set: u64) -> io::Result<()> {
+    let attr = MountAttr { set, clear: 0, propagation: libc::MS_PRIVATE, userns_fd: 0 };
+    let flags = libc::AT_EMPTY_PATH | libc::AT_RECURSIVE;
+    // SAFETY: the path is a C string, `attr` has the layout and the size we name; both outlive the
+    // call, which keeps neither.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            tree.as_raw_fd(),
+            c"".as_ptr(),
+            flags,
+            &raw const attr,
+            size_of::<MountAttr>(),
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}

@@ -1,0 +1,42 @@
+//! What the engine tells the helper about one sandbox. Written by `create`, read by the helper and,
+//! after a restart, by the engine.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use types::Limits;
+
+use crate::cgroup::Place;
+
+/// Layout of [`Plan`] and of the control socket. A helper of an older orchestrator may be alive
+/// when a newer one starts.
+pub(crate) const VERSION: u32 = 1;
+
+/// One sandbox, ready to be started. Workspace and gateway directory are beside the plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Plan {
+    pub(crate) version: u32,
+    pub(crate) limits: Limits,
+    pub(crate) users: Users,
+    /// Where its cgroups go.
+    pub(crate) place: Place,
+    /// Name of its cgroups.
+    pub(crate) name: String,
+    pub(crate) tools: PathBuf,
+    pub(crate) expose: Vec<PathBuf>,
+    /// `PATH` inside.
+    pub(crate) path: String,
+    /// What runs as PID 1; never empty.
+    pub(crate) command: Vec<String>,
+}
+
+/// Who is who, on the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Users {
+    /// agentd (0 inside) and commands (1000 inside) have a host uid of their own each, and a gid
+    /// of the same number.
+    Separate { agentd: u32, commands: u32 },
+    /// Both are the caller (1000 inside).
+    Shared { uid: u32, gid: u32 },
+}

@@ -1,0 +1,19 @@
+//! The embedded engine for real, with shell scripts in place of agentd. Needs root, `/usr/bin/python3`
+//! and `/usr/bin/setpriv`; as an ordinary user all but `as_root` runs again, see `as_user`.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "local/as_root.rs"]
+mod as_root;
+#[path = "local/as_user.rs"]
+mod as_user;
+#[path = "local/bed.rs"]
+mod bed;
+#[path = "local/inside.rs"]
+mod inside;
+#[path = "local/life.rs"]
+mod life;
+#[path = "local/limits.rs"]
+mod limits;
+#[path = "local/probe.rs"]
+mod probe;

@@ -1,0 +1,147 @@
+//! What only root can have: separate users, and limits by cgroups (root's on this machine).
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+
+use engine::{Engine, SandboxEnd};
+use types::Limits;
+
+use crate::bed::{Bed, as_command, eventually, is_root};
+
+const IDLE: &str = "exec sleep 86400";
+
+fn needs_root() {
+    assert!(is_root(), "run this as root: an ordinary user has neither uids nor cgroups to give");
+}
+
+#[tokio::test]
+async fn agentd_and_commands_have_a_uid_of_their_own_each() {
+    needs_root();
+    let bed = Bed::new(IDLE);
+    assert_eq!(bed.engine.command_user(), Some(1000));
+    let job = bed.start(Limits::default()).await;
+    let owner = |path: PathBuf| {
+        let meta = fs::metadata(path).unwrap();
+        (meta.uid(), meta.gid(), meta.mode() & 0o7777)
+    };
+    let (agentd, commands) = (0x7000_0000, 0x7000_0001);
+    assert_eq!(owner(bed.engine.gateway_dir(job)), (agentd, agentd, 0o700));
+    assert_eq!(owner(bed.engine.workspace(job)), (commands, commands, 0o700));
+    assert_eq!(owner(bed.folder(job)), (0, 0, 0o700));
+    bed.engine.remove(job).await.unwrap();
+}
+
+#[tokio::test]
+async fn uids_are_never_shared_by_two_sandboxes_also_after_a_restart() {
+    needs_root();
+    let bed = Bed::new(IDLE);
+    let first = bed.create(Limits::default()).await;
+    let again = engine_local::LocalEngine::open(bed.config.clone()).unwrap();
+    let bed = Bed { engine: again, ..bed };
+    let second = bed.create(Limits::default()).await;
+    let agentd = |job| bed.plan(job)["users"]["separate"]["agentd"].as_u64().unwrap();
+    assert_eq!((agentd(first), agentd(second)), (0x7000_0000, 0x7000_0002));
+    bed.engine.remove(first).await.unwrap();
+    let third = bed.create(Limits::default()).await;
+    assert_eq!(agentd(third), 0x7000_0000);
+}
+
+#[tokio::test]
+async fn agentd_keeps_three_capabilities_and_commands_none() {
+    needs_root();
+    let bed = Bed::new(
+        "grep Cap /proc/self/status; setpriv --reuid 1000 --regid 1000 --clear-groups \
+                        grep Cap /proc/self/status",
+    );
+    let (_, log) = bed.run(Limits::default()).await;
+    let caps: Vec<_> = log.split_whitespace().filter(|word| !word.starts_with("Cap")).collect();
+    // KILL, SETGID, SETUID are bits 5, 6, 7. In this order: Inh, Prm, Eff, Bnd, Amb.
+    let (three, none) = ("00000000000000e0", "0000000000000000");
+    assert_eq!(caps[..5], [none, three, three, three, none]);
+    assert_eq!(caps[5..], [none, none, none, three, none]);
+}
+
+#[tokio::test]
+async fn commands_cannot_reach_agentd_or_its_places() {
+    needs_root();
+    let bed = Bed::python(
+        r"
+import os
+def refused(what):
+    try: what()
+    except PermissionError: return
+    except OSError as e:
+        assert e.errno == 30, e
+        return
+    raise SystemExit('allowed')
+refused(lambda: os.kill(1, 9))
+refused(lambda: os.listdir('/run/cagent'))
+refused(lambda: open('/run/steps/x', 'w'))
+refused(lambda: open('/proc/1/mem', 'rb'))
+refused(lambda: os.readlink('/proc/1/exe'))
+refused(lambda: open('/proc/1/environ').read())
+refused(lambda: os.setuid(0))
+print(os.getuid(), os.getgid(), os.getgroups())
+",
+    );
+    let (ended, log) = bed.run(Limits::default()).await;
+    assert_eq!((ended.end, log.as_str()), (SandboxEnd::Exited { code: 0 }, "1000 1000 []\n"));
+}
+
+#[tokio::test]
+async fn memory_is_limited_and_the_kill_is_counted() {
+    needs_root();
+    let bed =
+        Bed::new(&format!("{} python3 -c 'x = bytearray(1 << 30)'\necho code $?", as_command()));
+    let limits = Limits { memory_bytes: 64 << 20, ..Limits::default() };
+    let (ended, log) = bed.run(limits).await;
+    assert!(log.contains("code 137"), "{log}");
+    assert_eq!(ended.end, SandboxEnd::Exited { code: 0 }, "agentd lives");
+    assert!(ended.usage.oom_kills >= Some(1), "{ended:?}");
+    let peak = ended.usage.memory_peak_bytes.unwrap();
+    assert!((32 << 20..=64 << 20).contains(&peak), "{peak}");
+}
+
+#[tokio::test]
+async fn a_tmpfs_is_memory_of_the_job() {
+    needs_root();
+    let bed = Bed::new("head -c 200000000 /dev/zero > /tmp/big; wc -c < /tmp/big");
+    let limits = Limits { memory_bytes: 64 << 20, ..Limits::default() };
+    let (_, log) = bed.run(limits).await;
+    let written: u64 = log.lines().last().unwrap().trim().parse().unwrap();
+    assert!(written <= 32 << 20, "{log}");
+}
+
+#[tokio::test]
+async fn the_processor_is_throttled_and_measured() {
+    needs_root();
+    let bed = Bed::new("while :; do :; done");
+    let job = bed.start(Limits { cpus: 0.1, ..Limits::default() }).await;
+    let parent = bed.plan(job)["place"]["parents"]["cpu"].as_str().unwrap().to_owned();
+    let stat = PathBuf::from(parent).join(job.to_string()).join("cpu.stat");
+    let throttled = || {
+        let text = fs::read_to_string(&stat).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("nr_throttled ")).unwrap();
+        line.parse::<u64>().unwrap()
+    };
+    eventually("throttled", || throttled() >= 5).await;
+    let used = bed.engine.stats(job).await.unwrap().cpu_ms.unwrap();
+    assert!(used >= 30, "five windows of 10 ms were used up, it says {used}");
+    bed.engine.remove(job).await.unwrap();
+}
+
+#[tokio::test]
+async fn no_cgroup_is_left() {
+    needs_root();
+    let bed = Bed::new("exit 0");
+    let job = bed.start(Limits::default()).await;
+    bed.wait(job).await;
+    let plan = bed.plan(job);
+    let parents = plan["place"]["parents"].as_object().unwrap();
+    assert!(parents.len() >= 3, "memory, pids and cpu hold here: {parents:?}");
+    for parent in parents.values() {
+        let dir = PathBuf::from(parent.as_str().unwrap()).join(job.to_string());
+        assert!(!dir.exists(), "{}", dir.display());
+    }
+}

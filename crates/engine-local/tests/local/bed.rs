@@ -1,0 +1,137 @@
+//! An engine in a temporary directory, and scripts to run in its sandboxes.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use engine::{Ended, Engine, SandboxSpec};
+use engine_local::{LocalConfig, LocalEngine, UidRange};
+use tempfile::TempDir;
+use types::{JobId, Limits};
+
+/// Set where the tests run a second time, as an ordinary user: where the helper is.
+pub(crate) const HELPER_VARIABLE: &str = "CAGENT_TEST_HELPER";
+
+/// Far above what anything here takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) struct Bed {
+    pub(crate) engine: LocalEngine,
+    /// Goes away with this.
+    pub(crate) _dir: TempDir,
+    pub(crate) config: LocalConfig,
+}
+
+impl Bed {
+    /// With this shell script in place of agentd.
+    pub(crate) fn new(agentd: &str) -> Self {
+        Self::with(agentd, |_| {})
+    }
+
+    /// The same, with other settings.
+    pub(crate) fn with(agentd: &str, change: impl FnOnce(&mut LocalConfig)) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let tools = dir.path().join("tools");
+        fs::create_dir_all(tools.join("bin")).unwrap();
+        executable(&tools.join("bin/agentd"), &format!("#!/bin/sh\n{agentd}\n"));
+        let mut config = LocalConfig {
+            home: dir.path().join("home"),
+            helper: helper(),
+            tools,
+            expose: vec![],
+            uids: UidRange::default(),
+        };
+        change(&mut config);
+        let engine = LocalEngine::open(config.clone()).unwrap();
+        Self { engine, _dir: dir, config }
+    }
+
+    /// With this Python script run as the job's user by a shell script in place of agentd.
+    pub(crate) fn python(script: &str) -> Self {
+        needs("/usr/bin/python3");
+        let bed = Self::new(&format!("{} /usr/bin/python3 /opt/cagent/script.py", as_command()));
+        fs::write(bed.config.tools.join("script.py"), script).unwrap();
+        bed
+    }
+
+    pub(crate) async fn create(&self, limits: Limits) -> JobId {
+        let spec = SandboxSpec { job: JobId::generate(), limits };
+        self.engine.create(&spec).await.unwrap();
+        spec.job
+    }
+
+    pub(crate) async fn start(&self, limits: Limits) -> JobId {
+        let job = self.create(limits).await;
+        self.engine.start(job).await.unwrap();
+        job
+    }
+
+    pub(crate) async fn wait(&self, job: JobId) -> Ended {
+        tokio::time::timeout(PATIENCE, self.engine.wait(job)).await.expect("it ends").unwrap()
+    }
+
+    /// One sandbox from beginning to end: how it ended, and what it wrote to stdout and stderr.
+    pub(crate) async fn run(&self, limits: Limits) -> (Ended, String) {
+        let job = self.start(limits).await;
+        let ended = self.wait(job).await;
+        let log = fs::read(self.folder(job).join("agentd.log")).unwrap();
+        self.engine.remove(job).await.unwrap();
+        (ended, String::from_utf8(log).unwrap())
+    }
+
+    pub(crate) fn folder(&self, job: JobId) -> PathBuf {
+        self.config.home.join(job.to_string())
+    }
+
+    pub(crate) fn plan(&self, job: JobId) -> serde_json::Value {
+        serde_json::from_slice(&fs::read(self.folder(job).join("plan.json")).unwrap()).unwrap()
+    }
+}
+
+/// Whether this run is the one with all rights.
+pub(crate) fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// What a script puts before a command to run it as the job's user.
+pub(crate) fn as_command() -> &'static str {
+    if !is_root() {
+        return "";
+    }
+    needs("/usr/bin/setpriv");
+    "setpriv --reuid 1000 --regid 1000 --clear-groups"
+}
+
+pub(crate) fn needs(program: &str) {
+    assert!(Path::new(program).exists(), "install {program}: this test cannot run without it");
+}
+
+pub(crate) fn executable(path: &Path, content: &str) {
+    fs::write(path, content).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+pub(crate) fn helper() -> PathBuf {
+    std::env::var_os(HELPER_VARIABLE)
+        .map_or_else(|| env!("CARGO_BIN_EXE_sandbox-helper").into(), PathBuf::from)
+}
+
+/// Looks again and again until it is so.
+pub(crate) async fn eventually(what: &str, mut so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !so() {
+        assert!(begun.elapsed() < PATIENCE, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Every process with this word among its arguments.
+pub(crate) fn processes_with(word: &str) -> Vec<u32> {
+    let has = |pid: &u32| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.split(|byte| *byte == 0).any(|argument| argument == word.as_bytes())
+    };
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(has).collect()
+}
