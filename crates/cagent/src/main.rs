@@ -1,1 +1,82 @@
-fn main() {}
+//! `cagent`: the command line, the settings, and the one place where everything is put together.
+//!
+//! ```text
+//! main ─► args, environment ─► settings
+//!           └─► commands ─► place: which server? ─┬─► client ─HTTP─► a server that runs
+//!                                                 └─► server: one of our own, in this process
+//! ```
+//!
+//! Invariant: every command that deals with jobs does so through [`client`], over HTTP, also to a
+//! server in this process. Not here: what a job is and does (crate `jobs`).
+
+mod args;
+mod client;
+mod commands;
+mod environment;
+mod follow;
+mod lockfile;
+mod output;
+mod place;
+mod progress;
+mod server;
+mod settings;
+mod sse;
+mod text;
+mod tools;
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use tracing_subscriber::EnvFilter;
+
+use args::{Cli, Command};
+use environment::Environment;
+
+/// What `cagent` exits with when it could not do what it was told: 1 is left to jobs that failed.
+const EXIT_FAILURE: u8 = 2;
+
+/// What a shell reports for a program that was ended by SIGPIPE.
+const EXIT_PIPE: u8 = 141;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(code) => code,
+        // Whoever was reading has enough: `cagent ps | head -1`.
+        Err(error) if is_broken_pipe(&error) => ExitCode::from(EXIT_PIPE),
+        Err(error) => {
+            // Standard error may be closed; there is nobody else to tell.
+            drop(writeln!(anstream::stderr(), "cagent: {}", text::plain(&format!("{error:#}"))));
+            ExitCode::from(EXIT_FAILURE)
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let environment = Environment::read(".env".as_ref())?;
+    log(&environment, &cli.command)?;
+    let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;
+    let code = runtime.block_on(commands::run(cli, &environment));
+    // A read of standard input cannot be taken back; nobody waits for it.
+    runtime.shutdown_background();
+    code
+}
+
+fn log(environment: &Environment, command: &Command) -> anyhow::Result<()> {
+    let usual = if matches!(command, Command::Serve(_)) { "info" } else { "warn" };
+    let filter = environment.text("RUST_LOG")?.unwrap_or_else(|| usual.into());
+    let filter = EnvFilter::try_new(&filter).with_context(|| format!("RUST_LOG={filter}"))?;
+    let colours = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours);
+    log.with_writer(io::stderr).init();
+    Ok(())
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}

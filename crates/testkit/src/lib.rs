@@ -1,1 +1,15 @@
+//! A real server for tests: the program itself, on a data directory and a port of its own.
+//!
+//! Invariant: what a test starts is gone when it ends, also when it panics. Not here: what is
+//! expected of the server; that is for the tests to say.
 
+mod client;
+mod data_dir;
+mod server;
+
+pub use client::Client;
+pub use data_dir::DataDir;
+pub use server::{Builder, Server};
+
+/// How long a test waits for what should come at once, before it fails with what it knows.
+pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);

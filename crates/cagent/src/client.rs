@@ -1,0 +1,130 @@
+//! The calls of the API that commands make.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use api::{Cancelled, Health, Job, JobList, Logs, Problem, Scheduled};
+use reqwest::header::{ACCEPT, HeaderName};
+use reqwest::{RequestBuilder, Response, StatusCode, Url};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use types::{JobId, Mode, Stream};
+
+use crate::sse::EventStream;
+
+const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a server that works may take for a health answer.
+const HEALTH_PATIENCE: Duration = Duration::from_secs(2);
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// A server to talk to.
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    base: Url,
+    http: reqwest::Client,
+}
+
+impl Client {
+    pub(crate) fn new(base: Url) -> anyhow::Result<Self> {
+        let http = reqwest::Client::builder().connect_timeout(CONNECT_PATIENCE).no_proxy().build();
+        Ok(Self { base, http: http.context("set up the HTTP client")? })
+    }
+
+    /// Whether there is a server of our kind.
+    pub(crate) async fn is_healthy(&self) -> bool {
+        let request = self.get("").header(ACCEPT, "application/json").timeout(HEALTH_PATIENCE);
+        let health: anyhow::Result<Health> = self.json(request).await;
+        health.is_ok_and(|health| health.name == "cagent")
+    }
+
+    pub(crate) async fn schedule(&self, prompt: &str, mode: Mode) -> anyhow::Result<Scheduled> {
+        let body = json!({ "prompt": prompt, "mode": mode });
+        self.json(self.http.post(self.url("schedule")).json(&body)).await
+    }
+
+    pub(crate) async fn jobs(&self) -> anyhow::Result<JobList> {
+        self.json(self.get("jobs")).await
+    }
+
+    pub(crate) async fn job(&self, job: JobId) -> anyhow::Result<Job> {
+        self.json(self.get(&format!("job/{job}"))).await
+    }
+
+    pub(crate) async fn cancel(&self, job: JobId) -> anyhow::Result<Cancelled> {
+        self.json(self.http.post(self.url(&format!("cancel/{job}")))).await
+    }
+
+    /// The end of a log.
+    pub(crate) async fn logs(&self, job: JobId, stream: Stream) -> anyhow::Result<Logs> {
+        self.json(self.get(&format!("logs/{job}?log_type={}", stream.as_str()))).await
+    }
+
+    /// A whole log, as a body to be read.
+    pub(crate) async fn log_file(&self, job: JobId, stream: Stream) -> anyhow::Result<Response> {
+        self.send(self.get(&format!("logs/{job}/{}", stream.as_str()))).await
+    }
+
+    /// The ZIP, as a body to be read.
+    pub(crate) async fn zip(&self, job: JobId) -> anyhow::Result<Response> {
+        self.send(self.get(&format!("download/{job}"))).await
+    }
+
+    /// The events after this `seq`; none if the job is over and there are no more.
+    pub(crate) async fn events(
+        &self,
+        job: JobId,
+        after: u64,
+    ) -> anyhow::Result<Option<EventStream>> {
+        let request = self.get(&format!("v1/jobs/{job}/events")).header(LAST_EVENT_ID, after);
+        let response = self.send(request).await?;
+        let over = response.status() == StatusCode::NO_CONTENT;
+        Ok((!over).then(|| EventStream::new(response)))
+    }
+
+    fn get(&self, path: &str) -> RequestBuilder {
+        self.http.get(self.url(path))
+    }
+
+    /// Paths are our own and ids checked, so that nothing has to be escaped.
+    fn url(&self, path: &str) -> String {
+        format!("{}/{path}", self.base.as_str().trim_end_matches('/'))
+    }
+
+    async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> anyhow::Result<T> {
+        let response = self.send(request).await?;
+        let url = response.url().clone();
+        response
+            .json()
+            .await
+            .with_context(|| format!("{url} gave an answer that is none of cagent"))
+    }
+
+    /// Sends a request; a refusal becomes an error that says what the server said.
+    async fn send(&self, request: RequestBuilder) -> anyhow::Result<Response> {
+        let response = request.send().await.with_context(|| {
+            format!("the server {} cannot be reached; start one with `cagent serve`", self.base)
+        })?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        match response.json::<Problem>().await {
+            Ok(problem) => Err(Refused(problem).into()),
+            Err(_) => bail!("the server {} answered {status}; is it a cagent?", self.base),
+        }
+    }
+}
+
+/// The server understood and said no.
+#[derive(Debug)]
+pub(crate) struct Refused(pub(crate) Problem);
+
+impl std::error::Error for Refused {}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.detail)
+    }
+}

@@ -1,0 +1,48 @@
+//! `cagent serve`.
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, anyhow};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::args::{EngineName, Global, ServeArgs};
+use crate::environment::Environment;
+use crate::output;
+use crate::server::{Purpose, Server};
+use crate::settings::{self, Settings};
+
+pub(super) async fn serve(
+    args: ServeArgs,
+    global: &Global,
+    environment: &Environment,
+) -> anyhow::Result<ExitCode> {
+    let EngineName::Local = args.engine;
+    let mut settings = Settings::new(global, &args.engine_args, environment)?;
+    settings.concurrency = args.concurrency.unwrap_or(settings.concurrency);
+    // The signals first: who reads that we are ready may send one at once.
+    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
+    let listener = bind(settings::listen(args.listen, environment)?).await?;
+    let server = Server::start(&settings, listener, Purpose::Serve).await?;
+    output::line(&format!("cagent listens on http://{}", server.address()))?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stops; jobs that run go on and are found again by the next start");
+    server.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|e| match e.kind() {
+        ErrorKind::AddrInUse => anyhow!(
+            "{address} is in use by another program; stop it, or choose another address with \
+             --listen (port 0 picks a free one)"
+        ),
+        _ => anyhow!("listen on {address}: {e}"),
+    })
+}

@@ -1,0 +1,57 @@
+//! `cagent status`.
+
+use std::process::ExitCode;
+
+use api::Job;
+use types::JobId;
+
+use crate::args::Format;
+use crate::place::Place;
+use crate::{output, text};
+
+pub(super) async fn status(place: Place, job: JobId, format: Format) -> anyhow::Result<ExitCode> {
+    let job = place.client().job(job).await?;
+    place.close().await;
+    match format {
+        Format::Json => output::json(&job)?,
+        Format::Text => {
+            for (name, value) in facts(&job) {
+                output::line(&format!("{name:<11}{}", text::one_line(&value)))?;
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What there is to say about a job, by name.
+fn facts(job: &Job) -> Vec<(&'static str, String)> {
+    let facts = [
+        ("job", Some(job.job_id.to_string())),
+        ("status", Some(job.status.to_string())),
+        ("error", job.error.clone()),
+        ("exit code", job.exit_code.map(|code| code.to_string())),
+        ("created", Some(format!("{:.0}", job.created))),
+        ("started", job.started.map(|at| format!("{at:.0}"))),
+        ("completed", job.completed.map(|at| format!("{at:.0}"))),
+        ("engine", Some(job.engine.clone())),
+        ("unlimited", unlimited(job)),
+        ("used", used(job)),
+        ("ZIP", job.output.clone()),
+    ];
+    facts.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
+/// What the platform does not enforce.
+fn unlimited(job: &Job) -> Option<String> {
+    let short: Vec<_> = job.sandbox.iter().flat_map(|sandbox| &sandbox.shortfalls).collect();
+    let all = short.iter().map(|short| format!("{} ({})", short.what, short.why));
+    (!short.is_empty()).then(|| all.collect::<Vec<_>>().join("; "))
+}
+
+fn used(job: &Job) -> Option<String> {
+    let usage = job.usage?;
+    let cpu = usage.cpu_ms.map(|ms| format!("{ms} ms of processor time"));
+    let memory = usage.memory_peak_bytes.map(|peak| format!("{} of memory", text::size(peak)));
+    let all: Vec<_> = cpu.into_iter().chain(memory).collect();
+    (!all.is_empty()).then(|| all.join(", "))
+}

@@ -1,0 +1,32 @@
+//! Results, on standard output.
+
+use std::io::{self, Write as _};
+
+use anyhow::Context as _;
+use serde::Serialize;
+
+/// Prints one JSON document.
+pub(crate) fn json<T: Serialize>(value: &T) -> anyhow::Result<()> {
+    let text = serde_json::to_string_pretty(value).context("write JSON")?;
+    line(&text)
+}
+
+/// Prints a line.
+pub(crate) fn line(text: &str) -> anyhow::Result<()> {
+    Ok(writeln!(anstream::stdout().lock(), "{text}")?)
+}
+
+/// Prints rows in columns that are as wide as they must be; the last one is not filled up.
+pub(crate) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> anyhow::Result<()> {
+    let mut out = io::BufWriter::new(anstream::stdout().lock());
+    let head = head.map(str::to_owned);
+    let all = || std::iter::once(&head).chain(rows);
+    let widths: [usize; N] =
+        std::array::from_fn(|i| all().map(|row| row[i].chars().count()).max().unwrap_or(0));
+    for row in all() {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        let text = cells.collect::<Vec<_>>().join("  ");
+        writeln!(out, "{}", text.trim_end())?;
+    }
+    Ok(out.flush()?)
+}

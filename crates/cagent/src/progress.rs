@@ -1,0 +1,223 @@
+//! A job's events as lines for people, while they happen.
+//!
+//! ```text
+//! job 0199a2f0-…
+//! [1] bash: Look around
+//!     what the step wrote
+//! [1] ok, 12 ms
+//! complete, 1.2 s: 3 files, 1.4 KiB
+//! ```
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+use jiff::Timestamp;
+use types::{
+    Ending, Event, EventKind, JobId, JobStatus, NoticeLevel, SandboxReport, StepOutcome, Stream,
+};
+
+use crate::text;
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+const GOOD: Style = AnsiColor::Green.on_default().bold();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const ODD: Style = AnsiColor::Yellow.on_default().bold();
+
+const INDENT: &str = "    ";
+
+/// Writes events as they come. Colours are always written; the stream removes them where they are
+/// not wanted.
+#[derive(Debug)]
+pub(crate) struct Progress<W> {
+    out: W,
+    began: Option<Timestamp>,
+    /// The stream of the line that has no end yet.
+    open: Option<Stream>,
+    /// What the ZIP has in it, once it is there.
+    packed: Option<String>,
+}
+
+impl<W: Write> Progress<W> {
+    /// Says which job it is.
+    pub(crate) fn begin(mut out: W, job: JobId) -> io::Result<Self> {
+        writeln!(out, "{DIM}job{DIM:#} {job}")?;
+        Ok(Self { out, began: None, open: None, packed: None })
+    }
+
+    /// Shows what happened.
+    pub(crate) fn event(&mut self, Event { at, event, .. }: &Event) -> io::Result<()> {
+        match event {
+            EventKind::Scheduled { .. } => {
+                self.began = Some(*at);
+                Ok(())
+            }
+            EventKind::Running { sandbox, .. } => self.sandbox(sandbox),
+            EventKind::StepStarted { step, kind, title, .. } => {
+                let title = text::one_line(title);
+                self.line(format_args!("{BOLD}[{step}] {}{BOLD:#}: {title}", kind.as_str()))
+            }
+            EventKind::Output { stream, text, .. } => {
+                self.output(*stream, text.as_deref().unwrap_or_default())
+            }
+            EventKind::StepFinished { step, outcome, exit_code, millis } => {
+                self.step_finished(*step, *outcome, *exit_code, *millis)
+            }
+            EventKind::Notice { level, text } => self.notice(*level, text),
+            EventKind::CancelRequested => self.line(format_args!("{ODD}cancelling{ODD:#}")),
+            EventKind::Packaged { files, bytes, .. } => {
+                let files = text::count(*files, "file");
+                self.packed = Some(format!("{files}, {}", text::size(*bytes)));
+                Ok(())
+            }
+            EventKind::Ended { ending } => self.ended(ending, *at),
+            EventKind::Starting
+            | EventKind::NodeStarted { .. }
+            | EventKind::NodeFinished { .. }
+            | EventKind::Packaging => Ok(()),
+        }
+    }
+
+    fn sandbox(&mut self, report: &SandboxReport) -> io::Result<()> {
+        let missing: Vec<_> = report.shortfalls.iter().map(|s| s.what.as_str()).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let missing = text::one_line(&missing.join(", "));
+        self.line(format_args!("{DIM}not enforced here: {missing} (see cagent doctor){DIM:#}"))
+    }
+
+    fn output(&mut self, stream: Stream, text: &str) -> io::Result<()> {
+        if self.open.is_some_and(|open| open != stream) {
+            self.close_line()?;
+        }
+        for line in text::plain(text).split_inclusive('\n') {
+            let indent = if self.open.is_none() { INDENT } else { "" };
+            write!(self.out, "{indent}{line}")?;
+            self.open = (!line.ends_with('\n')).then_some(stream);
+        }
+        self.out.flush()
+    }
+
+    fn step_finished(
+        &mut self,
+        step: u32,
+        outcome: StepOutcome,
+        code: Option<i32>,
+        millis: u64,
+    ) -> io::Result<()> {
+        let (style, word) = match outcome {
+            StepOutcome::Ok => (GOOD, "ok"),
+            StepOutcome::Tolerated => (ODD, "failed, goes on"),
+            StepOutcome::Failed => (BAD, "failed"),
+            StepOutcome::TimedOut => (BAD, "timed out"),
+            StepOutcome::Cancelled => (ODD, "cancelled"),
+            StepOutcome::Interrupted => (BAD, "interrupted"),
+        };
+        let code = code.filter(|code| *code != 0).map(|code| format!(", exit code {code}"));
+        let code = code.unwrap_or_default();
+        let took = text::took(Duration::from_millis(millis));
+        self.line(format_args!("{style}[{step}] {word}{style:#}{DIM}{code}, {took}{DIM:#}"))
+    }
+
+    fn notice(&mut self, level: NoticeLevel, text: &str) -> io::Result<()> {
+        let (style, word) = match level {
+            NoticeLevel::Info => (DIM, "note"),
+            NoticeLevel::Warning => (ODD, "warning"),
+        };
+        self.line(format_args!("{style}{word}:{style:#} {}", text::plain(text).trim_end()))
+    }
+
+    fn ended(&mut self, ending: &Ending, at: Timestamp) -> io::Result<()> {
+        let style = match ending.status {
+            JobStatus::Complete => GOOD,
+            JobStatus::Cancelled => ODD,
+            _ => BAD,
+        };
+        if let Some(error) = ending.error.as_ref().filter(|_| ending.status == JobStatus::Error) {
+            self.line(format_args!("{}", text::plain(error).trim_end()))?;
+        }
+        let took = self.began.and_then(|began| Duration::try_from(at.duration_since(began)).ok());
+        let took = took.map(|took| format!(", {}", text::took(took))).unwrap_or_default();
+        let packed = self.packed.take().unwrap_or_else(|| "no ZIP".into());
+        self.line(format_args!("{style}{}{style:#}{took}: {packed}", ending.status))
+    }
+
+    /// A line of ours.
+    fn line(&mut self, text: std::fmt::Arguments<'_>) -> io::Result<()> {
+        self.close_line()?;
+        writeln!(self.out, "{text}")
+    }
+
+    fn close_line(&mut self) -> io::Result<()> {
+        if self.open.take().is_some() { writeln!(self.out) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anstream::adapter::strip_str;
+    use types::{Mode, Reason, StepKind};
+
+    use super::*;
+
+    fn shown(events: Vec<EventKind>) -> String {
+        let mut out = Vec::new();
+        let mut progress = Progress::begin(&mut out, JobId::generate()).unwrap();
+        for (seq, event) in (1u64..).zip(events) {
+            let at = Timestamp::from_millisecond(i64::try_from(seq).unwrap() * 100).unwrap();
+            progress.event(&Event { seq, at, event }).unwrap();
+        }
+        let text = String::from_utf8(out).unwrap();
+        let text = strip_str(&text).to_string();
+        text.split_once('\n').unwrap().1.to_string()
+    }
+
+    fn output(stream: Stream, text: &str) -> EventKind {
+        EventKind::Output { step: 1, stream, offset: 0, bytes: 0, text: Some(text.into()) }
+    }
+
+    fn finished(outcome: StepOutcome, exit_code: i32) -> EventKind {
+        EventKind::StepFinished { step: 1, outcome, exit_code: Some(exit_code), millis: 5 }
+    }
+
+    #[test]
+    fn a_good_job() {
+        let text = shown(vec![
+            EventKind::Scheduled { mode: Mode::Runbook },
+            EventKind::StepStarted {
+                step: 1,
+                kind: StepKind::Bash,
+                title: "Hello".into(),
+                line: 3,
+            },
+            output(Stream::Stdout, "one\ntw"),
+            output(Stream::Stdout, "o\n"),
+            finished(StepOutcome::Ok, 0),
+            EventKind::Packaged { files: 1, bytes: 100, left_out: 0 },
+            EventKind::Ended { ending: Ending::complete() },
+        ]);
+        assert_eq!(
+            text,
+            "[1] bash: Hello\n    one\n    two\n[1] ok, 5 ms\ncomplete, 600 ms: 1 file, 100 bytes\n"
+        );
+    }
+
+    #[test]
+    fn lines_of_two_streams_and_of_ours_are_not_mixed() {
+        let text = shown(vec![
+            output(Stream::Stdout, "out"),
+            output(Stream::Stderr, "err"),
+            finished(StepOutcome::Failed, 3),
+        ]);
+        assert_eq!(text, "    out\n    err\n[1] failed, exit code 3, 5 ms\n");
+    }
+
+    #[test]
+    fn a_job_that_failed_says_why() {
+        let ending = Ending::error(Reason::StepFailed, "step 1 failed\x1b[2J");
+        let text = shown(vec![EventKind::Ended { ending }]);
+        assert_eq!(text, "step 1 failed\nerror: no ZIP\n");
+    }
+}

@@ -1,0 +1,175 @@
+//! A server in this process: the engine, the jobs, the API and a listener, put together.
+
+use std::fs::DirBuilder;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use api::ApiConfig;
+use engine::Engine;
+use engine_local::{LocalConfig, LocalEngine, UidRange};
+use jobs::{Config, Jobs, OpenError};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::lockfile;
+use crate::settings::Settings;
+use crate::tools;
+
+/// How long requests that are being answered may take when the server goes down.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a command that only looks may have the data directory, and how often to try.
+const CLAIM_PATIENCE: Duration = Duration::from_secs(1);
+const CLAIM_POLL: Duration = Duration::from_millis(20);
+
+/// What a server is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To run jobs until somebody stops it.
+    Serve,
+    /// To run jobs until a command has what it wants.
+    Work,
+    /// To look at what is there. Nothing is run, and what an earlier one left is not touched.
+    Look,
+}
+
+/// A server that runs.
+#[derive(Debug)]
+pub(crate) struct Server {
+    jobs: Jobs,
+    purpose: Purpose,
+    address: SocketAddr,
+    closing: CancellationToken,
+    serving: JoinHandle<std::io::Result<()>>,
+}
+
+/// A port of our own for a server that only this machine's processes need to find.
+pub(crate) async fn any_port() -> anyhow::Result<TcpListener> {
+    let any = (Ipv4Addr::LOCALHOST, 0);
+    TcpListener::bind(any).await.context("listen on a free port of 127.0.0.1")
+}
+
+impl Server {
+    /// Starts one and says in the lock file where it is.
+    ///
+    /// # Errors
+    /// [`OpenError::InUse`] if another process has the data directory.
+    pub(crate) async fn start(
+        settings: &Settings,
+        listener: TcpListener,
+        purpose: Purpose,
+    ) -> anyhow::Result<Self> {
+        let (jobs, names) = claim(settings, purpose).await?;
+        let address = listener.local_addr().context("ask for our own address")?;
+        announce(&jobs, purpose, address).context("write into the lock file")?;
+        let closing = CancellationToken::new();
+        let router =
+            api::router(jobs.clone(), ApiConfig { engines: names, closing: closing.clone() });
+        let serve = axum::serve(listener, router);
+        let serve = serve.with_graceful_shutdown(closing.clone().cancelled_owned());
+        let serving = tokio::spawn(async move { serve.await });
+        Ok(Self { jobs, purpose, address, closing, serving })
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it is for.
+    pub(crate) fn purpose(&self) -> Purpose {
+        self.purpose
+    }
+
+    /// Stops in good order. Sandboxes stay up for the next one.
+    pub(crate) async fn stop(self) {
+        self.closing.cancel();
+        if tokio::time::timeout(CLOSE_PATIENCE, self.serving).await.is_err() {
+            tracing::warn!("some requests were cut off: they took too long");
+        }
+        self.jobs.stop().await;
+    }
+}
+
+/// Takes the data directory, as soon as whoever only looks at it has left.
+async fn claim(settings: &Settings, purpose: Purpose) -> anyhow::Result<(Jobs, Vec<String>)> {
+    let began = Instant::now();
+    loop {
+        match open(settings, purpose).await {
+            Err(e) if is_in_use(&e) && began.elapsed() < CLAIM_PATIENCE => {
+                tokio::time::sleep(CLAIM_POLL).await;
+            }
+            opened => return opened,
+        }
+    }
+}
+
+async fn open(settings: &Settings, purpose: Purpose) -> anyhow::Result<(Jobs, Vec<String>)> {
+    // The engine's folder must not be touched while somebody else's engine works there.
+    if let Some(line) = lockfile::owner(&settings.data_dir)? {
+        let owner = Some(line).filter(|line| !line.is_empty());
+        return Err(OpenError::InUse { path: settings.data_dir.clone(), owner }.into());
+    }
+    let engines = match purpose {
+        Purpose::Serve | Purpose::Work => vec![engine(settings)?],
+        Purpose::Look => vec![],
+    };
+    let names = engines.iter().map(|engine| engine.name().into()).collect();
+    Ok((Jobs::open(config(settings, purpose), engines).await?, names))
+}
+
+/// Whether another process has the data directory.
+pub(crate) fn is_in_use(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(OpenError::InUse { .. }))
+}
+
+fn config(settings: &Settings, purpose: Purpose) -> Config {
+    Config {
+        data_dir: settings.data_dir.clone(),
+        output_dir: settings.output_dir.clone(),
+        concurrency: match purpose {
+            Purpose::Serve | Purpose::Work => settings.concurrency.get(),
+            Purpose::Look => 0,
+        },
+        retention: settings.retention,
+    }
+}
+
+/// The embedded engine on the data directory, with the tools it needs.
+fn engine(settings: &Settings) -> anyhow::Result<Arc<dyn Engine>> {
+    Ok(Arc::new(LocalEngine::open(engine_config(settings)?)?))
+}
+
+/// How the embedded engine is set up, with its tools in place.
+pub(crate) fn engine_config(settings: &Settings) -> anyhow::Result<LocalConfig> {
+    make_private(&settings.data_dir)?;
+    let tools = tools::unpack(&settings.data_dir)?;
+    Ok(LocalConfig {
+        home: settings.data_dir.join("sandboxes"),
+        helper: tools.helper,
+        tools: tools.inside,
+        expose: settings.expose.clone(),
+        uids: UidRange::default(),
+    })
+}
+
+/// Before anything is put there: prompts and results are nobody else's business.
+fn make_private(dir: &Path) -> Result<(), OpenError> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.map_err(|source| OpenError::Directory { path: dir.into(), source })
+}
+
+/// One that only looks has no address to offer: no job would be run there.
+fn announce(jobs: &Jobs, purpose: Purpose, address: SocketAddr) -> std::io::Result<()> {
+    let pid = std::process::id();
+    jobs.announce(&match purpose {
+        Purpose::Serve => format!("pid {pid} http://{address}"),
+        Purpose::Work => format!("pid {pid} http://{address} {}", lockfile::PASSING),
+        Purpose::Look => format!("pid {pid}"),
+    })
+}

@@ -1,0 +1,93 @@
+//! Text for terminals. What a job wrote is hostile: it may hold bytes that clear the screen, rename
+//! the window or type for the user.
+
+use std::time::Duration;
+
+use anstream::adapter::strip_str;
+
+/// Text of a job as it may be shown: line feeds and tabs stay, escape sequences go, and whatever
+/// else could command a terminal or turn text around becomes U+FFFD.
+pub(crate) fn plain(text: &str) -> String {
+    let text = strip_str(text).to_string().replace("\r\n", "\n");
+    text.chars().map(shown).collect()
+}
+
+/// The same on one line.
+pub(crate) fn one_line(text: &str) -> String {
+    plain(text).replace('\n', " ")
+}
+
+fn shown(c: char) -> char {
+    match c {
+        '\n' | '\t' => c,
+        // What begins a line anew would cover what is there.
+        '\r' => '\n',
+        // Marks that change the direction of text.
+        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+        c if c.is_control() => '\u{fffd}',
+        c => c,
+    }
+}
+
+/// How long something took.
+pub(crate) fn took(time: Duration) -> String {
+    match time.as_secs() {
+        0 => format!("{} ms", time.as_millis()),
+        1..60 => format!("{:.1} s", time.as_secs_f64()),
+        seconds @ 60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        seconds => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// A number of bytes.
+pub(crate) fn size(bytes: u64) -> String {
+    let units = ["KiB", "MiB", "GiB"];
+    let unit = units.iter().zip([10u32, 20, 30]).rev().find(|(_, shift)| bytes >> shift > 0);
+    match unit {
+        None => format!("{bytes} bytes"),
+        Some((unit, shift)) => {
+            let tenths = (u128::from(bytes) * 10) >> shift;
+            format!("{}.{} {unit}", tenths / 10, tenths % 10)
+        }
+    }
+}
+
+/// `1 file`, `2 files`.
+pub(crate) fn count(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_commands_a_terminal_is_left() {
+        let hostile = "a\x1b[2J\x1b]0;title\x07b\x08\u{9b}31mc\u{202e}d\x7f\te\r\nf\rg\n";
+        let shown = plain(hostile);
+        assert!(!shown.chars().any(|c| c.is_control() && c != '\n' && c != '\t'), "{shown:?}");
+        assert!(!shown.contains('\u{202e}'), "{shown:?}");
+        assert!(shown.ends_with("\te\nf\ng\n"), "{shown:?}");
+        assert!(!shown.contains("title"), "{shown:?}");
+        assert_eq!(one_line("a\nb"), "a b");
+    }
+
+    #[test]
+    fn ordinary_text_stays() {
+        let text = "Grüße, 世界 🦀\n\tindented\n";
+        assert_eq!(plain(text), text);
+    }
+
+    #[test]
+    fn numbers_are_for_people() {
+        assert_eq!(took(Duration::from_millis(12)), "12 ms");
+        assert_eq!(took(Duration::from_millis(1250)), "1.2 s");
+        assert_eq!(took(Duration::from_secs(61)), "1 min 1 s");
+        assert_eq!(took(Duration::from_secs(7260)), "2 h 1 min");
+        assert_eq!(size(1023), "1023 bytes");
+        assert_eq!(size(1536), "1.5 KiB");
+        assert_eq!(size(u64::MAX), "17179869183.9 GiB");
+        assert_eq!(count(1, "file"), "1 file");
+        assert_eq!(count(0, "file"), "0 files");
+    }
+}

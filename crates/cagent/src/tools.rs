@@ -1,0 +1,90 @@
+//! The programs for sandboxes that are part of this one, and their place on the disk.
+//!
+//! ```text
+//! <data>/tools/<hash>/sandbox-helper
+//! <data>/tools/<hash>/inside/bin/{agentd,ts}    what sandboxes see as /opt/cagent
+//! ```
+//!
+//! Sandboxes outlive the orchestrator, so another version has another folder and none is removed.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+/// Of the content of all of them; from `build.rs`, as they are.
+const HASH: &str = env!("CAGENT_TOOLS_HASH");
+
+const HELPER: &str = "sandbox-helper";
+const INSIDE: &str = "inside";
+
+const PROGRAMS: [(&str, &[u8]); 3] = [
+    (HELPER, include_bytes!(env!("CAGENT_HELPER"))),
+    ("inside/bin/agentd", include_bytes!(env!("CAGENT_AGENTD"))),
+    ("inside/bin/ts", include_bytes!(env!("CAGENT_TS"))),
+];
+
+/// Where they are.
+#[derive(Clone, Debug)]
+pub(crate) struct Tools {
+    pub(crate) helper: PathBuf,
+    pub(crate) inside: PathBuf,
+}
+
+/// Writes them to the disk if they are not there.
+pub(crate) fn unpack(data_dir: &Path) -> anyhow::Result<Tools> {
+    let all = data_dir.join("tools");
+    let folder = all.join(HASH);
+    if !folder.is_dir() {
+        write_all(&all, &folder)
+            .with_context(|| format!("write the programs for sandboxes to {}", folder.display()))?;
+    }
+    Ok(Tools { helper: folder.join(HELPER), inside: folder.join(INSIDE) })
+}
+
+/// All or nothing: made under another name, then renamed.
+fn write_all(all: &Path, folder: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(all)?;
+    let new = tempfile::Builder::new().prefix(".new-").tempdir_in(all)?;
+    for (name, content) in PROGRAMS {
+        let path = new.path().join(name);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::write(&path, content)?;
+    }
+    // The job's users are none of ours, and our umask is not asked.
+    for name in ["", INSIDE, "inside/bin"].into_iter().chain(PROGRAMS.map(|(name, _)| name)) {
+        fs::set_permissions(new.path().join(name), Permissions::from_mode(0o755))?;
+    }
+    match fs::rename(new.path(), folder) {
+        // Somebody else was faster; what is in it is the same.
+        Err(_) if folder.is_dir() => Ok(()),
+        renamed => renamed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn unpacks_once_programs_that_run() {
+        let dir = tempfile::tempdir().unwrap();
+        let tools = unpack(dir.path()).unwrap();
+        for program in ["bin/agentd", "bin/ts"] {
+            let ran = Command::new(tools.inside.join(program)).arg("--version").output().unwrap();
+            assert!(ran.status.success(), "{program}: {ran:?}");
+        }
+        let mode = fs::metadata(&tools.helper).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o755);
+        let written = fs::metadata(&tools.helper).unwrap().modified().unwrap();
+        unpack(dir.path()).unwrap();
+        assert_eq!(fs::metadata(&tools.helper).unwrap().modified().unwrap(), written);
+        let names: Vec<_> = fs::read_dir(dir.path().join("tools")).unwrap().collect();
+        assert_eq!(names.len(), 1, "{names:?}");
+    }
+}

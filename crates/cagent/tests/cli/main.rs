@@ -1,0 +1,8 @@
+//! The command line, as a user meets it: the real program, real sandboxes.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
+
+mod refusals;
+mod run;
+mod server;
+mod support;
+mod together;

@@ -1,0 +1,74 @@
+//! What must be refused, with a message that says what to do.
+
+use std::net::TcpListener;
+
+use testkit::{DataDir, Server};
+
+use crate::support::{CAGENT, call, refusal};
+
+const UNKNOWN: &str = "018f3f6e-7c1a-7b2e-9d3c-5a4b3c2d1e0f";
+
+#[tokio::test]
+async fn a_second_server_on_one_data_directory() {
+    let server = Server::start(CAGENT).await;
+    let text = refusal(&call(server.data_dir(), &["serve", "--listen", "127.0.0.1:0"]));
+    assert!(text.contains("another cagent"), "{text}");
+    assert!(text.contains(&format!("pid {}", server.pid())), "{text}");
+    assert!(text.contains(server.url()) && text.contains("--data-dir"), "{text}");
+    assert!(server.client().jobs().await.jobs.is_empty(), "the first one goes on");
+}
+
+#[test]
+fn a_port_in_use() {
+    let data = DataDir::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let text = refusal(&call(&data, &["serve", "--listen", &address]));
+    assert!(text.contains(&address) && text.contains("--listen"), "{text}");
+}
+
+#[test]
+fn an_address_others_could_reach() {
+    let data = DataDir::new();
+    for address in ["0.0.0.0:0", "[::]:0"] {
+        let text = refusal(&call(&data, &["serve", "--listen", address]));
+        assert!(text.contains("refused") && text.contains("127.0.0.1"), "{text}");
+    }
+    assert!(!data.path().exists());
+}
+
+#[test]
+fn a_data_directory_that_cannot_be_written() {
+    let data = DataDir::new();
+    // Beneath a file, where not even root can make one.
+    std::fs::write(data.path(), "").unwrap();
+    let dir = data.path().join("below");
+    for command in [&["serve", "--listen", "127.0.0.1:0"][..], &["ps"], &["run", "x"], &["doctor"]]
+    {
+        let args = [&["--data-dir", dir.to_str().unwrap()], command].concat();
+        let output = crate::support::bare(&data).args(args).output().unwrap();
+        let text = refusal(&output);
+        assert!(text.contains(dir.to_str().unwrap()), "{command:?}: {text}");
+    }
+}
+
+#[test]
+fn jobs_that_are_not_there() {
+    let data = DataDir::new();
+    for command in ["status", "logs", "download", "cancel"] {
+        let text = refusal(&call(&data, &[command, UNKNOWN]));
+        assert!(text.contains(UNKNOWN), "{command}: {text}");
+        let text = refusal(&call(&data, &[command, "../../etc/passwd"]));
+        assert!(text.contains("not a job id"), "{command}: {text}");
+    }
+}
+
+#[test]
+fn a_server_that_is_not_there_and_one_that_is_none_of_ours() {
+    let data = DataDir::new();
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let text = refusal(&call(&data, &["--server", &nobody, "ps"]));
+    assert!(text.contains(&nobody) && text.contains("cagent serve"), "{text}");
+    let text = refusal(&call(&data, &["--server", "https://example.com", "ps"]));
+    assert!(text.contains("http only"), "{text}");
+}

@@ -1,0 +1,101 @@
+//! The commands that look, at a server that runs.
+
+use testkit::{DataDir, Server};
+use types::EventKind;
+
+use crate::support::{CAGENT, Running, bash, call, json, refusal, stdout};
+
+async fn with_a_job() -> (Server, String) {
+    let server = Server::start(CAGENT).await;
+    let runbook = bash("echo out; printf 'raw \\377\\033[1m'; echo err >&2; echo x > x.txt");
+    let job = server.client().run(&runbook).await;
+    server.client().wait_end(job).await;
+    (server, job.to_string())
+}
+
+/// Everything is blocking from here on, and the server is a process of its own.
+#[tokio::test]
+async fn a_job_that_is_over() {
+    let (server, job) = with_a_job().await;
+    let data = server.data_dir();
+
+    let ps = stdout(&call(data, &["ps"]), 0);
+    let row = ps.lines().find(|line| line.starts_with(&job)).unwrap();
+    assert!(row.contains("complete"), "{ps}");
+    assert_eq!(json(&call(data, &["ps", "-o", "json"]), 0)["jobs"][0]["job_id"], *job);
+
+    let status = stdout(&call(data, &["status", &job]), 0);
+    assert!(status.contains("complete") && status.contains("output.zip"), "{status}");
+    assert_eq!(json(&call(data, &["status", &job, "-o", "json"]), 0)["status"], "complete");
+
+    let logs = call(data, &["logs", &job]);
+    assert_eq!(logs.stdout, b"out\nraw \xff\x1b[1m", "byte for byte into a pipe");
+    assert_eq!(call(data, &["logs", &job, "--stderr"]).stdout, b"err\n");
+    assert_eq!(call(data, &["logs", &job, "--stderr", "-f"]).stdout, b"err\n");
+    let logs = json(&call(data, &["logs", &job, "--stderr", "-o", "json"]), 0);
+    assert_eq!(logs["full_log"], "err\n");
+
+    let cancel = json(&call(data, &["cancel", &job, "-o", "json"]), 0);
+    assert_eq!(cancel["cancelled"], false);
+    let cancel = stdout(&call(data, &["cancel", &job]), 0);
+    assert!(cancel.contains("over already"), "{cancel}");
+}
+
+#[tokio::test]
+async fn a_zip_is_saved_where_it_is_wanted() {
+    let (server, job) = with_a_job().await;
+    let data = server.data_dir();
+    let folder = data.path().parent().unwrap();
+    let zip = server.client().download(job.parse().unwrap()).await;
+    stdout(&call(data, &["download", &job]), 0);
+    assert_eq!(std::fs::read(folder.join(format!("{job}.zip"))).unwrap(), zip);
+    let said = json(&call(data, &["download", &job, "--output", "my.zip", "-o", "json"]), 0);
+    assert_eq!(said["bytes"], zip.len());
+    assert_eq!(std::fs::read(folder.join("my.zip")).unwrap(), zip);
+    assert_eq!(call(data, &["download", &job, "--output", "-"]).stdout, zip);
+    let refused = refusal(&call(data, &["download", &job, "--output", "no/such/folder.zip"]));
+    assert!(refused.contains("no/such/folder.zip"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_job_that_runs_is_followed_and_cancelled() {
+    let server = Server::start(CAGENT).await;
+    let (data, client) = (server.data_dir(), server.client());
+    let id = client.run(&bash("echo begun; sleep 1000")).await;
+    let job = id.to_string();
+    client.events_until(id, |e| matches!(e.event, EventKind::Output { .. })).await;
+
+    let refused = refusal(&call(data, &["download", &job]));
+    assert!(refused.contains("running"), "{refused}");
+    let mut logs = Running::start(data, &["logs", "--follow", &job]);
+    logs.line_with("begun").await;
+    assert!(stdout(&call(data, &["cancel", &job]), 0).contains("cancelled"));
+    assert_eq!(logs.end().await, Some(0));
+    assert_eq!(client.job(id).await.status, types::JobStatus::Cancelled);
+}
+
+#[tokio::test]
+async fn a_server_is_found_by_its_address_too() {
+    let (server, job) = with_a_job().await;
+    let elsewhere = DataDir::new();
+    let short = server.url().trim_start_matches("http://");
+    for url in [server.url(), short] {
+        let status = stdout(&call(&elsewhere, &["--server", url, "status", &job]), 0);
+        assert!(status.contains("complete"), "{status}");
+    }
+    assert!(!elsewhere.path().exists(), "nothing is made where nothing is kept");
+    let run = call(&elsewhere, &["run", "--server", server.url(), &bash("exit 4")]);
+    stdout(&run, 4);
+    assert_eq!(server.client().jobs().await.jobs.len(), 2);
+}
+
+#[tokio::test]
+async fn a_server_that_stops_is_started_again_with_all_it_had() {
+    let (server, job) = with_a_job().await;
+    let data = server.data_dir().clone();
+    assert_eq!(server.stop().await.code(), Some(0));
+    let status = stdout(&call(&data, &["status", &job]), 0);
+    assert!(status.contains("complete"), "{status}");
+    let again = testkit::Builder::new(CAGENT).data_dir(&data).start().await;
+    assert_eq!(again.client().jobs().await.jobs.len(), 1);
+}

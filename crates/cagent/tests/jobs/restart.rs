@@ -1,0 +1,61 @@
+//! What happens to jobs when the orchestrator dies.
+
+use testkit::{Builder, DataDir};
+use types::{Event, EventKind, JobStatus, Stream};
+
+use crate::support::{Result, assert_complete};
+
+/// Runs until somebody makes the file `go`; says how often each of its blocks began.
+const PATIENT: &str = "```sh\necho first >> begun\necho waiting\nuntil [ -e go ]; do sleep 0.02; done\n```\n\
+                       ```sh\necho second >> begun\necho done\n```\n";
+
+fn builder(data: &DataDir) -> Builder {
+    Builder::new(env!("CARGO_BIN_EXE_cagent")).data_dir(data)
+}
+
+#[tokio::test]
+async fn a_running_job_goes_on_and_no_step_runs_twice() {
+    let data = DataDir::new();
+    let server = builder(&data).start().await;
+    let job = server.client().run(PATIENT).await;
+    let output = |event: &Event| matches!(event.event, EventKind::Output { .. });
+    server.client().events_until(job, output).await;
+    server.kill().await;
+
+    // While nobody is there, the job comes to its end.
+    let workspace = data.path().join(format!("sandboxes/{job}/workspace"));
+    std::fs::write(workspace.join("go"), "").unwrap();
+
+    let server = builder(&data).start().await;
+    let ended = server.client().wait_end(job).await;
+    assert_complete(&ended);
+    assert_eq!(Result::of(&server, job).await.text("begun"), "first\nsecond\n");
+    assert_eq!(server.client().log(job, Stream::Stdout).await, b"waiting\ndone\n");
+    let events =
+        server.client().events_until(job, |event| matches!(event.event, EventKind::Ended { .. }));
+    assert!(events.await.iter().zip(1..).all(|(event, seq)| event.seq == seq), "no gap, no repeat");
+    assert!(server.stop().await.success());
+}
+
+#[tokio::test]
+async fn accepted_jobs_are_run_by_the_next_orchestrator() {
+    let data = DataDir::new();
+    let server = builder(&data).arg("--concurrency=1").start().await;
+    let first = server.client().run(PATIENT).await;
+    let output = |event: &Event| matches!(event.event, EventKind::Output { .. });
+    server.client().events_until(first, output).await;
+    let mut waiting = vec![];
+    for _ in 0..5 {
+        waiting.push(server.client().run("```sh\necho hi\n```\n").await);
+    }
+    server.client().cancel(first).await;
+    server.kill().await;
+
+    let server = builder(&data).start().await;
+    assert_eq!(server.client().wait_end(first).await.status, JobStatus::Cancelled);
+    for job in waiting {
+        assert_complete(&server.client().wait_end(job).await);
+        assert_eq!(server.client().log(job, Stream::Stdout).await, b"hi\n");
+    }
+    assert!(server.stop().await.success());
+}

@@ -1,0 +1,163 @@
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+use crate::{Client, DataDir, PATIENCE};
+
+/// What the program prints before its address once it is ready.
+const READY: &str = "cagent listens on ";
+
+/// A server to be started.
+#[derive(Clone, Debug)]
+pub struct Builder {
+    program: PathBuf,
+    data_dir: DataDir,
+    args: Vec<OsString>,
+    variables: Vec<(OsString, OsString)>,
+}
+
+/// `cagent serve`, running. Killed when it is dropped.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    url: String,
+    client: Client,
+    data_dir: DataDir,
+}
+
+impl Builder {
+    /// A server of this program; `env!("CARGO_BIN_EXE_cagent")` in the tests of `cagent`.
+    #[must_use]
+    pub fn new(program: impl AsRef<Path>) -> Self {
+        let program = program.as_ref().into();
+        Self { program, data_dir: DataDir::new(), args: vec![], variables: vec![] }
+    }
+
+    /// Uses this data directory instead of a new one.
+    #[must_use]
+    pub fn data_dir(mut self, dir: &DataDir) -> Self {
+        self.data_dir = dir.clone();
+        self
+    }
+
+    /// Gives `serve` another argument.
+    #[must_use]
+    pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Sets a variable.
+    #[must_use]
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.variables.push((name.into(), value.into()));
+        self
+    }
+
+    /// Starts it and waits until it is ready.
+    ///
+    /// # Panics
+    /// With what it said on stderr, if it ends or is not ready in [`PATIENCE`].
+    pub async fn start(self) -> Server {
+        let mut child = Command::new(&self.program)
+            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(self.data_dir.path())
+            .args(self.args)
+            .envs(self.variables)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap_or_else(|e| panic!("start {}: {e}", self.program.display()));
+        let url = ready(&mut child).await;
+        Server { client: Client::new(&url), child, url, data_dir: self.data_dir }
+    }
+}
+
+impl Server {
+    /// A server without special wishes.
+    pub async fn start(program: impl AsRef<Path>) -> Self {
+        Builder::new(program).start().await
+    }
+
+    /// `http://ADDRESS:PORT`.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Calls it.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Where it keeps everything.
+    #[must_use]
+    pub fn data_dir(&self) -> &DataDir {
+        &self.data_dir
+    }
+
+    /// Its process.
+    ///
+    /// # Panics
+    /// If it has ended.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("the server runs")
+    }
+
+    /// Asks it to stop (SIGTERM) and waits until it has.
+    ///
+    /// # Panics
+    /// If it does not end in [`PATIENCE`].
+    pub async fn stop(mut self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        self.wait().await
+    }
+
+    /// Kills it as a crash would (SIGKILL). Its sandboxes live on.
+    ///
+    /// # Panics
+    /// If it does not end in [`PATIENCE`].
+    pub async fn kill(mut self) {
+        self.signal(Signal::KILL);
+        self.wait().await;
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).expect("a pid");
+        kill_process(pid, signal).expect("the server runs");
+    }
+
+    async fn wait(&mut self) -> ExitStatus {
+        let ended = timeout(PATIENCE, self.child.wait()).await.expect("the server ends in time");
+        ended.expect("its exit status")
+    }
+}
+
+/// Reads the address; from then on what the server says goes to the test's output.
+async fn ready(child: &mut Child) -> String {
+    let stdout = child.stdout.take().expect("a pipe");
+    let mut stderr = child.stderr.take().expect("a pipe");
+    let mut line = String::new();
+    let read = timeout(PATIENCE, BufReader::new(stdout).read_line(&mut line)).await;
+    let url = line.trim().strip_prefix(READY).map(str::to_owned);
+    if let (Ok(Ok(_)), Some(url)) = (read, url) {
+        tokio::spawn(async move {
+            // Until it ends; a pipe that nobody reads would stop it.
+            tokio::io::copy(&mut stderr, &mut tokio::io::stderr()).await
+        });
+        return url;
+    }
+    let _ = child.start_kill();
+    let mut said = String::new();
+    let _ = stderr.read_to_string(&mut said).await;
+    panic!("the server is not ready; it printed {line:?} and said:\n{said}");
+}
