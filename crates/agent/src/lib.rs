@@ -24,6 +24,7 @@ mod reaper;
 mod runbook_flow;
 mod session;
 mod step;
+mod witness;
 
 pub use runbook_flow::drawing;
 pub use session::{AgentError, Config, run};

@@ -20,8 +20,14 @@ use rustix::process::{
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
+use crate::witness::Witnesses;
+
 /// How long to wait for killed processes before killing again; one may be stuck in the kernel.
 const KILL_AGAIN: Duration = Duration::from_millis(100);
+
+/// When to look who should have died of TERM and did not. A process that was forked when the TERM
+/// came has long become another program by then.
+const TERM_AGAIN: Duration = Duration::from_millis(50);
 
 /// Enough for a loop of system calls.
 const STACK_BYTES: usize = 64 * 1024;
@@ -77,10 +83,15 @@ impl Reaper {
         if is_alone() {
             return Ok(());
         }
+        let witnesses = Witnesses::now();
         signal_all(Signal::TERM)?;
         // A stopped process takes no TERM.
         signal_all(Signal::CONT)?;
         let mut alone = self.table.alone.subscribe();
+        if timeout(TERM_AGAIN, alone.wait_for(|alone| *alone)).await.is_ok() {
+            return Ok(());
+        }
+        witnesses.term_again();
         let mut patience = grace;
         while timeout(patience, alone.wait_for(|alone| *alone)).await.is_err() {
             signal_all(Signal::KILL)?;
