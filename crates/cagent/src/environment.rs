@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 
 /// Variables by name. An empty one counts as not set, as `NAME=` in a `.env` file is meant.
 #[derive(Debug, Default)]
@@ -34,7 +34,7 @@ impl Environment {
     pub(crate) fn text(&self, name: &str) -> anyhow::Result<Option<String>> {
         let Some(value) = self.get(name) else { return Ok(None) };
         let text = value.into_string();
-        text.map(Some).map_err(|value| anyhow::anyhow!("{name}={}: no text", value.display()))
+        text.map(Some).map_err(|value| anyhow!("{name}={}: no text", value.display()))
     }
 }
 
@@ -43,7 +43,20 @@ fn read_file(path: &Path) -> anyhow::Result<HashMap<String, String>> {
         Err(dotenvy::Error::Io(e)) if e.kind() == ErrorKind::NotFound => return Ok(HashMap::new()),
         entries => entries.with_context(|| format!("read {}", path.display()))?,
     };
-    entries.collect::<Result<_, _>>().with_context(|| format!("read {}", path.display()))
+    let entries = entries.collect::<Result<_, _>>().map_err(without_value);
+    entries.with_context(|| format!("read {}", path.display()))
+}
+
+/// A line that cannot be read may hold a key; only its name is for other eyes.
+fn without_value(error: dotenvy::Error) -> anyhow::Error {
+    match error {
+        dotenvy::Error::LineParse(line, _) => {
+            let name: String =
+                line.split('=').next().unwrap_or_default().chars().take(12).collect();
+            anyhow!("the line that begins with {name:?} is not NAME=value")
+        }
+        error => error.into(),
+    }
 }
 
 #[cfg(test)]
@@ -75,8 +88,9 @@ pub(crate) mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(".env");
         assert!(read_file(&path).unwrap().is_empty());
-        std::fs::write(&path, "this is no assignment\n").unwrap();
+        std::fs::write(&path, "KEY='secret\n").unwrap();
         let error = format!("{:#}", read_file(&path).unwrap_err());
-        assert!(error.contains(".env"), "{error}");
+        assert!(error.contains(".env") && error.contains("KEY"), "{error}");
+        assert!(!error.contains("secret"), "{error}");
     }
 }

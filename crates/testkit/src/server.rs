@@ -2,7 +2,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
@@ -72,7 +72,6 @@ impl Builder {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .kill_on_drop(true)
             .spawn()
             .unwrap_or_else(|e| panic!("start {}: {e}", self.program.display()));
         let url = ready(&mut child).await;
@@ -132,7 +131,7 @@ impl Server {
     }
 
     fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).expect("a pid");
+        let pid = self.child.id().and_then(pid).expect("the server runs");
         kill_process(pid, signal).expect("the server runs");
     }
 
@@ -140,6 +139,20 @@ impl Server {
         let ended = timeout(PATIENCE, self.child.wait()).await.expect("the server ends in time");
         ended.expect("its exit status")
     }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Its directory is removed next, and nobody may write into it then.
+        if let Some(pid) = self.child.id().and_then(pid) {
+            let _ = kill_process(pid, Signal::KILL);
+            let _ = waitpid(Some(pid), WaitOptions::empty());
+        }
+    }
+}
+
+fn pid(id: u32) -> Option<Pid> {
+    Pid::from_raw(id.try_into().ok()?)
 }
 
 /// Reads the address; from then on what the server says goes to the test's output.

@@ -16,7 +16,7 @@ pub(super) async fn status(place: Place, job: JobId, format: Format) -> anyhow::
         Format::Json => output::json(&job)?,
         Format::Text => {
             for (name, value) in facts(&job) {
-                output::line(&format!("{name:<11}{}", text::one_line(&value)))?;
+                output::line(&format!("{name:<14}{}", text::one_line(&value)))?;
             }
         }
     }
@@ -34,7 +34,7 @@ fn facts(job: &Job) -> Vec<(&'static str, String)> {
         ("started", job.started.map(|at| format!("{at:.0}"))),
         ("completed", job.completed.map(|at| format!("{at:.0}"))),
         ("engine", Some(job.engine.clone())),
-        ("unlimited", unlimited(job)),
+        ("not enforced", not_enforced(job)),
         ("used", used(job)),
         ("ZIP", job.output.clone()),
     ];
@@ -42,7 +42,7 @@ fn facts(job: &Job) -> Vec<(&'static str, String)> {
 }
 
 /// What the platform does not enforce.
-fn unlimited(job: &Job) -> Option<String> {
+fn not_enforced(job: &Job) -> Option<String> {
     let short: Vec<_> = job.sandbox.iter().flat_map(|sandbox| &sandbox.shortfalls).collect();
     let all = short.iter().map(|short| format!("{} ({})", short.what, short.why));
     (!short.is_empty()).then(|| all.collect::<Vec<_>>().join("; "))
