@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use api::ApiConfig;
+use axum::serve::ListenerExt as _;
 use engine::Engine;
 use engine_local::{LocalConfig, LocalEngine, UidRange};
 use jobs::{Config, Jobs, OpenError};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -70,7 +71,7 @@ impl Server {
         let closing = CancellationToken::new();
         let router =
             api::router(jobs.clone(), ApiConfig { engines: names, closing: closing.clone() });
-        let serve = axum::serve(listener, router);
+        let serve = axum::serve(listener.tap_io(without_delay), router);
         let serve = serve.with_graceful_shutdown(closing.clone().cancelled_owned());
         let serving = tokio::spawn(async move { serve.await });
         Ok(Self { jobs, purpose, address, closing, serving })
@@ -93,6 +94,14 @@ impl Server {
             tracing::warn!("some requests were cut off: they took too long");
         }
         self.jobs.stop().await;
+    }
+}
+
+/// Live events are many small writes; with Nagle's algorithm each waits for the client's
+/// acknowledgement, which clients put off for up to 40 ms.
+fn without_delay(connection: &mut TcpStream) {
+    if let Err(e) = connection.set_nodelay(true) {
+        tracing::debug!("could not turn off delays on a connection: {e}");
     }
 }
 

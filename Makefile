@@ -1,0 +1,64 @@
+# The commands of this repository. `make` alone lists them.
+
+.DEFAULT_GOAL := help
+# The parts of `check` and `test` report in order, and share the two locks of Cargo anyway.
+.NOTPARALLEL:
+
+# What sandboxes must be shown beside /usr: nothing, on most machines.
+ifndef CAGENT_EXPOSE
+CAGENT_EXPOSE := $(shell scripts/interpreters)
+endif
+ifneq ($(CAGENT_EXPOSE),)
+export CAGENT_EXPOSE
+endif
+
+CAGENT := target/release/cagent
+DEMO_DIR := .demo
+
+##@ Use
+.PHONY: demo build setup
+demo: build ## Build the program and run examples/demo.md in a sandbox
+	@$(CAGENT) run --data-dir $(DEMO_DIR) --output $(DEMO_DIR)/demo.zip examples/demo.md
+	@echo
+	@echo "The result is $(DEMO_DIR)/demo.zip:"
+	@python3 -m zipfile --list $(DEMO_DIR)/demo.zip
+
+build: setup ## Build the program, target/release/cagent
+	cargo build --release --locked --package cagent
+
+setup: ## Install what is missing on this machine (Debian packages), if anything is
+	@scripts/setup
+
+##@ Change
+.PHONY: check test
+check: format lint tidy unit ## Format, lints, rules of the house, unit tests: under a minute when warm
+
+test: setup format lint tidy ## Everything: the parts of check, all tests, licences
+	cargo test --workspace --locked --no-fail-fast
+	@$(MAKE) --no-print-directory licences
+
+##@ Parts
+.PHONY: format lint tidy unit licences
+format: ## Is every file formatted?
+	cargo fmt --all --check
+
+lint: ## Is clippy content?
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+tidy: ## Are the rules of the house kept?
+	cargo xtask tidy
+
+unit: ## The tests beside the code
+	cargo test --workspace --locked --lib --bins
+
+# Without the advisories: they need the network and change without a change of ours.
+licences: ## Are the licences and sources of all dependencies allowed?
+	@if cargo deny --version >/dev/null 2>&1; then \
+		cargo deny --workspace check bans licenses sources; \
+	else \
+		echo "skipped: licences (cargo-deny is not installed; cargo install --locked cargo-deny)"; \
+	fi
+
+.PHONY: help
+help:
+	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
