@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use protocol::{Report, ReportKind};
 use tokio::sync::watch;
 
-/// The most bytes of unacknowledged reports, as they are on the wire; DESIGN 4.
+/// The most bytes of unacknowledged reports, as they are on the wire.
 pub(crate) const MAX_BYTES: usize = 8 * 1024 * 1024;
 
 /// The most bytes of one batch; the rest of what the protocol allows is for estimates gone wrong.

@@ -56,7 +56,9 @@ impl LocalEngine {
         swept.map_err(|e| io_error("clean up in", &config.home, e))?;
         let uids = Uids::open(config.uids)?;
         for (_, folder) in sandboxes(&config.home)? {
-            client::plan_of(&folder).into_iter().for_each(|plan| uids.keep(plan.users));
+            if let Some(plan) = client::plan_of(&folder) {
+                uids.keep(plan.users, &folder)?;
+            }
         }
         let (place, missing) = Place::find();
         Ok(Self { inner: Arc::new(Inner { config, uids, place, missing }) })
@@ -174,7 +176,7 @@ impl Engine for LocalEngine {
     }
 
     fn command_user(&self) -> Option<u32> {
-        matches!(self.inner.uids, Uids::Own { .. }).then_some(protocol::COMMAND_ID)
+        matches!(self.inner.uids, Uids::Own(_)).then_some(protocol::COMMAND_ID)
     }
 }
 
@@ -191,7 +193,7 @@ impl Inner {
             }
             other => other,
         })?;
-        let filled = self.uids.take().and_then(|users| {
+        let filled = self.uids.take(&folder).and_then(|users| {
             let filled = self.fill(&folder, spec, users, command);
             filled.inspect_err(|_| self.uids.release(users))
         });

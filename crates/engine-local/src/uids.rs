@@ -1,24 +1,42 @@
 //! Which host uids sandboxes run as.
+//!
+//! A pair is taken by a link in a directory of the host, named by the uid and pointing at the
+//! sandbox's folder, so that no two live sandboxes share one, whichever orchestrator and data
+//! directory they belong to. A link whose folder is gone is free: that is how a crash, a reboot
+//! (which clears the directory) and a removed data directory give back what they held.
 
-use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::fs::{DirBuilder, File};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, symlink};
+use std::path::{Path, PathBuf};
 
 use engine::EngineError;
 
 use crate::UidRange;
+use crate::client::io_error;
 use crate::inside::ENGINE;
 use crate::plan::Users;
 
 /// Files that give ranges of uids or gids to users of the host.
 const SUBORDINATE: [&str; 2] = ["/etc/subuid", "/etc/subgid"];
 
+/// Where every embedded engine of this host notes the pairs it uses.
+const REGISTER: &str = "/run/cagent/uids";
+
 /// Hands out users for sandboxes.
 #[derive(Debug)]
 pub(crate) enum Uids {
-    /// Two uids for each live sandbox; the set holds the agentd uids in use.
-    Own { range: UidRange, used: Mutex<BTreeSet<u32>> },
+    /// Two uids for each live sandbox.
+    Own(Register),
     /// Everything runs as the caller.
     Caller { uid: u32, gid: u32 },
+}
+
+/// The pairs of a range that are in use on this host.
+#[derive(Debug)]
+pub(crate) struct Register {
+    range: UidRange,
+    links: PathBuf,
 }
 
 impl Uids {
@@ -32,41 +50,87 @@ impl Uids {
         for file in SUBORDINATE {
             check_free(file, &std::fs::read_to_string(file).unwrap_or_default(), range)?;
         }
-        Ok(Self::Own { range, used: Mutex::default() })
+        Register::open(range, REGISTER.into()).map(Self::Own)
     }
 
-    /// Users that no live sandbox has.
-    pub(crate) fn take(&self) -> Result<Users, EngineError> {
+    /// Users for the sandbox of this folder that no live sandbox has.
+    pub(crate) fn take(&self, folder: &Path) -> Result<Users, EngineError> {
         match self {
             Self::Caller { uid, gid } => Ok(Users::Shared { uid: *uid, gid: *gid }),
-            Self::Own { range, used } => {
-                let mut used = used.lock().unwrap_or_else(PoisonError::into_inner);
-                let pairs = (0..range.count / 2).map(|pair| range.first + 2 * pair);
-                let agentd =
-                    pairs.into_iter().find(|uid| !used.contains(uid)).ok_or_else(|| {
-                        let all = range.count / 2;
-                        EngineError::Exhausted(format!("all {all} pairs of uids are in use"))
-                    })?;
-                used.insert(agentd);
+            Self::Own(register) => {
+                let agentd = register.take(folder)?;
                 Ok(Users::Separate { agentd, commands: agentd + 1 })
             }
         }
     }
 
-    /// Notes that a sandbox has these users already.
-    pub(crate) fn keep(&self, users: Users) {
-        self.with_used(users, |used, agentd| used.insert(agentd));
+    /// Notes again what a sandbox has that a reboot made forgotten.
+    pub(crate) fn keep(&self, users: Users, folder: &Path) -> Result<(), EngineError> {
+        match (self, users) {
+            (Self::Own(register), Users::Separate { agentd, .. }) => register.keep(agentd, folder),
+            _ => Ok(()),
+        }
     }
 
     /// Gives the users of a removed sandbox back.
     pub(crate) fn release(&self, users: Users) {
-        self.with_used(users, |used, agentd| used.remove(&agentd));
+        if let (Self::Own(register), Users::Separate { agentd, .. }) = (self, users) {
+            // One that stays is free all the same: its folder is gone.
+            drop(std::fs::remove_file(register.link(agentd)));
+        }
+    }
+}
+
+impl Register {
+    fn open(range: UidRange, links: PathBuf) -> Result<Self, EngineError> {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&links);
+        made.map_err(|e| io_error("create", &links, e))?;
+        Ok(Self { range, links })
     }
 
-    fn with_used(&self, users: Users, change: impl FnOnce(&mut BTreeSet<u32>, u32) -> bool) {
-        if let (Self::Own { used, .. }, Users::Separate { agentd, .. }) = (self, users) {
-            change(&mut used.lock().unwrap_or_else(PoisonError::into_inner), agentd);
+    fn take(&self, folder: &Path) -> Result<u32, EngineError> {
+        let _lock = self.lock()?;
+        for pair in 0..self.range.count / 2 {
+            let agentd = self.range.first + 2 * pair;
+            if self.claim(agentd, folder)? {
+                return Ok(agentd);
+            }
         }
+        let all = self.range.count / 2;
+        Err(EngineError::Exhausted(format!("all {all} pairs of uids are in use")))
+    }
+
+    fn keep(&self, agentd: u32, folder: &Path) -> Result<(), EngineError> {
+        let _lock = self.lock()?;
+        self.claim(agentd, folder).map(drop)
+    }
+
+    /// Whether the pair was free and is now the folder's.
+    fn claim(&self, agentd: u32, folder: &Path) -> Result<bool, EngineError> {
+        let link = self.link(agentd);
+        let failed = |e| io_error("note a uid in", &link, e);
+        match symlink(folder, &link) {
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
+            done => return done.map(|()| true).map_err(failed),
+        }
+        // Follows the link: its folder is there, or may be.
+        if link.try_exists().unwrap_or(true) {
+            return Ok(false);
+        }
+        std::fs::remove_file(&link).map_err(failed)?;
+        symlink(folder, &link).map(|()| true).map_err(failed)
+    }
+
+    fn link(&self, agentd: u32) -> PathBuf {
+        self.links.join(agentd.to_string())
+    }
+
+    /// Two that find the same free link must not both take it.
+    fn lock(&self) -> Result<File, EngineError> {
+        let path = self.links.join("lock");
+        let open = File::options().write(true).create(true).truncate(false).open(&path);
+        let locked = open.and_then(|file| file.lock().map(|()| file));
+        locked.map_err(|e| io_error("lock", &path, e))
     }
 }
 
@@ -106,26 +170,63 @@ mod tests {
 
     const RANGE: UidRange = UidRange { first: 1000, count: 4 };
 
-    fn own() -> Uids {
-        Uids::Own { range: RANGE, used: Mutex::default() }
+    struct Bed {
+        dir: tempfile::TempDir,
+        uids: Uids,
+    }
+
+    impl Bed {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let register = Register::open(RANGE, dir.path().join("uids")).unwrap();
+            Self { dir, uids: Uids::Own(register) }
+        }
+
+        fn folder(&self, name: &str) -> PathBuf {
+            let folder = self.dir.path().join(name);
+            std::fs::create_dir_all(&folder).unwrap();
+            folder
+        }
+    }
+
+    fn pair(agentd: u32) -> Users {
+        Users::Separate { agentd, commands: agentd + 1 }
     }
 
     #[test]
     fn hands_out_the_lowest_free_pair() {
-        let uids = own();
-        let first = uids.take().unwrap();
-        assert_eq!(first, Users::Separate { agentd: 1000, commands: 1001 });
-        assert_eq!(uids.take().unwrap(), Users::Separate { agentd: 1002, commands: 1003 });
-        assert!(matches!(uids.take(), Err(EngineError::Exhausted(_))));
-        uids.release(first);
-        assert_eq!(uids.take().unwrap(), first);
+        let bed = Bed::new();
+        let first = bed.uids.take(&bed.folder("a")).unwrap();
+        assert_eq!(first, pair(1000));
+        assert_eq!(bed.uids.take(&bed.folder("b")).unwrap(), pair(1002));
+        assert!(matches!(bed.uids.take(&bed.folder("c")), Err(EngineError::Exhausted(_))));
+        bed.uids.release(first);
+        assert_eq!(bed.uids.take(&bed.folder("c")).unwrap(), first);
     }
 
     #[test]
-    fn never_hands_out_what_a_living_sandbox_has() {
-        let uids = own();
-        uids.keep(Users::Separate { agentd: 1000, commands: 1001 });
-        assert_eq!(uids.take().unwrap(), Users::Separate { agentd: 1002, commands: 1003 });
+    fn another_engine_of_the_host_does_not_get_it_either() {
+        let bed = Bed::new();
+        bed.uids.take(&bed.folder("a")).unwrap();
+        let other = Register::open(RANGE, bed.dir.path().join("uids")).map(Uids::Own).unwrap();
+        assert_eq!(other.take(&bed.folder("b")).unwrap(), pair(1002));
+    }
+
+    #[test]
+    fn what_a_crash_left_is_free_once_its_folder_is_gone() {
+        let bed = Bed::new();
+        let folder = bed.folder("a");
+        bed.uids.take(&folder).unwrap();
+        std::fs::remove_dir(&folder).unwrap();
+        assert_eq!(bed.uids.take(&bed.folder("b")).unwrap(), pair(1000));
+    }
+
+    #[test]
+    fn what_a_living_sandbox_has_is_noted_again_after_a_reboot() {
+        let bed = Bed::new();
+        bed.uids.keep(pair(1000), &bed.folder("a")).unwrap();
+        bed.uids.keep(pair(1000), &bed.folder("a")).unwrap();
+        assert_eq!(bed.uids.take(&bed.folder("b")).unwrap(), pair(1002));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Runbooks: Markdown whose fenced blocks are run, literally and in order, without any model.
 //!
-//! Invariant: pure. A runbook is read once, when the job is accepted; everybody after that works
-//! with the typed [`Block`]s.
+//! Invariant: pure. The orchestrator reads a runbook, when the job is accepted and again when it is
+//! handed to the agent; everybody after that works with the typed [`Block`]s.
 //!
 //! Not here: running the blocks (crate `agent`), and deciding what a prompt without blocks is
 //! (crate `jobs`).

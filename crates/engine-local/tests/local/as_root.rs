@@ -25,7 +25,8 @@ async fn agentd_and_commands_have_a_uid_of_their_own_each() {
         let meta = fs::metadata(path).unwrap();
         (meta.uid(), meta.gid(), meta.mode() & 0o7777)
     };
-    let (agentd, commands) = (0x7000_0000, 0x7000_0001);
+    let agentd = agentd(&bed, job);
+    let commands = agentd + 1;
     assert_eq!(owner(bed.engine.gateway_dir(job)), (agentd, agentd, 0o700));
     assert_eq!(owner(bed.engine.workspace(job)), (commands, commands, 0o700));
     assert_eq!(owner(bed.folder(job)), (0, 0, 0o700));
@@ -40,11 +41,21 @@ async fn uids_are_never_shared_by_two_sandboxes_also_after_a_restart() {
     let again = engine_local::LocalEngine::open(bed.config.clone()).unwrap();
     let bed = Bed { engine: again, ..bed };
     let second = bed.create(Limits::default()).await;
-    let agentd = |job| bed.plan(job)["users"]["separate"]["agentd"].as_u64().unwrap();
-    assert_eq!((agentd(first), agentd(second)), (0x7000_0000, 0x7000_0002));
-    bed.engine.remove(first).await.unwrap();
-    let third = bed.create(Limits::default()).await;
-    assert_eq!(agentd(third), 0x7000_0000);
+    // One of another data directory, as other tests that run beside this one have too.
+    let other = Bed::new(IDLE);
+    let third = other.create(Limits::default()).await;
+    let pairs = [agentd(&bed, first), agentd(&bed, second), agentd(&other, third)];
+    let different: std::collections::BTreeSet<_> = pairs.into();
+    assert_eq!(different.len(), 3, "{pairs:?}");
+    for (bed, job) in [(&bed, first), (&bed, second), (&other, third)] {
+        bed.engine.remove(job).await.unwrap();
+    }
+}
+
+/// The host uid of a sandbox's agentd.
+fn agentd(bed: &Bed, job: types::JobId) -> u32 {
+    let uid = bed.plan(job)["users"]["separate"]["agentd"].as_u64().unwrap();
+    u32::try_from(uid).unwrap()
 }
 
 #[tokio::test]
