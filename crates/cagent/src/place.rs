@@ -117,7 +117,7 @@ async fn look(settings: &Settings, purpose: Purpose) -> anyhow::Result<(Client, 
 
 /// The server that says it has the data directory, if it answers.
 async fn running(settings: &Settings) -> anyhow::Result<Option<(Client, Found)>> {
-    let line = lockfile::owner(&settings.data_dir)?.unwrap_or_default();
+    let line = jobs::owner(&settings.data_dir)?.unwrap_or_default();
     let Some(url) = lockfile::address(&line) else { return Ok(None) };
     let client = Client::new(url)?;
     let passing = line.ends_with(lockfile::PASSING);

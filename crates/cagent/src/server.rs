@@ -12,7 +12,7 @@ use api::ApiConfig;
 use axum::serve::ListenerExt as _;
 use engine::Engine;
 use engine_local::{LocalConfig, LocalEngine, UidRange};
-use jobs::{Config, Jobs, OpenError};
+use jobs::{Config, Folders, Jobs, OpenError};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -65,9 +65,13 @@ impl Server {
         listener: TcpListener,
         purpose: Purpose,
     ) -> anyhow::Result<Self> {
-        let (jobs, names) = claim(settings, purpose).await?;
+        let folders = claim(settings).await?;
         let address = listener.local_addr().context("ask for our own address")?;
-        announce(&jobs, purpose, address).context("write into the lock file")?;
+        // Before the engine is there: who finds the lock held wants to know by whom.
+        announce(&folders, purpose, address).context("write into the lock file")?;
+        let engines = engines(settings, purpose)?;
+        let names = engines.iter().map(|engine| engine.name().into()).collect();
+        let jobs = Jobs::open(folders, config(settings, purpose), engines).await?;
         let closing = CancellationToken::new();
         let router =
             api::router(jobs.clone(), ApiConfig { engines: names, closing: closing.clone() });
@@ -106,30 +110,25 @@ fn without_delay(connection: &mut TcpStream) {
 }
 
 /// Takes the data directory, as soon as whoever only looks at it has left.
-async fn claim(settings: &Settings, purpose: Purpose) -> anyhow::Result<(Jobs, Vec<String>)> {
+async fn claim(settings: &Settings) -> Result<Folders, OpenError> {
     let began = Instant::now();
     loop {
-        match open(settings, purpose).await {
-            Err(e) if is_in_use(&e) && began.elapsed() < CLAIM_PATIENCE => {
+        match Folders::claim(&settings.data_dir, &settings.output_dir) {
+            Err(OpenError::InUse { .. }) if began.elapsed() < CLAIM_PATIENCE => {
                 tokio::time::sleep(CLAIM_POLL).await;
             }
-            opened => return opened,
+            claimed => return claimed,
         }
     }
 }
 
-async fn open(settings: &Settings, purpose: Purpose) -> anyhow::Result<(Jobs, Vec<String>)> {
-    // The engine's folder must not be touched while somebody else's engine works there.
-    if let Some(line) = lockfile::owner(&settings.data_dir)? {
-        let owner = Some(line).filter(|line| !line.is_empty());
-        return Err(OpenError::InUse { path: settings.data_dir.clone(), owner }.into());
-    }
-    let engines = match purpose {
-        Purpose::Serve | Purpose::Work => vec![engine(settings)?],
+fn engines(settings: &Settings, purpose: Purpose) -> anyhow::Result<Vec<Arc<dyn Engine>>> {
+    Ok(match purpose {
+        Purpose::Serve | Purpose::Work => {
+            vec![Arc::new(LocalEngine::open(engine_config(settings)?)?)]
+        }
         Purpose::Look => vec![],
-    };
-    let names = engines.iter().map(|engine| engine.name().into()).collect();
-    Ok((Jobs::open(config(settings, purpose), engines).await?, names))
+    })
 }
 
 /// Whether another process has the data directory.
@@ -139,19 +138,12 @@ pub(crate) fn is_in_use(error: &anyhow::Error) -> bool {
 
 fn config(settings: &Settings, purpose: Purpose) -> Config {
     Config {
-        data_dir: settings.data_dir.clone(),
-        output_dir: settings.output_dir.clone(),
         concurrency: match purpose {
             Purpose::Serve | Purpose::Work => settings.concurrency.get(),
             Purpose::Look => 0,
         },
         retention: settings.retention,
     }
-}
-
-/// The embedded engine on the data directory, with the tools it needs.
-fn engine(settings: &Settings) -> anyhow::Result<Arc<dyn Engine>> {
-    Ok(Arc::new(LocalEngine::open(engine_config(settings)?)?))
 }
 
 /// How the embedded engine is set up, with its tools in place.
@@ -174,9 +166,9 @@ fn make_private(dir: &Path) -> Result<(), OpenError> {
 }
 
 /// One that only looks has no address to offer: no job would be run there.
-fn announce(jobs: &Jobs, purpose: Purpose, address: SocketAddr) -> std::io::Result<()> {
+fn announce(folders: &Folders, purpose: Purpose, address: SocketAddr) -> std::io::Result<()> {
     let pid = std::process::id();
-    jobs.announce(&match purpose {
+    folders.announce(&match purpose {
         Purpose::Serve => format!("pid {pid} http://{address}"),
         Purpose::Work => format!("pid {pid} http://{address} {}", lockfile::PASSING),
         Purpose::Look => format!("pid {pid}"),

@@ -1,9 +1,12 @@
 use std::fs::{File, TryLockError};
-use std::io::{Read, Seek, Write};
+use std::io::{ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use types::{JobId, Stream};
+
+/// The lock file's name.
+const LOCK: &str = "lock";
 
 /// Where everything lies. Holds the lock on the data directory as long as it lives.
 ///
@@ -13,7 +16,7 @@ use types::{JobId, Stream};
 /// <output>/<job>/   output.zip, stdout.log, stderr.log
 /// ```
 #[derive(Clone, Debug)]
-pub(crate) struct Folders {
+pub struct Folders {
     data: PathBuf,
     output: PathBuf,
     lock: Arc<File>,
@@ -47,16 +50,46 @@ pub enum OpenError {
     Store(#[from] store::StoreError),
 }
 
+/// What the orchestrator that has this data directory announced about itself; none if nobody has
+/// it. Holds the lock for a moment itself, so who wants it should try twice.
+///
+/// # Errors
+/// When the lock file is there and cannot be read.
+pub fn owner(data: &Path) -> Result<Option<String>, OpenError> {
+    let path = data.join(LOCK);
+    holder(&path).map_err(|source| OpenError::Directory { path, source })
+}
+
+fn holder(lock: &Path) -> std::io::Result<Option<String>> {
+    let mut lock = match File::open(lock) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    match lock.try_lock_shared() {
+        Ok(()) => Ok(None),
+        Err(TryLockError::Error(e)) => Err(e),
+        Err(TryLockError::WouldBlock) => {
+            let mut line = String::new();
+            lock.read_to_string(&mut line)?;
+            Ok(Some(line.trim().into()))
+        }
+    }
+}
+
 impl Folders {
-    /// Makes the directories and takes the lock.
-    pub(crate) fn open(data: &Path, output: &Path) -> Result<Self, OpenError> {
+    /// Makes the directories and takes the lock, for as long as this lives. Nothing in the data
+    /// directory may be touched before.
+    ///
+    /// # Errors
+    /// When the directories cannot be used, or another orchestrator has them.
+    pub fn claim(data: &Path, output: &Path) -> Result<Self, OpenError> {
         let failed = |path: &Path| {
             let path = path.to_owned();
             move |source| OpenError::Directory { path, source }
         };
         make_private(data).map_err(failed(data))?;
         std::fs::create_dir_all(output).map_err(failed(output))?;
-        let path = data.join("lock");
+        let path = data.join(LOCK);
         let mut options = File::options();
         options.read(true).write(true).create(true).truncate(false);
         let mut lock = options.open(&path).map_err(failed(&path))?;
@@ -73,8 +106,12 @@ impl Folders {
         Ok(Self { data: data.into(), output: output.into(), lock: Arc::new(lock) })
     }
 
-    /// Writes who has the lock and where to find them.
-    pub(crate) fn announce(&self, text: &str) -> std::io::Result<()> {
+    /// Writes who has the lock and where to find them, one line, for [`owner`] and
+    /// [`OpenError::InUse`].
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn announce(&self, text: &str) -> std::io::Result<()> {
         let mut lock = &*self.lock;
         lock.set_len(0)?;
         lock.rewind()?;

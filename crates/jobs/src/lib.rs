@@ -29,6 +29,6 @@ mod service;
 mod sink;
 
 pub use accept::{MAX_PROMPT_BYTES, ScheduleError, ScheduleRequest};
-pub use folders::OpenError;
+pub use folders::{Folders, OpenError, owner};
 pub use follow::Follower;
 pub use service::{Cancellation, Config, JobError, Jobs};

@@ -20,10 +20,6 @@ use crate::queue::Queue;
 /// How the service is set up.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Everything the orchestrator keeps, but results.
-    pub data_dir: PathBuf,
-    /// One folder per job: `output.zip`, `stdout.log`, `stderr.log`.
-    pub output_dir: PathBuf,
     /// How many jobs may run at one time. 0 is for commands that only look: nothing is admitted
     /// and nothing an earlier orchestrator left is touched.
     pub concurrency: usize,
@@ -68,12 +64,15 @@ pub struct Jobs {
 }
 
 impl Jobs {
-    /// Takes the data directory, picks up what an earlier orchestrator left, starts the queue.
+    /// Opens the store, picks up what an earlier orchestrator left, starts the queue.
     ///
     /// # Errors
-    /// When the directories or the store cannot be used.
-    pub async fn open(config: Config, engines: Vec<Arc<dyn Engine>>) -> Result<Self, OpenError> {
-        let folders = Folders::open(&config.data_dir, &config.output_dir)?;
+    /// When the store cannot be used.
+    pub async fn open(
+        folders: Folders,
+        config: Config,
+        engines: Vec<Arc<dyn Engine>>,
+    ) -> Result<Self, OpenError> {
         let store = Store::open(&folders.store())?;
         let inner = Arc::new(Inner {
             folders,
@@ -89,15 +88,6 @@ impl Jobs {
             inner.tasks.spawn(inner.clone().sweep_for_ever(config.retention));
         }
         Ok(Self { inner })
-    }
-
-    /// Writes `text` (pid and address) into the lock file, one line, for [`OpenError::InUse`] and
-    /// for commands that look for a running server.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn announce(&self, text: &str) -> std::io::Result<()> {
-        self.inner.folders.announce(text)
     }
 
     /// Accepts a job. When this returns it is durable.

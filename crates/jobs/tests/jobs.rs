@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use engine::{Engine, FakeAgent, FakeEngine};
 use jiff::Timestamp;
-use jobs::{Config, Jobs, OpenError, ScheduleError, ScheduleRequest};
+use jobs::{Config, Folders, Jobs, OpenError, ScheduleError, ScheduleRequest};
 use protocol::{Client, Control, Data, Report, ReportKind, Verdict};
 use tempfile::TempDir;
 use types::{
@@ -166,13 +166,13 @@ async fn open(
     engine: &Arc<FakeEngine>,
     concurrency: usize,
 ) -> Result<Jobs, OpenError> {
-    let config = Config {
-        data_dir: home.path().join("data"),
-        output_dir: home.path().join("output"),
-        concurrency,
-        retention: Duration::from_secs(86_400),
-    };
-    Jobs::open(config, vec![engine.clone()]).await
+    let folders = claim(home)?;
+    let config = Config { concurrency, retention: Duration::from_secs(86_400) };
+    Jobs::open(folders, config, vec![engine.clone()]).await
+}
+
+fn claim(home: &TempDir) -> Result<Folders, OpenError> {
+    Folders::claim(&home.path().join("data"), &home.path().join("output"))
 }
 
 fn request(prompt: &str) -> ScheduleRequest {
@@ -372,16 +372,23 @@ async fn what_no_job_owns_is_removed() {
     assert_eq!(engine.list().await.unwrap(), vec![]);
 }
 
-#[tokio::test]
-async fn a_second_orchestrator_is_refused_and_told_who_has_it() {
-    let setup = Setup::new(succeed, 1).await;
-    setup.jobs.announce("pid 1 http://127.0.0.1:1").unwrap();
-    match open(&setup.home, &setup.engine, 1).await {
+#[test]
+fn a_second_orchestrator_is_refused_and_told_who_has_it() {
+    let home = TempDir::new().unwrap();
+    let data = home.path().join("data");
+    assert_eq!(jobs::owner(&data).unwrap(), None);
+    let first = claim(&home).unwrap();
+    first.announce("pid 1 http://127.0.0.1:1").unwrap();
+    match claim(&home) {
         Err(OpenError::InUse { owner, .. }) => {
             assert_eq!(owner.as_deref(), Some("pid 1 http://127.0.0.1:1"));
         }
         other => panic!("{other:?}"),
     }
+    assert_eq!(jobs::owner(&data).unwrap().as_deref(), Some("pid 1 http://127.0.0.1:1"));
+    drop(first);
+    assert_eq!(jobs::owner(&data).unwrap(), None, "what a dead process left does not count");
+    claim(&home).unwrap();
 }
 
 #[tokio::test]

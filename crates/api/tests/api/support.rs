@@ -8,9 +8,9 @@ use api::{ApiConfig, Code, Problem};
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
-use engine::FakeEngine;
+use engine::{Engine, FakeEngine};
 use jiff::Timestamp;
-use jobs::{Config, Jobs};
+use jobs::{Config, Folders, Jobs};
 use protocol::{Client, Control, Data, Report, ReportKind, Verdict};
 use runbook::{Runbook, Work};
 use serde::de::DeserializeOwned;
@@ -46,13 +46,10 @@ impl Server {
     pub(crate) async fn new() -> Self {
         let home = TempDir::new().unwrap();
         let engine = FakeEngine::with_agent(Arc::new(|_, gateway| tokio::spawn(agent(gateway))));
-        let config = Config {
-            data_dir: home.path().join("data"),
-            output_dir: home.path().join("output"),
-            concurrency: 4,
-            retention: Duration::from_secs(86_400),
-        };
-        let jobs = Jobs::open(config, vec![Arc::new(engine.unwrap())]).await.unwrap();
+        let folders = Folders::claim(&home.path().join("data"), &home.path().join("output"));
+        let config = Config { concurrency: 4, retention: Duration::from_secs(86_400) };
+        let engines: Vec<Arc<dyn Engine>> = vec![Arc::new(engine.unwrap())];
+        let jobs = Jobs::open(folders.unwrap(), config, engines).await.unwrap();
         let closing = CancellationToken::new();
         let config = ApiConfig { engines: vec!["fake".into()], closing: closing.clone() };
         let router = api::router(jobs.clone(), config);
