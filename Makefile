@@ -33,12 +33,12 @@ setup: ## Install what is missing on this machine (Debian packages), if anything
 .PHONY: check test
 check: format lint tidy unit ## Format, lints, rules of the house, unit tests: under a minute when warm
 
-test: setup format lint tidy ## Everything: the parts of check, all tests, licences
+test: setup format lint tidy docs ## Everything: the parts of check, docs, all tests, licences
 	cargo test --workspace --locked --no-fail-fast
 	@$(MAKE) --no-print-directory licences
 
 ##@ Parts
-.PHONY: format lint tidy unit licences
+.PHONY: format lint tidy docs unit licences
 format: ## Is every file formatted?
 	cargo fmt --all --check
 
@@ -47,6 +47,9 @@ lint: ## Is clippy content?
 
 tidy: ## Are the rules of the house kept?
 	cargo xtask tidy
+
+docs: ## Do the docs in the code point somewhere?
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --locked --no-deps --document-private-items --quiet
 
 unit: ## The tests beside the code
 	cargo test --workspace --locked --lib --bins

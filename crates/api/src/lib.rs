@@ -4,7 +4,7 @@
 //! handler reads a request, makes one call of [`jobs::Jobs`] and shapes the answer.
 //!
 //! Invariant: every refusal is a [`Problem`], also those made by the HTTP library; ids reach the
-//! disk as [`types::JobId`] only; every request passes [`guard`] first.
+//! disk as [`types::JobId`] only; every request passes `guard` first.
 
 mod attachment;
 mod cancel;

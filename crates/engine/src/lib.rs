@@ -1,7 +1,7 @@
 //! What an engine is. It makes and unmakes sandboxes and nothing else: commands, ports and logs go
 //! through the gateway.
 //!
-//! Invariant: every engine passes the same suite, [`conformance::suite`].
+//! Invariant: every engine passes the same suite, `conformance::suite`.
 
 #[cfg(feature = "conformance")]
 pub mod conformance;

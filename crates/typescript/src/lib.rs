@@ -1,6 +1,6 @@
 //! TypeScript on any Node, without network and without npm packages.
 //!
-//! [`transpile`] turns one file into JavaScript, [`build`] a tree of them, and [`run`] replaces this
+//! [`transpile()`] turns one file into JavaScript, [`build()`] a tree of them, and [`run()`] replaces this
 //! process by Node with a loader (`loader.mjs`) that calls back here for every TypeScript file.
 //!
 //! Not here: type checking (only the syntax is looked at, as with every fast TypeScript runner), and

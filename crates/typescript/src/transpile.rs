@@ -57,7 +57,7 @@ pub enum TranspileError {
     /// It is not valid TypeScript.
     #[error("{0}")]
     Syntax(Problems),
-    /// The compiler refuses [`TARGET`].
+    /// The compiler refuses `TARGET`.
     #[error("the TypeScript compiler does not know its target: {0}")]
     Target(String),
 }

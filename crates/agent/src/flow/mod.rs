@@ -13,7 +13,7 @@
 //! to the next node. After each node the next node's name and the state go to the [`Sink`] as a
 //! checkpoint, from which the flow can go on in another process.
 //!
-//! Not here: what the nodes of a runbook do ([`crate::runbook_flow`]), and where events go.
+//! Not here: what the nodes of a runbook do (`runbook_flow`), and where events go.
 
 mod builder;
 mod mermaid;

@@ -31,7 +31,7 @@ pub trait Node<S, T> {
     fn decide(&self, state: &mut S, input: Self::In, output: Self::Out) -> Self::Action;
 }
 
-/// What a node can decide: an enum, made with [`actions!`].
+/// What a node can decide: an enum, made with `actions!`.
 pub trait Action: Copy + 'static {
     /// Every action there is.
     fn all() -> &'static [Self];
