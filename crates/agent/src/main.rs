@@ -65,7 +65,9 @@ fn serve(config: Config) -> ExitCode {
 }
 
 /// Before the session key exists: commands of the same user must not trace or read this process.
-/// That they cannot kill it is the kernel's promise to a PID 1 that handles no signal.
+/// That they cannot kill it is the kernel's promise to a PID 1 about every signal it does not handle.
+/// With the first thread glibc begins to handle one, SETXID (33), for itself; its handler returns
+/// at once unless the sender is this process, and nobody else can pretend to be that.
 fn protect() -> io::Result<()> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     umask(Mode::from_raw_mode(0o022));

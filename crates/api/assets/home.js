@@ -23,8 +23,11 @@ function link(path, text) {
 function row(job) {
   const tr = document.createElement("tr");
   const id = encodeURIComponent(job.job_id);
-  cell(tr, link(`/job/${id}`, job.job_id));
-  const status = cell(tr, job.reason ? `${job.status} (${job.reason})` : job.status);
+  const name = document.createElement("small");
+  name.textContent = job.job_id;
+  cell(tr, link(`/job/${id}`, job.title || "(no title)"), name);
+  const says = job.reason && !["finished", job.status].includes(job.reason);
+  const status = cell(tr, says ? `${job.status} (${job.reason})` : job.status);
   if (FINAL.includes(job.status)) status.className = job.status;
   if (job.error) status.title = job.error;
   cell(tr, new Date(job.created).toLocaleString());

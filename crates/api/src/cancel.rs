@@ -1,6 +1,5 @@
 //! Stopping a job.
 
-use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use types::{JobId, JobStatus};
@@ -8,15 +7,17 @@ use utoipa::ToSchema;
 
 use crate::Api;
 use crate::extract::JobPath;
-use crate::problem::{JobProblems, Problem};
+use crate::json::Json;
+use crate::problem::Problem;
+use crate::refusals::JobProblems;
 
 /// What a cancel did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Cancelled {
     /// The job.
     pub job_id: JobId,
-    /// Whether it ends as `cancelled`, by this call or an earlier one; false if it was over, or its
-    /// result decided, before.
+    /// Whether it ends, or has ended, as `cancelled`; false if it ends otherwise: its result was
+    /// there, or decided, before.
     pub cancelled: bool,
     /// Where it is now.
     pub status: JobStatus,
@@ -24,7 +25,7 @@ pub struct Cancelled {
 
 /// Stop a job
 ///
-/// Answers at once; the job ends as `cancelled` soon after, and is packaged too.
+/// Answers at once; a job that is not over ends as `cancelled` soon after, and is packaged too.
 #[utoipa::path(post, path = "/cancel/{id}", tag = "jobs",
     params(("id" = JobId, Path, description = "The job")),
     responses((status = 200, description = "What became of it", body = Cancelled), JobProblems))]

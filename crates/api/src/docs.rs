@@ -3,15 +3,16 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
 use utoipa_swagger_ui::Config;
 
 use crate::Api;
 use crate::home::html;
+use crate::json::Json;
 use crate::problem::{Code, Problem};
 
 const PAGE: &str = include_str!("../assets/docs.html");
@@ -23,14 +24,14 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
                       form-action 'none'; frame-ancestors 'none'";
 
 /// This description, to be browsed
-#[utoipa::path(get, path = "/docs", tag = "server", operation_id = "docs",
+#[utoipa::path(get, path = "/docs", tag = "docs", operation_id = "docs",
     responses((status = 200, description = "A page", body = String, content_type = "text/html")))]
 pub(crate) async fn page() -> Response {
     html(PAGE, POLICY)
 }
 
 /// This description, for programs
-#[utoipa::path(get, path = "/openapi.json", tag = "server", operation_id = "openapi",
+#[utoipa::path(get, path = "/openapi.json", tag = "docs", operation_id = "openapi",
     responses((status = 200, description = "The OpenAPI document", body = serde_json::Value)))]
 pub(crate) async fn document(State(api): State<Api>) -> Response {
     Json(api.document.as_ref()).into_response()

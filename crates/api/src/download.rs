@@ -10,7 +10,8 @@ use types::{JobId, JobRecord};
 use crate::Api;
 use crate::attachment;
 use crate::extract::JobPath;
-use crate::problem::{Code, JobProblems, Problem};
+use crate::problem::{Code, Problem};
+use crate::refusals::{JobProblems, malformed_id};
 
 const ZIP: &str = "application/zip";
 
@@ -24,9 +25,12 @@ const ZIP: &str = "application/zip";
     responses((status = 200, description = "The ZIP", content(("application/zip"))),
         JobProblems,
         (status = 404, description = "`malformed_id`, `unknown_job`, `no_result`", body = Problem,
-            content_type = "application/problem+json"),
+            content_type = "application/problem+json", example = json!(malformed_id())),
         (status = 409, description = "`not_ready`: the job is not over yet", body = Problem,
-            content_type = "application/problem+json")))]
+            content_type = "application/problem+json",
+            example = json!(Problem::new(Code::NotReady,
+                "job 018f3f6e-7c1a-7b2e-9d3c-5a4b3c2d1e0f is running; its ZIP is there when it is \
+                 over")))))]
 pub(crate) async fn download(
     State(api): State<Api>,
     JobPath(id): JobPath,

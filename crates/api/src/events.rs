@@ -9,15 +9,20 @@ use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt as _, stream};
 use jobs::Follower;
 use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
 use types::{Event, JobId};
 use utoipa::IntoParams;
 
 use crate::Api;
 use crate::extract::{JobPath, Params};
-use crate::problem::{Code, JobProblems, Problem};
+use crate::problem::{Code, Problem};
+use crate::refusals::JobProblems;
 
 /// How long a stream is silent at most; proxies close quieter ones after 30 s or more.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// What is wrong with a place that is none.
+const NO_SEQ: &str = "must be the `seq` of an event: a whole number, 0 or more";
 
 const LAST_EVENT_ID: &str = "last-event-id";
 
@@ -26,7 +31,13 @@ const LAST_EVENT_ID: &str = "last-event-id";
 #[into_params(parameter_in = Query)]
 pub(crate) struct EventParams {
     /// Only events with a greater `seq`; the `Last-Event-ID` header comes first.
+    #[serde(default, deserialize_with = "seq")]
+    #[param(value_type = Option<u64>)]
     after: Option<u64>,
+}
+
+fn seq<'de, D: Deserializer<'de>>(value: D) -> Result<Option<u64>, D::Error> {
+    String::deserialize(value)?.parse().map(Some).map_err(|_| D::Error::custom(NO_SEQ))
 }
 
 /// A job's events, live
@@ -41,7 +52,8 @@ pub(crate) struct EventParams {
             body = Event, content_type = "text/event-stream"),
         (status = 204, description = "The job is over and there are no events after this one"),
         (status = 422, description = "`invalid_field`: not the `seq` of an event", body = Problem,
-            content_type = "application/problem+json"),
+            content_type = "application/problem+json",
+            example = json!(Problem::field(Code::InvalidField, "after", NO_SEQ))),
         JobProblems))]
 pub(crate) async fn events(
     State(api): State<Api>,
@@ -68,9 +80,8 @@ pub(crate) async fn events(
 fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     let Some(given) = headers.get(LAST_EVENT_ID) else { return Ok(None) };
     let number = given.to_str().ok().and_then(|text| text.trim().parse().ok());
-    number.map(Some).ok_or_else(|| {
-        Problem::field(Code::InvalidField, "Last-Event-ID", "must be the `seq` of an event")
-    })
+    let wrong = || Problem::field(Code::InvalidField, "Last-Event-ID", NO_SEQ);
+    number.map(Some).ok_or_else(wrong)
 }
 
 fn live(follower: Follower) -> impl Stream<Item = Event> {

@@ -1,16 +1,19 @@
 //! Extractors whose refusals are [`Problem`]s that say what to do.
 
+use std::error::Error as _;
+
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use types::JobId;
 
-use crate::problem::{Code, FieldProblem, Problem};
+use crate::problem::{Code, Problem};
+use crate::wording::invalid_field;
 
 /// A body of JSON: one object with the fields of `T`.
 #[derive(Debug)]
@@ -36,7 +39,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         match Query::from_request_parts(parts, state).await {
             Ok(Query(params)) => Ok(Self(params)),
-            Err(e) => Err(Problem::new(Code::InvalidField, e.body_text())),
+            Err(e) => Err(bad_query(&e)),
         }
     }
 }
@@ -56,6 +59,13 @@ impl<S: Send + Sync> FromRequestParts<S> for JobPath {
         let text = params.iter().find(|(name, _)| *name == "id").map_or("", |(_, text)| text);
         text.parse().map(Self).map_err(|e| malformed(format!("{text:?} is {e}")))
     }
+}
+
+/// The cause's text is `field: what is wrong`, or only the latter.
+fn bad_query(rejection: &QueryRejection) -> Problem {
+    let text = rejection.source().map_or_else(|| rejection.body_text(), ToString::to_string);
+    let (field, what) = text.split_once(": ").unwrap_or((".", &text));
+    invalid_field(field, what)
 }
 
 fn expect_json(headers: &HeaderMap) -> Result<(), Problem> {
@@ -86,29 +96,25 @@ fn unread(rejection: BytesRejection) -> Problem {
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    let mut reader = serde_json::Deserializer::from_slice(body);
-    let parsed = serde_path_to_error::deserialize(&mut reader);
-    let not_json = matches!(&parsed, Err(e) if !e.inner().is_data());
+    let body = std::str::from_utf8(body).map_err(|e| not_json(&e))?;
+    // Of a wrong field serde_json may say the same as of broken JSON.
+    serde_json::from_str::<IgnoredAny>(body).map_err(|e| not_json(&e))?;
     // Our structs could be read from an array too; nobody means that.
-    if !not_json && body.trim_ascii_start().first() != Some(&b'{') {
+    if !body.trim_ascii_start().starts_with('{') {
         return Err(Problem::new(Code::InvalidField, "the body must be a JSON object"));
     }
-    let value = parsed.map_err(|e| unparsed(e.inner(), &e.path().to_string()))?;
-    reader.end().map_err(|e| unparsed(&e, "."))?;
-    Ok(value)
+    let mut reader = serde_json::Deserializer::from_str(body);
+    serde_path_to_error::deserialize(&mut reader).map_err(|e| bad_body(&e))
 }
 
-fn unparsed(error: &serde_json::Error, path: &str) -> Problem {
-    if !error.is_data() {
-        let example = r#"{"prompt": "…"}"#;
-        let detail = format!("the body is not JSON: {error}; expected something like {example}");
-        return Problem::new(Code::InvalidJson, detail);
-    }
-    let message = error.to_string();
-    if path == "." {
-        return Problem::new(Code::InvalidField, message);
-    }
-    let detail = format!("{path}: {message}");
-    let errors = vec![FieldProblem { field: path.into(), message }];
-    Problem { errors, ..Problem::new(Code::InvalidField, detail) }
+fn not_json(error: &dyn std::error::Error) -> Problem {
+    let example = r#"{"prompt": "…"}"#;
+    let detail = format!("the body is not JSON: {error}; expected something like {example}");
+    Problem::new(Code::InvalidJson, detail)
+}
+
+fn bad_body(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
+    let (cause, text) = (error.inner(), error.inner().to_string());
+    let place = format!(" at line {} column {}", cause.line(), cause.column());
+    invalid_field(&error.path().to_string(), text.strip_suffix(&place).unwrap_or(&text))
 }

@@ -1,14 +1,15 @@
 //! `/`: the health answer for programs, a small page for browsers.
 
+use axum::Router;
 use axum::extract::State;
 use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
 
 use crate::Api;
 use crate::health::Health;
+use crate::json::Json;
 
 const PAGE: &str = include_str!("../assets/home.html");
 const SCRIPT: &str = include_str!("../assets/home.js");

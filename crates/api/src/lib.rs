@@ -15,12 +15,15 @@ mod extract;
 mod guard;
 mod health;
 mod home;
+mod json;
 mod links;
 mod logs;
 mod problem;
+mod refusals;
 mod schedule;
 mod status;
 mod tail;
+mod wording;
 
 use std::sync::Arc;
 
@@ -102,9 +105,10 @@ struct Api {
                        whose `detail` says what was wrong and what to do."
     ),
     tags(
+        (name = "server", description = "The server itself."),
         (name = "jobs", description = "Give, watch and stop jobs."),
         (name = "results", description = "What a job wrote."),
-        (name = "server", description = "The server itself."),
+        (name = "docs", description = "This description."),
     )
 )]
 struct Document;
@@ -118,10 +122,10 @@ fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(status::list))
         .routes(routes!(status::job))
         .routes(routes!(cancel::cancel))
+        .routes(routes!(events::events))
         .routes(routes!(logs::logs))
         .routes(routes!(logs::log_file))
         .routes(routes!(download::download))
-        .routes(routes!(events::events))
         .routes(routes!(docs::page))
         .routes(routes!(docs::document))
 }

@@ -3,7 +3,6 @@
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -14,7 +13,9 @@ use utoipa::{IntoParams, ToSchema};
 use crate::Api;
 use crate::attachment;
 use crate::extract::{JobPath, Params};
-use crate::problem::{Code, JobProblems, Problem};
+use crate::json::Json;
+use crate::problem::{Code, Problem};
+use crate::refusals::{JobProblems, malformed_id};
 use crate::tail::{self, Tail};
 
 /// How many lines `last_1000_lines` has.
@@ -50,7 +51,9 @@ pub(crate) struct LogParams {
     params(("id" = JobId, Path, description = "The job"), LogParams),
     responses((status = 200, description = "The end of the log", body = Logs),
         (status = 422, description = "`invalid_field`: no such log", body = Problem,
-            content_type = "application/problem+json"),
+            content_type = "application/problem+json",
+            example = json!(Problem::field(Code::InvalidField, "log_type",
+                "unknown value `stdin`, expected `stdout` or `stderr`"))),
         JobProblems))]
 pub(crate) async fn logs(
     State(api): State<Api>,
@@ -82,7 +85,8 @@ async fn read_tail(path: PathBuf) -> Result<Tail, Problem> {
             content_type = "text/plain; charset=utf-8"),
         JobProblems,
         (status = 404, description = "`malformed_id`, `unknown_job`, `unknown_log`",
-            body = Problem, content_type = "application/problem+json")))]
+            body = Problem, content_type = "application/problem+json",
+            example = json!(malformed_id()))))]
 pub(crate) async fn log_file(
     State(api): State<Api>,
     JobPath(id): JobPath,

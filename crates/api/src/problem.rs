@@ -2,17 +2,20 @@
 
 use std::error::Error;
 
-use axum::Json;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jobs::JobError;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa::openapi::{ContentBuilder, Ref, ResponseBuilder, ResponsesBuilder};
+
+use crate::json::Json;
 
 /// The media type of a problem.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
+
+/// What a client hears of a failure of ours.
+pub(crate) const INTERNAL: &str = "the server failed to answer; its log says why";
 
 /// Seconds after which a client may try a stopping server again: about what a restart takes.
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("5");
@@ -152,7 +155,7 @@ impl Problem {
         let causes = std::iter::successors(Some(error), |error| Error::source(*error));
         let causes: Vec<_> = causes.map(ToString::to_string).collect();
         tracing::error!("a request failed: {}", causes.join(": "));
-        Self::new(Code::Internal, "the server failed to answer; its log says why")
+        Self::new(Code::Internal, INTERNAL)
     }
 }
 
@@ -179,61 +182,6 @@ impl IntoResponse for Problem {
         }
         response
     }
-}
-
-/// The refusals of every call, for their documentation.
-pub(crate) enum CommonProblems {}
-
-impl utoipa::IntoResponses for CommonProblems {
-    fn responses() -> Documented {
-        documented(&[("403", "`host_refused`, `origin_refused`"), ("500", "`internal`")])
-    }
-}
-
-/// The refusals of a call that names a job, for its documentation.
-pub(crate) enum JobProblems {}
-
-impl utoipa::IntoResponses for JobProblems {
-    fn responses() -> Documented {
-        documented(&[
-            ("403", "`host_refused`, `origin_refused`"),
-            ("404", "`malformed_id`, `unknown_job`"),
-            ("500", "`internal`"),
-        ])
-    }
-}
-
-/// The refusals of a call that makes a job, for its documentation.
-pub(crate) enum ScheduleProblems {}
-
-impl utoipa::IntoResponses for ScheduleProblems {
-    fn responses() -> Documented {
-        documented(&[
-            ("400", "`invalid_json`, `broken_body`"),
-            ("403", "`host_refused`, `origin_refused`"),
-            ("413", "`too_large`: a prompt has at most 1 MiB"),
-            ("415", "`media_type`: send `Content-Type: application/json`"),
-            (
-                "422",
-                "`invalid_field`, `empty_prompt`, `bad_runbook`, `no_model`, `unknown_engine`, \
-                 `bad_limits`",
-            ),
-            ("500", "`internal`"),
-            ("503", "`stopping`: try again after `Retry-After` seconds"),
-        ])
-    }
-}
-
-type Documented =
-    std::collections::BTreeMap<String, utoipa::openapi::RefOr<utoipa::openapi::Response>>;
-
-fn documented(problems: &[(&str, &str)]) -> Documented {
-    let body = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
-    let response = |what: &str| {
-        ResponseBuilder::new().description(what).content(PROBLEM_JSON, body.clone()).build()
-    };
-    let all = problems.iter().map(|(status, what)| (status.to_string(), response(what)));
-    ResponsesBuilder::new().responses_from_iter(all).build().responses
 }
 
 #[cfg(test)]

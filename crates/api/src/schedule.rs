@@ -1,16 +1,19 @@
 //! Giving a job.
 
-use axum::Json;
 use axum::extract::State;
 use jobs::{ScheduleError, ScheduleRequest};
-use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 use types::{JobId, JobStatus, Limits, Mode};
 use utoipa::ToSchema;
 
 use crate::Api;
 use crate::extract::JsonBody;
-use crate::problem::{Code, FieldProblem, Problem, ScheduleProblems};
+use crate::json::Json;
+use crate::problem::{Code, FieldProblem, Problem};
+use crate::refusals::ScheduleProblems;
+
+/// A prompt that runs as it is.
+const EXAMPLE: &str = "# Hello\n\n```bash\necho hello > hello.txt\n```\n";
 
 /// A job was accepted and cannot be lost any more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -29,7 +32,6 @@ macro_rules! request {
         #[serde(deny_unknown_fields)]
         pub(crate) struct $name {
             /// The task, at most 1 MiB: in this version a runbook, Markdown with fenced blocks.
-            #[schema(example = "```bash\necho hello > hello.txt\n```")]
             $task: String,
             /// How to take it.
             #[serde(default)]
@@ -44,12 +46,6 @@ macro_rules! request {
             /// What the sandbox may reach; in this version nothing.
             #[serde(rename = "network")]
             _network: Option<Network>,
-            #[serde(rename = "image")]
-            #[schema(ignore)]
-            _image: Option<NotYet>,
-            #[serde(rename = "model")]
-            #[schema(ignore)]
-            _model: Option<NotYet>,
         }
 
         impl From<$name> for ScheduleRequest {
@@ -83,20 +79,11 @@ enum Network {
     None,
 }
 
-/// A field that the API knows and this version cannot serve.
-#[derive(Debug)]
-struct NotYet;
-
-impl<'de> Deserialize<'de> for NotYet {
-    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
-        Err(D::Error::custom("not supported in this version; leave the field out"))
-    }
-}
-
 /// Give a job
 ///
 /// When this answers, the job is on disk and cannot be lost.
-#[utoipa::path(post, path = "/schedule", tag = "jobs", request_body = ScheduleBody,
+#[utoipa::path(post, path = "/schedule", tag = "jobs", 
+    request_body(content = ScheduleBody, example = json!({"prompt": EXAMPLE})),
     responses((status = 200, description = "The job was accepted", body = Scheduled),
         ScheduleProblems))]
 pub(crate) async fn schedule(
@@ -107,7 +94,8 @@ pub(crate) async fn schedule(
 }
 
 /// Give a job, by the call's older name
-#[utoipa::path(post, path = "/submit", tag = "jobs", request_body = SubmitBody,
+#[utoipa::path(post, path = "/submit", tag = "jobs", 
+    request_body(content = SubmitBody, example = json!({"task": EXAMPLE})),
     responses((status = 200, description = "The job was accepted", body = Scheduled),
         ScheduleProblems))]
 pub(crate) async fn submit(
@@ -122,8 +110,9 @@ async fn accept(
     request: ScheduleRequest,
     task: &'static str,
 ) -> Result<Json<Scheduled>, Problem> {
-    let record = api.jobs.schedule(request).await.map_err(|e| refused(&e, task))?;
-    Ok(Json(Scheduled { job_id: record.id, status: record.status }))
+    let job_id = api.jobs.schedule(request).await.map_err(|e| refused(&e, task))?;
+    // What it was accepted as, and what scripts know; it may have started since.
+    Ok(Json(Scheduled { job_id, status: JobStatus::Scheduled }))
 }
 
 /// `task` is what the call names the prompt.
@@ -140,6 +129,7 @@ fn refused(error: &ScheduleError, task: &'static str) -> Problem {
         }
         ScheduleError::BadRunbook(mistakes) => bad_runbook(task, &mistakes.to_string()),
         ScheduleError::NoModel => Problem::field(Code::NoModel, task, no_model()),
+        ScheduleError::AgentMode => agent_mode(),
         ScheduleError::UnknownEngine { .. } => Problem::field(Code::UnknownEngine, "engine", text),
         ScheduleError::Limits(bad) => {
             let message =
@@ -170,6 +160,13 @@ fn no_model() -> String {
      ```bash\necho 'print(1 + 1)' > sum.py && python3 sum.py\n```\n\n\
      The format: docs/runbooks.md"
         .into()
+}
+
+fn agent_mode() -> Problem {
+    let message = "mode `agent` needs a model, and this version has none; leave `mode` out or use \
+                   `runbook` (the prompt's blocks are then run)";
+    let errors = vec![FieldProblem { field: "mode".into(), message: message.into() }];
+    Problem { errors, ..Problem::new(Code::NoModel, message) }
 }
 
 #[cfg(test)]

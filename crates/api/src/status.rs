@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,8 +10,10 @@ use utoipa::ToSchema;
 
 use crate::Api;
 use crate::extract::JobPath;
+use crate::json::Json;
 use crate::links::{self, Links};
-use crate::problem::{CommonProblems, JobProblems, Problem};
+use crate::problem::Problem;
+use crate::refusals::{CommonProblems, JobProblems};
 
 /// A job in short.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -46,6 +47,8 @@ pub struct JobList {
 pub struct JobSummary {
     /// Its id.
     pub job_id: JobId,
+    /// What it is about, in one line: the heading of its prompt, or what its first block does.
+    pub title: String,
     /// Where it is in its life.
     pub status: JobStatus,
     /// When it was accepted.
@@ -70,6 +73,8 @@ pub struct JobSummary {
 pub struct Job {
     /// Its id.
     pub job_id: JobId,
+    /// What it is about, in one line: the heading of its prompt, or what its first block does.
+    pub title: String,
     /// Where it is in its life.
     pub status: JobStatus,
     /// Why it ended, for programs; null until it is over.
@@ -142,6 +147,7 @@ impl From<types::JobSummary> for JobSummary {
         let ending = over(summary.status, summary.ending.as_ref());
         Self {
             job_id: summary.id,
+            title: summary.title,
             status: summary.status,
             created: summary.created,
             started: summary.started,
@@ -158,6 +164,7 @@ impl Job {
         let ending = over(status, ending.as_ref());
         Self {
             job_id: id,
+            title: spec.title,
             status,
             reason: ending.map(|ending| ending.reason),
             error: ending.and_then(|ending| ending.error.clone()),

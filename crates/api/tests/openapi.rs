@@ -1,5 +1,6 @@
 //! The committed description of the API is the one the code makes, and it is complete.
 
+use api::Problem;
 use serde_json::Value;
 
 const COMMITTED: &str = include_str!("../openapi.json");
@@ -39,6 +40,34 @@ fn every_call_is_described_and_tells_its_refusals() {
         let problem = &call["responses"]["500"]["content"]["application/problem+json"];
         assert_eq!(problem.is_object(), refusals, "{method} {path}");
     }
+}
+
+#[test]
+fn every_refusal_has_a_fitting_example() {
+    let document: Value = serde_json::from_str(COMMITTED).unwrap();
+    for (path, call) in document["paths"].as_object().unwrap() {
+        for (_, call) in call.as_object().unwrap() {
+            for (status, response) in call["responses"].as_object().unwrap() {
+                let problem = &response["content"]["application/problem+json"];
+                if problem.is_null() {
+                    continue;
+                }
+                let example: Problem = serde_json::from_value(problem["example"].clone()).unwrap();
+                assert_eq!(&example.status.to_string(), status, "{path}");
+                let code = serde_json::to_value(example.code).unwrap();
+                let named = format!("`{}`", code.as_str().unwrap());
+                let described = response["description"].as_str().unwrap();
+                assert!(described.contains(&named), "{path} {status}: {named}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_calls_stand_in_the_order_in_which_one_needs_them() {
+    let places = ["/", "/schedule", "/submit", "/status/{id}", "/jobs", "/job/{id}"];
+    let places = places.map(|path| COMMITTED.find(&format!("\n    \"{path}\": {{")).unwrap());
+    assert!(places.is_sorted(), "{places:?}");
 }
 
 #[test]

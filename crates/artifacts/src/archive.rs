@@ -80,6 +80,7 @@ impl<W: Write + Seek> Archive<W> {
         self.start(entry, 0)?;
         let mut writer = BufWriter::new(&mut self.zip);
         serde_json::to_writer_pretty(&mut writer, value)?;
+        writer.write_all(b"\n")?;
         writer.flush()
     }
 

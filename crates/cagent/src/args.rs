@@ -4,7 +4,11 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use types::{JobId, Mode};
+use types::Mode;
+
+use crate::job_name::JobName;
+use crate::limit::Limit;
+use crate::settings::at_least_one;
 
 /// Give a task; it is done in a sealed sandbox, live before your eyes, and ends in a ZIP.
 #[derive(Debug, Parser)]
@@ -28,11 +32,12 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// How to print
-    #[arg(short = 'o', long, global = true, value_enum, default_value_t = Format::Text)]
+    #[arg(short = 'o', long, global = true, value_parser = format, default_value = "text",
+        value_name = "text|json")]
     pub(crate) format: Format,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     /// For people
     Text,
@@ -72,7 +77,7 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) engine_args: EngineArgs,
     /// How many jobs run at one time [env: CAGENT_CONCURRENCY] [default: the number of cores]
-    #[arg(long, value_name = "JOBS")]
+    #[arg(long, value_parser = at_least_one, value_name = "JOBS")]
     pub(crate) concurrency: Option<NonZeroUsize>,
 }
 
@@ -101,20 +106,26 @@ pub(crate) struct RunArgs {
     /// Save the ZIP here
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    /// What the job may use, such as memory_bytes=512M or wall_seconds=5m; may be repeated
+    #[arg(long = "limit", value_name = "NAME=VALUE")]
+    pub(crate) limits: Vec<Limit>,
+    /// Put dependency caches such as node_modules into the ZIP too
+    #[arg(long)]
+    pub(crate) include_caches: bool,
     #[command(flatten)]
     pub(crate) engine_args: EngineArgs,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct JobArgs {
-    /// The job's id
-    pub(crate) job: JobId,
+    /// The job's id, or at least 4 characters of its beginning or its end
+    pub(crate) job: JobName,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct LogsArgs {
-    /// The job's id
-    pub(crate) job: JobId,
+    /// The job's id, or at least 4 characters of its beginning or its end
+    pub(crate) job: JobName,
     /// Go on until the job ends
     #[arg(short, long)]
     pub(crate) follow: bool,
@@ -125,11 +136,19 @@ pub(crate) struct LogsArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct DownloadArgs {
-    /// The job's id
-    pub(crate) job: JobId,
+    /// The job's id, or at least 4 characters of its beginning or its end
+    pub(crate) job: JobName,
     /// Where to; `-` for standard output [default: JOB.zip]
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+}
+
+fn format(text: &str) -> Result<Format, &'static str> {
+    match text {
+        "text" => Ok(Format::Text),
+        "json" => Ok(Format::Json),
+        _ => Err("expected text or json; a file to save to is named with --output"),
+    }
 }
 
 /// The words are those of the API.
@@ -158,5 +177,16 @@ mod tests {
     fn an_id_is_checked_before_anything_is_asked() {
         let error = Cli::try_parse_from(["cagent", "status", "../x"]).unwrap_err();
         assert!(error.to_string().contains("not a job id"), "{error}");
+    }
+
+    #[test]
+    fn what_was_expected_is_said() {
+        let error = |args: &[&str]| {
+            let args = [&["cagent"], args].concat();
+            Cli::try_parse_from(args).unwrap_err().to_string()
+        };
+        assert!(error(&["download", "-o", "x.zip", "abcd"]).contains("--output"));
+        assert!(error(&["serve", "--concurrency", "0"]).contains("1 or more"));
+        assert!(error(&["run", "--limit", "ram=1", "x"]).contains("memory_bytes"));
     }
 }

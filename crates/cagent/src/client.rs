@@ -7,9 +7,10 @@ use api::{Cancelled, Health, Job, JobList, Logs, Problem, Scheduled};
 use reqwest::header::{ACCEPT, HeaderName};
 use reqwest::{RequestBuilder, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
-use serde_json::json;
-use types::{JobId, Mode, Stream};
+use serde_json::Value;
+use types::{JobId, Stream};
 
+use crate::complaint;
 use crate::sse::EventStream;
 
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
@@ -39,9 +40,9 @@ impl Client {
         health.is_ok_and(|health| health.name == "cagent")
     }
 
-    pub(crate) async fn schedule(&self, prompt: &str, mode: Mode) -> anyhow::Result<Scheduled> {
-        let body = json!({ "prompt": prompt, "mode": mode });
-        self.json(self.http.post(self.url("schedule")).json(&body)).await
+    /// Gives a job: the body of `POST /schedule`.
+    pub(crate) async fn schedule(&self, body: &Value) -> anyhow::Result<Scheduled> {
+        self.json(self.http.post(self.url("schedule")).json(body)).await
     }
 
     pub(crate) async fn jobs(&self) -> anyhow::Result<JobList> {
@@ -125,6 +126,6 @@ impl std::error::Error for Refused {}
 
 impl std::fmt::Display for Refused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0.detail)
+        f.write_str(&complaint::of_problem(&self.0))
     }
 }

@@ -10,6 +10,10 @@ use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
 
+/// What a `.env` file does not decide: whoever happens to stand in somebody else's directory must
+/// not send a task elsewhere by that, or show more of the machine to sandboxes.
+const OWN_ONLY: [&str; 2] = ["CAGENT_SERVER", "CAGENT_EXPOSE"];
+
 /// Variables by name. An empty one counts as not set, as `NAME=` in a `.env` file is meant.
 #[derive(Debug, Default)]
 pub(crate) struct Environment {
@@ -44,7 +48,9 @@ fn read_file(path: &Path) -> anyhow::Result<HashMap<String, String>> {
         entries => entries.with_context(|| format!("read {}", path.display()))?,
     };
     let entries = entries.collect::<Result<_, _>>().map_err(without_value);
-    entries.with_context(|| format!("read {}", path.display()))
+    let entries: HashMap<String, String> =
+        entries.with_context(|| format!("read {}", path.display()))?;
+    Ok(entries.into_iter().filter(|(name, _)| !OWN_ONLY.contains(&name.as_str())).collect())
 }
 
 /// A line that cannot be read may hold a key; only its name is for other eyes.
@@ -81,6 +87,15 @@ pub(crate) mod tests {
         assert_eq!(text("B").as_deref(), Some("of the file"));
         assert_eq!(text("C"), None);
         assert_eq!(text("D").as_deref(), Some("file"));
+    }
+
+    #[test]
+    fn a_file_neither_sends_tasks_elsewhere_nor_shows_the_machine() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(".env");
+        std::fs::write(&path, "CAGENT_SERVER=http://x\nCAGENT_EXPOSE=/\nA=1\n").unwrap();
+        let names: Vec<String> = read_file(&path).unwrap().into_keys().collect();
+        assert_eq!(names, ["A"]);
     }
 
     #[test]

@@ -2,10 +2,17 @@
 //!
 //! Not here: the lock itself (`jobs::Folders`).
 
+use std::path::Path;
+
 use reqwest::Url;
 
 /// What a server adds that goes away with the command it was started for.
 pub(crate) const PASSING: &str = "until its command ends";
+
+/// Whether a server ever had this data directory, as far as we may know.
+pub(crate) fn is_in(data_dir: &Path) -> bool {
+    data_dir.join("lock").try_exists().unwrap_or(true)
+}
 
 /// Where the server is that wrote this about itself.
 pub(crate) fn address(line: &str) -> Option<Url> {

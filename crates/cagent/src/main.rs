@@ -12,19 +12,24 @@
 mod args;
 mod client;
 mod commands;
+mod complaint;
 mod environment;
 mod follow;
+mod job_name;
+mod limit;
+mod listener;
 mod lockfile;
 mod output;
 mod place;
 mod progress;
 mod server;
 mod settings;
+mod signals;
 mod sse;
 mod text;
 mod tools;
 
-use std::io::{self, Write as _};
+use std::io;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -47,8 +52,7 @@ fn main() -> ExitCode {
         // Whoever was reading has enough: `cagent ps | head -1`.
         Err(error) if is_broken_pipe(&error) => ExitCode::from(EXIT_PIPE),
         Err(error) => {
-            // Standard error may be closed; there is nobody else to tell.
-            drop(writeln!(anstream::stderr(), "cagent: {}", text::plain(&format!("{error:#}"))));
+            complaint::say(&complaint::of(&error));
             ExitCode::from(EXIT_FAILURE)
         }
     }

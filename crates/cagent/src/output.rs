@@ -2,6 +2,7 @@
 
 use std::io::{self, Write as _};
 
+use anstream::adapter::strip_str;
 use anyhow::Context as _;
 use serde::Serialize;
 
@@ -22,11 +23,17 @@ pub(crate) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> an
     let head = head.map(str::to_owned);
     let all = || std::iter::once(&head).chain(rows);
     let widths: [usize; N] =
-        std::array::from_fn(|i| all().map(|row| row[i].chars().count()).max().unwrap_or(0));
+        std::array::from_fn(|i| all().map(|row| seen(&row[i])).max().unwrap_or(0));
     for row in all() {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        let fill = |(cell, width): (&String, usize)| cell.clone() + &" ".repeat(width - seen(cell));
+        let cells = row.iter().zip(widths).map(fill);
         let text = cells.collect::<Vec<_>>().join("  ");
         writeln!(out, "{}", text.trim_end())?;
     }
     Ok(out.flush()?)
+}
+
+/// How many characters of a cell are to be seen: colours are not.
+fn seen(cell: &str) -> usize {
+    strip_str(cell).to_string().chars().count()
 }

@@ -14,8 +14,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use reqwest::Url;
+use types::JobStatus;
 
 use crate::client::Client;
+use crate::complaint;
 use crate::lockfile;
 use crate::server::{Purpose, Server, any_port, is_in_use};
 use crate::settings::Settings;
@@ -67,6 +69,16 @@ impl Place {
     /// Whether nobody runs the jobs that this place knows.
     pub(crate) fn only_looks(&self) -> bool {
         matches!(&self.found, Found::Own(server) if server.purpose() == Purpose::Look)
+    }
+
+    /// Tells who looks at jobs that are not over that nobody works on them, if that is so.
+    pub(crate) fn say_if_nobody_runs(&self, statuses: impl IntoIterator<Item = JobStatus>) {
+        if self.only_looks() && statuses.into_iter().any(|status| !status.is_final()) {
+            let dir = self.settings.data_dir.display();
+            complaint::say(&format!(
+                "no server runs on {dir}; `cagent serve` goes on with these jobs"
+            ));
+        }
     }
 
     /// Whether the server is in this process, so that jobs need it to stay.

@@ -22,8 +22,8 @@ use crate::text;
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 const GOOD: Style = AnsiColor::Green.on_default().bold();
-const BAD: Style = AnsiColor::Red.on_default().bold();
-const ODD: Style = AnsiColor::Yellow.on_default().bold();
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+pub(crate) const ODD: Style = AnsiColor::Yellow.on_default().bold();
 
 const INDENT: &str = "    ";
 
@@ -66,9 +66,8 @@ impl<W: Write> Progress<W> {
             }
             EventKind::Notice { level, text } => self.notice(*level, text),
             EventKind::CancelRequested => self.line(format_args!("{ODD}cancelling{ODD:#}")),
-            EventKind::Packaged { files, bytes, .. } => {
-                let files = text::count(*files, "file");
-                self.packed = Some(format!("{files}, {}", text::size(*bytes)));
+            EventKind::Packaged { files, bytes, left_out } => {
+                self.packed = Some(packed(*files, *bytes, *left_out));
                 Ok(())
             }
             EventKind::Ended { ending } => self.ended(ending, *at),
@@ -77,6 +76,11 @@ impl<W: Write> Progress<W> {
             | EventKind::NodeFinished { .. }
             | EventKind::Packaging => Ok(()),
         }
+    }
+
+    /// Says that nothing happens yet, and why.
+    pub(crate) fn waiting(&mut self) -> io::Result<()> {
+        self.line(format_args!("{DIM}waiting for a free slot{DIM:#}"))
     }
 
     fn sandbox(&mut self, report: &SandboxReport) -> io::Result<()> {
@@ -155,6 +159,14 @@ impl<W: Write> Progress<W> {
     }
 }
 
+fn packed(files: u64, bytes: u64, left_out: u64) -> String {
+    let all = format!("{}, {}", text::count(files, "file"), text::size(bytes));
+    match left_out {
+        0 => all,
+        _ => format!("{all}, {left_out} left out (see .cagent/manifest.json in it)"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use anstream::adapter::strip_str;
@@ -202,6 +214,13 @@ mod tests {
             text,
             "[1] bash: Hello\n    one\n    two\n[1] ok, 5 ms\ncomplete, 600 ms: 1 file, 100 bytes\n"
         );
+    }
+
+    #[test]
+    fn what_was_left_out_is_said() {
+        assert_eq!(packed(1, 100, 0), "1 file, 100 bytes");
+        let text = packed(2, 100, 5);
+        assert_eq!(text, "2 files, 100 bytes, 5 left out (see .cagent/manifest.json in it)");
     }
 
     #[test]

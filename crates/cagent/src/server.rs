@@ -9,17 +9,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use api::ApiConfig;
-use axum::serve::ListenerExt as _;
 use engine::Engine;
 use engine_local::{LocalConfig, LocalEngine, UidRange};
 use jobs::{Config, Folders, Jobs, OpenError};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::lockfile;
 use crate::settings::Settings;
-use crate::tools;
+use crate::{listener, lockfile, text, tools};
 
 /// How long requests that are being answered may take when the server goes down.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
@@ -46,7 +44,7 @@ pub(crate) struct Server {
     purpose: Purpose,
     address: SocketAddr,
     closing: CancellationToken,
-    serving: JoinHandle<std::io::Result<()>>,
+    serving: JoinHandle<()>,
 }
 
 /// A port of our own for a server that only this machine's processes need to find.
@@ -70,14 +68,15 @@ impl Server {
         // Before the engine is there: who finds the lock held wants to know by whom.
         announce(&folders, purpose, address).context("write into the lock file")?;
         let engines = engines(settings, purpose)?;
+        if purpose == Purpose::Serve {
+            tell(settings, address, &engines).await;
+        }
         let names = engines.iter().map(|engine| engine.name().into()).collect();
         let jobs = Jobs::open(folders, config(settings, purpose), engines).await?;
         let closing = CancellationToken::new();
         let router =
             api::router(jobs.clone(), ApiConfig { engines: names, closing: closing.clone() });
-        let serve = axum::serve(listener.tap_io(without_delay), router);
-        let serve = serve.with_graceful_shutdown(closing.clone().cancelled_owned());
-        let serving = tokio::spawn(async move { serve.await });
+        let serving = tokio::spawn(listener::serve(listener, router, closing.clone()));
         Ok(Self { jobs, purpose, address, closing, serving })
     }
 
@@ -101,14 +100,6 @@ impl Server {
     }
 }
 
-/// Live events are many small writes; with Nagle's algorithm each waits for the client's
-/// acknowledgement, which clients put off for up to 40 ms.
-fn without_delay(connection: &mut TcpStream) {
-    if let Err(e) = connection.set_nodelay(true) {
-        tracing::debug!("could not turn off delays on a connection: {e}");
-    }
-}
-
 /// Takes the data directory, as soon as whoever only looks at it has left.
 async fn claim(settings: &Settings) -> Result<Folders, OpenError> {
     let began = Instant::now();
@@ -129,6 +120,24 @@ fn engines(settings: &Settings, purpose: Purpose) -> anyhow::Result<Vec<Arc<dyn 
         }
         Purpose::Look => vec![],
     })
+}
+
+/// What a server has to work with, for its log.
+async fn tell(settings: &Settings, address: SocketAddr, engines: &[Arc<dyn Engine>]) {
+    let dir = settings.data_dir.display();
+    let jobs = text::count(settings.concurrency.get() as u64, "job");
+    for engine in engines {
+        let shortfalls = match engine.report().await {
+            Ok(report) => report.shortfalls.into_iter().map(|s| s.what).collect::<Vec<_>>(),
+            Err(e) => vec![e.to_string()],
+        };
+        let missing = if shortfalls.is_empty() { "nothing".into() } else { shortfalls.join(", ") };
+        tracing::info!(
+            "data in {dir}, engine {}, {jobs} at one time, not enforced: {missing}; the API \
+             is described at http://{address}/docs",
+            engine.name()
+        );
+    }
 }
 
 /// Whether another process has the data directory.

@@ -4,10 +4,9 @@ use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use reqwest::Url;
 
 use crate::args::{EngineArgs, Global};
@@ -39,15 +38,21 @@ impl Settings {
     ) -> anyhow::Result<Self> {
         let data_dir = data_dir(global, environment)?;
         let output_dir = environment.get("AGENT_OUTPUT_DIR").map(PathBuf::from);
-        let days: u32 = parsed(environment, "RETENTION_DAYS")?.unwrap_or(1);
+        let days = parsed(environment, "RETENTION_DAYS", days)?.unwrap_or(1);
         Ok(Self {
             output_dir: absolute(&output_dir.unwrap_or_else(|| data_dir.join("jobs")))?,
             data_dir,
             expose: expose(engine, environment),
-            concurrency: parsed(environment, "CAGENT_CONCURRENCY")?.unwrap_or_else(cores),
+            concurrency: parsed(environment, "CAGENT_CONCURRENCY", at_least_one)?
+                .unwrap_or_else(cores),
             retention: DAY * days,
         })
     }
+}
+
+/// A number of jobs, from the command line or a variable.
+pub(crate) fn at_least_one(text: &str) -> Result<NonZeroUsize, &'static str> {
+    text.parse().map_err(|_| "expected a whole number, 1 or more")
 }
 
 /// The server that was named, if one was.
@@ -122,12 +127,17 @@ fn cores() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
-fn parsed<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(
+fn parsed<T>(
     environment: &Environment,
     name: &str,
+    parse: fn(&str) -> Result<T, &'static str>,
 ) -> anyhow::Result<Option<T>> {
     let Some(text) = environment.text(name)? else { return Ok(None) };
-    text.parse().map(Some).with_context(|| format!("{name}={text}"))
+    parse(&text).map(Some).map_err(|expected| anyhow!("{name}={text}: {expected}"))
+}
+
+fn days(text: &str) -> Result<u32, &'static str> {
+    text.parse().map_err(|_| "expected a whole number of days, such as 1")
 }
 
 fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
@@ -167,7 +177,7 @@ mod tests {
         let environment = of(&[("RETENTION_DAYS", "soon")]);
         let error = Settings::new(&global(Some("/x"), None), &EngineArgs::default(), &environment);
         let error = format!("{:#}", error.unwrap_err());
-        assert!(error.starts_with("RETENTION_DAYS=soon: "), "{error}");
+        assert_eq!(error, "RETENTION_DAYS=soon: expected a whole number of days, such as 1");
     }
 
     #[test]

@@ -17,6 +17,15 @@ pub(crate) fn one_line(text: &str) -> String {
     plain(text).replace('\n', " ")
 }
 
+/// The same, and not longer than this.
+pub(crate) fn short(text: &str, most: usize) -> String {
+    let line = one_line(text);
+    if line.chars().count() <= most {
+        return line;
+    }
+    line.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+}
+
 fn shown(c: char) -> char {
     match c {
         '\n' | '\t' => c,
@@ -70,6 +79,7 @@ mod tests {
         assert!(shown.ends_with("\te\nf\ng\n"), "{shown:?}");
         assert!(!shown.contains("title"), "{shown:?}");
         assert_eq!(one_line("a\nb"), "a b");
+        assert_eq!((short("a\nb", 3), short("äöüß", 3)), ("a b".into(), "äö…".into()));
     }
 
     #[test]

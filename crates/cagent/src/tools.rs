@@ -8,6 +8,7 @@
 //! Sandboxes outlive the orchestrator, so another version has another folder and none is removed.
 
 use std::fs::{self, Permissions};
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -36,11 +37,18 @@ pub(crate) struct Tools {
 pub(crate) fn unpack(data_dir: &Path) -> anyhow::Result<Tools> {
     let all = data_dir.join("tools");
     let folder = all.join(HASH);
-    if !folder.is_dir() {
+    if !is_whole(&folder) {
         write_all(&all, &folder)
             .with_context(|| format!("write the programs for sandboxes to {}", folder.display()))?;
     }
     Ok(Tools { helper: folder.join(HELPER), inside: folder.join(INSIDE) })
+}
+
+/// Whether all of them are there and none was cut off, by a power failure or a full disk.
+fn is_whole(folder: &Path) -> bool {
+    PROGRAMS.iter().all(|(name, content)| {
+        fs::metadata(folder.join(name)).is_ok_and(|file| file.len() == content.len() as u64)
+    })
 }
 
 /// All or nothing: made under another name, then renamed.
@@ -52,15 +60,22 @@ fn write_all(all: &Path, folder: &Path) -> std::io::Result<()> {
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent)?;
         }
-        fs::write(&path, content)?;
+        let mut file = fs::File::create(&path)?;
+        file.write_all(content)?;
+        file.sync_all()?;
     }
     // The job's users are none of ours, and our umask is not asked.
     for name in ["", INSIDE, "inside/bin"].into_iter().chain(PROGRAMS.map(|(name, _)| name)) {
         fs::set_permissions(new.path().join(name), Permissions::from_mode(0o755))?;
     }
+    let aside = tempfile::Builder::new().prefix(".old-").tempdir_in(all)?;
+    if folder.exists() {
+        // Damaged; whoever runs one of its programs keeps it.
+        fs::rename(folder, aside.path().join("damaged"))?;
+    }
     match fs::rename(new.path(), folder) {
-        // Somebody else was faster; what is in it is the same.
-        Err(_) if folder.is_dir() => Ok(()),
+        // Somebody else was faster.
+        Err(_) if is_whole(folder) => Ok(()),
         renamed => renamed,
     }
 }
@@ -84,6 +99,17 @@ mod tests {
         let written = fs::metadata(&tools.helper).unwrap().modified().unwrap();
         unpack(dir.path()).unwrap();
         assert_eq!(fs::metadata(&tools.helper).unwrap().modified().unwrap(), written);
+        let names: Vec<_> = fs::read_dir(dir.path().join("tools")).unwrap().collect();
+        assert_eq!(names.len(), 1, "{names:?}");
+    }
+
+    #[test]
+    fn a_program_that_was_cut_off_is_written_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let tools = unpack(dir.path()).unwrap();
+        fs::write(&tools.helper, "half").unwrap();
+        let tools = unpack(dir.path()).unwrap();
+        assert!(fs::metadata(&tools.helper).unwrap().len() > 1000);
         let names: Vec<_> = fs::read_dir(dir.path().join("tools")).unwrap().collect();
         assert_eq!(names.len(), 1, "{names:?}");
     }

@@ -193,12 +193,10 @@ impl Inner {
             }
             other => other,
         })?;
-        let filled = self.uids.take(&folder).and_then(|users| {
-            let filled = self.fill(&folder, spec, users, command);
-            filled.inspect_err(|_| self.uids.release(users))
-        });
+        let users = self.uids.take(&folder);
+        let filled = users.and_then(|users| self.fill(&folder, spec, users, command));
         filled.inspect_err(|_| {
-            // The first error says more than a second one would.
+            // The first error says more than a second one would. Users go back with the folder.
             let _ = sweep::remove(&self.config.home, &spec.job.to_string());
         })
     }
@@ -244,7 +242,7 @@ impl Inner {
         let swept = sweep::remove(&self.config.home, &job.to_string());
         swept.map_err(|e| io_error("remove", &folder, e))?;
         // Last: nobody else may get these users while a file of theirs is there.
-        plan.into_iter().for_each(|plan| self.uids.release(plan.users));
+        plan.into_iter().for_each(|plan| self.uids.release(plan.users, &folder));
         Ok(())
     }
 }

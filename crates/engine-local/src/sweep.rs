@@ -3,10 +3,10 @@
 //! `std::fs::remove_dir_all` holds a descriptor and a stack frame for each level, so that a job
 //! could make a tree that cannot be removed. Here what lies too deep is moved up first.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsString};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -23,12 +23,20 @@ const ATTEMPTS: u32 = 100;
 /// Removes `<home>/<name>`. It is out of sight at once, also if this is interrupted. No error if it
 /// is not there.
 pub(crate) fn remove(home: &Path, name: &str) -> io::Result<()> {
-    let marked = home.join(format!("{MARK}{name}"));
-    match std::fs::rename(home.join(name), &marked) {
+    let folder = home.join(name);
+    let marked = removing(&folder);
+    match std::fs::rename(&folder, &marked) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(e) => Err(e),
         Ok(()) => sweep(&marked),
     }
+}
+
+/// Where a folder is while it is being removed.
+pub(crate) fn removing(folder: &Path) -> PathBuf {
+    let mut name = OsString::from(MARK);
+    name.push(folder.file_name().unwrap_or_default());
+    folder.with_file_name(name)
 }
 
 /// Finishes what an earlier process did not get done.

@@ -1,11 +1,13 @@
 //! Which host uids sandboxes run as.
 //!
-//! A pair is taken by a link in a directory of the host, named by the uid and pointing at the
-//! sandbox's folder, so that no two live sandboxes share one, whichever orchestrator and data
-//! directory they belong to. A link whose folder is gone is free: that is how a crash, a reboot
-//! (which clears the directory) and a removed data directory give back what they held.
+//! A pair is taken by a note in a directory of the host: a link named by the uid, whose text is the
+//! mount namespace and the folder of the sandbox, so that no two live sandboxes share one, whichever
+//! orchestrator and data directory they belong to. A note whose folder is gone, and is not being
+//! removed either, is void once no process has the users: that is how a crash, a reboot (which clears the directory) and a removed
+//! data directory give back what they held. What another mount namespace holds cannot be seen from
+//! here, so such a note is void only after a reboot.
 
-use std::fs::{DirBuilder, File};
+use std::fs::{DirBuilder, File, read_link, read_to_string, remove_file};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
@@ -16,12 +18,16 @@ use crate::UidRange;
 use crate::client::io_error;
 use crate::inside::ENGINE;
 use crate::plan::Users;
+use crate::sweep;
 
 /// Files that give ranges of uids or gids to users of the host.
 const SUBORDINATE: [&str; 2] = ["/etc/subuid", "/etc/subgid"];
 
 /// Where every embedded engine of this host notes the pairs it uses.
 const REGISTER: &str = "/run/cagent/uids";
+
+/// Names the mount namespace of this process.
+const NAMESPACE: &str = "/proc/self/ns/mnt";
 
 /// Hands out users for sandboxes.
 #[derive(Debug)]
@@ -37,18 +43,19 @@ pub(crate) enum Uids {
 pub(crate) struct Register {
     range: UidRange,
     links: PathBuf,
+    namespace: PathBuf,
 }
 
 impl Uids {
     /// Separate users if this process may give processes any uid of the range, else the caller's.
     pub(crate) fn open(range: UidRange) -> Result<Self, EngineError> {
         let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-        let known = |map| covers(&std::fs::read_to_string(map).unwrap_or_default(), range);
+        let known = |map| covers(&read_to_string(map).unwrap_or_default(), range);
         if uid != 0 || !known("/proc/self/uid_map") || !known("/proc/self/gid_map") {
             return Ok(Self::Caller { uid, gid });
         }
         for file in SUBORDINATE {
-            check_free(file, &std::fs::read_to_string(file).unwrap_or_default(), range)?;
+            check_free(file, &read_to_string(file).unwrap_or_default(), range)?;
         }
         Register::open(range, REGISTER.into()).map(Self::Own)
     }
@@ -72,11 +79,11 @@ impl Uids {
         }
     }
 
-    /// Gives the users of a removed sandbox back.
-    pub(crate) fn release(&self, users: Users) {
+    /// Gives back the users of the sandbox that had this folder, which is gone.
+    pub(crate) fn release(&self, users: Users, folder: &Path) {
         if let (Self::Own(register), Users::Separate { agentd, .. }) = (self, users) {
-            // One that stays is free all the same: its folder is gone.
-            drop(std::fs::remove_file(register.link(agentd)));
+            // A note that stays is void all the same.
+            let _ = register.release(agentd, folder);
         }
     }
 }
@@ -85,7 +92,9 @@ impl Register {
     fn open(range: UidRange, links: PathBuf) -> Result<Self, EngineError> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&links);
         made.map_err(|e| io_error("create", &links, e))?;
-        Ok(Self { range, links })
+        let namespace = read_link(NAMESPACE);
+        let namespace = namespace.map_err(|e| io_error("read", Path::new(NAMESPACE), e))?;
+        Ok(Self { range, links, namespace })
     }
 
     fn take(&self, folder: &Path) -> Result<u32, EngineError> {
@@ -105,33 +114,69 @@ impl Register {
         self.claim(agentd, folder).map(drop)
     }
 
-    /// Whether the pair was free and is now the folder's.
+    /// The folder may be gone for long and the pair another sandbox's.
+    fn release(&self, agentd: u32, folder: &Path) -> Result<(), EngineError> {
+        let _lock = self.lock()?;
+        let link = self.link(agentd);
+        match read_link(&link) {
+            Ok(note) if holder(&note) == folder => {
+                remove_file(&link).map_err(|e| io_error("take a uid from", &link, e))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the pair was free, or the folder's, and is now the folder's. Needs the lock.
     fn claim(&self, agentd: u32, folder: &Path) -> Result<bool, EngineError> {
         let link = self.link(agentd);
         let failed = |e| io_error("note a uid in", &link, e);
-        match symlink(folder, &link) {
-            Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
-            done => return done.map(|()| true).map_err(failed),
+        match read_link(&link) {
+            Ok(note) if holder(&note) != folder && (self.holds(&note) || runs(agentd)) => {
+                return Ok(false);
+            }
+            Ok(_) => remove_file(&link).map_err(failed)?,
+            Err(e) if e.kind() == ErrorKind::NotFound => {}
+            Err(e) => return Err(failed(e)),
         }
-        // Follows the link: its folder is there, or may be.
-        if link.try_exists().unwrap_or(true) {
-            return Ok(false);
-        }
-        std::fs::remove_file(&link).map_err(failed)?;
-        symlink(folder, &link).map(|()| true).map_err(failed)
+        let note = self.namespace.join(folder.strip_prefix("/").unwrap_or(folder));
+        symlink(note, &link).map(|()| true).map_err(failed)
+    }
+
+    /// Whether files of the sandbox that wrote this note are there, or may be.
+    fn holds(&self, note: &Path) -> bool {
+        let may_be = |path: &Path| path.try_exists().unwrap_or(true);
+        let folder = holder(note);
+        // In this order: the one becomes the other.
+        !note.starts_with(&self.namespace) || may_be(&folder) || may_be(&sweep::removing(&folder))
     }
 
     fn link(&self, agentd: u32) -> PathBuf {
         self.links.join(agentd.to_string())
     }
 
-    /// Two that find the same free link must not both take it.
+    /// Two that find the same pair free must not both take it.
     fn lock(&self) -> Result<File, EngineError> {
         let path = self.links.join("lock");
         let open = File::options().write(true).create(true).truncate(false).open(&path);
         let locked = open.and_then(|file| file.lock().map(|()| file));
         locked.map_err(|e| io_error("lock", &path, e))
     }
+}
+
+/// Whether a process of the pair lives. Its folder may be gone if somebody removed that by hand.
+fn runs(agentd: u32) -> bool {
+    let lines = [agentd, agentd + 1].map(|uid| format!("\nUid:\t{uid}\t"));
+    let ours = |status: String| lines.iter().any(|line| status.contains(line));
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let mut statuses = processes.map(|entry| read_to_string(entry.path().join("status")));
+    statuses.any(|status| status.is_ok_and(ours))
+}
+
+/// The folder of the sandbox that wrote this note.
+fn holder(note: &Path) -> PathBuf {
+    let mut parts = note.iter();
+    parts.next();
+    Path::new("/").join(parts.as_path())
 }
 
 /// Whether a `uid_map` (inside, outside, count a line) knows the whole range.
@@ -170,6 +215,9 @@ mod tests {
 
     const RANGE: UidRange = UidRange { first: 1000, count: 4 };
 
+    /// No process has it.
+    const FIRST: u32 = 0x7fff_fff0;
+
     struct Bed {
         dir: tempfile::TempDir,
         uids: Uids,
@@ -177,8 +225,13 @@ mod tests {
 
     impl Bed {
         fn new() -> Self {
+            Self::starting_at(FIRST)
+        }
+
+        fn starting_at(first: u32) -> Self {
             let dir = tempfile::tempdir().unwrap();
-            let register = Register::open(RANGE, dir.path().join("uids")).unwrap();
+            let range = UidRange { first, count: 4 };
+            let register = Register::open(range, dir.path().join("uids")).unwrap();
             Self { dir, uids: Uids::Own(register) }
         }
 
@@ -197,19 +250,64 @@ mod tests {
     fn hands_out_the_lowest_free_pair() {
         let bed = Bed::new();
         let first = bed.uids.take(&bed.folder("a")).unwrap();
-        assert_eq!(first, pair(1000));
-        assert_eq!(bed.uids.take(&bed.folder("b")).unwrap(), pair(1002));
+        assert_eq!(first, pair(FIRST));
+        assert_eq!(bed.uids.take(&bed.folder("b")).unwrap(), pair(FIRST + 2));
         assert!(matches!(bed.uids.take(&bed.folder("c")), Err(EngineError::Exhausted(_))));
-        bed.uids.release(first);
+        bed.uids.release(first, &bed.folder("a"));
         assert_eq!(bed.uids.take(&bed.folder("c")).unwrap(), first);
+    }
+
+    #[test]
+    fn a_pair_is_taken_until_the_last_file_is_gone() {
+        let bed = Bed::new();
+        let folder = bed.folder("a");
+        let first = bed.uids.take(&folder).unwrap();
+        std::fs::rename(&folder, sweep::removing(&folder)).unwrap();
+        assert_eq!(bed.uids.take(&bed.folder("b")).unwrap(), pair(FIRST + 2));
+        std::fs::remove_dir(sweep::removing(&folder)).unwrap();
+        assert_eq!(bed.uids.take(&bed.folder("c")).unwrap(), first);
+    }
+
+    #[test]
+    fn a_pair_is_taken_while_a_process_has_it() {
+        let mine = rustix::process::getuid().as_raw();
+        let bed = Bed::starting_at(mine);
+        let folder = bed.folder("a");
+        assert_eq!(bed.uids.take(&folder).unwrap(), pair(mine));
+        std::fs::remove_dir(&folder).unwrap();
+        assert_eq!(bed.uids.take(&bed.folder("b")).unwrap(), pair(mine + 2));
+    }
+
+    #[test]
+    fn what_another_has_by_now_is_not_released() {
+        let bed = Bed::new();
+        let folder = bed.folder("a");
+        let first = bed.uids.take(&folder).unwrap();
+        std::fs::remove_dir(&folder).unwrap();
+        assert_eq!(bed.uids.take(&bed.folder("b")).unwrap(), first);
+        bed.uids.release(first, &folder);
+        assert_eq!(bed.uids.take(&bed.folder("c")).unwrap(), pair(FIRST + 2));
+    }
+
+    #[test]
+    fn what_another_mount_namespace_has_is_taken_until_it_comes_back_here() {
+        let bed = Bed::new();
+        let folder = bed.folder("a");
+        let note = Path::new("mnt:[1]").join(folder.strip_prefix("/").unwrap());
+        symlink(note, bed.dir.path().join(format!("uids/{FIRST}"))).unwrap();
+        std::fs::remove_dir(&folder).unwrap();
+        assert_eq!(bed.uids.take(&bed.folder("b")).unwrap(), pair(FIRST + 2));
+        bed.uids.keep(pair(FIRST), &folder).unwrap();
+        assert_eq!(bed.uids.take(&bed.folder("c")).unwrap(), pair(FIRST));
     }
 
     #[test]
     fn another_engine_of_the_host_does_not_get_it_either() {
         let bed = Bed::new();
         bed.uids.take(&bed.folder("a")).unwrap();
-        let other = Register::open(RANGE, bed.dir.path().join("uids")).map(Uids::Own).unwrap();
-        assert_eq!(other.take(&bed.folder("b")).unwrap(), pair(1002));
+        let range = UidRange { first: FIRST, count: 4 };
+        let other = Register::open(range, bed.dir.path().join("uids")).map(Uids::Own).unwrap();
+        assert_eq!(other.take(&bed.folder("b")).unwrap(), pair(FIRST + 2));
     }
 
     #[test]
@@ -218,15 +316,15 @@ mod tests {
         let folder = bed.folder("a");
         bed.uids.take(&folder).unwrap();
         std::fs::remove_dir(&folder).unwrap();
-        assert_eq!(bed.uids.take(&bed.folder("b")).unwrap(), pair(1000));
+        assert_eq!(bed.uids.take(&bed.folder("b")).unwrap(), pair(FIRST));
     }
 
     #[test]
     fn what_a_living_sandbox_has_is_noted_again_after_a_reboot() {
         let bed = Bed::new();
-        bed.uids.keep(pair(1000), &bed.folder("a")).unwrap();
-        bed.uids.keep(pair(1000), &bed.folder("a")).unwrap();
-        assert_eq!(bed.uids.take(&bed.folder("b")).unwrap(), pair(1002));
+        bed.uids.keep(pair(FIRST), &bed.folder("a")).unwrap();
+        bed.uids.keep(pair(FIRST), &bed.folder("a")).unwrap();
+        assert_eq!(bed.uids.take(&bed.folder("b")).unwrap(), pair(FIRST + 2));
     }
 
     #[test]

@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, State};
 use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
@@ -14,8 +15,12 @@ use protocol::{Ack, Control, Hello, MAX_BATCH_BYTES, Report, VERSION, Welcome, p
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::connections::Trust;
 use crate::key::{self, KeyState};
 use crate::{Sink, SinkError};
+
+/// The longest hello; it has a version or two.
+const MAX_HELLO_BYTES: usize = 4 * 1024;
 
 /// What the calls of one job share.
 #[derive(Clone, Debug)]
@@ -43,36 +48,79 @@ impl Session {
     fn set_key(&self, state: KeyState) {
         *self.key.lock().unwrap_or_else(PoisonError::into_inner) = state;
     }
+}
 
+/// What a call of one connection needs.
+#[derive(Clone, Debug)]
+struct Caller {
+    session: Session,
+    trust: Trust,
+}
+
+impl Caller {
     /// Lets in whoever has the key, and remembers that it was used.
     async fn admit(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        let state = self.key();
+        let state = self.session.key();
         if !presented(headers).is_some_and(|key| state.accepts(key)) {
             return Err(Refusal(
                 StatusCode::UNAUTHORIZED,
                 "the session key is missing or wrong".into(),
             ));
         }
+        self.trust.give();
         if let KeyState::Given(hash) = state {
-            self.sink.key_used().await?;
-            self.set_key(KeyState::Used(hash));
+            self.session.sink.key_used().await?;
+            self.session.set_key(KeyState::Used(hash));
         }
         Ok(())
     }
 }
 
-pub(crate) fn router(session: Session) -> Router {
+/// The calls of one connection.
+pub(crate) fn router(session: Session, trust: Trust) -> Router {
     Router::new()
-        .route(path::HELLO, post(hello))
-        .route(path::REPORTS, post(reports))
+        .route(path::HELLO, post(hello).layer(DefaultBodyLimit::max(MAX_HELLO_BYTES)))
+        .route(path::REPORTS, post(reports).layer(DefaultBodyLimit::max(MAX_BATCH_BYTES)))
         .route(path::CONTROL, get(control))
-        .layer(DefaultBodyLimit::max(MAX_BATCH_BYTES))
-        .with_state(session)
+        .with_state(Caller { session, trust })
+}
+
+/// Proof that the caller has the key. As an argument it goes before the body, which is then read
+/// only of such a caller.
+struct Holder;
+
+impl FromRequestParts<Caller> for Holder {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, caller: &Caller) -> Result<Self, Refusal> {
+        caller.admit(&parts.headers).await?;
+        Ok(Self)
+    }
+}
+
+/// Proof that the caller may say hello.
+enum Greeter {
+    /// It gets a key.
+    New,
+    /// It has one.
+    Holder,
+}
+
+impl FromRequestParts<Caller> for Greeter {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, caller: &Caller) -> Result<Self, Refusal> {
+        if presented(&parts.headers).is_none() && caller.session.key().may_give() {
+            return Ok(Self::New);
+        }
+        caller.admit(&parts.headers).await?;
+        Ok(Self::Holder)
+    }
 }
 
 async fn hello(
-    State(session): State<Session>,
-    headers: HeaderMap,
+    State(Caller { session, trust }): State<Caller>,
+    greeter: Greeter,
     body: Bytes,
 ) -> Result<Json<Welcome>, Refusal> {
     let hello: Hello = read(&body)?;
@@ -80,12 +128,12 @@ async fn hello(
         let message = format!("protocol {} is newer than {VERSION}", hello.protocol);
         return Err(Refusal(StatusCode::BAD_REQUEST, message));
     }
-    let session_key = if presented(&headers).is_none() && session.key().may_give() {
-        Some(key::generate())
-    } else {
-        session.admit(&headers).await?;
-        None
+    let session_key = match greeter {
+        Greeter::New => Some(key::generate()),
+        Greeter::Holder => None,
     };
+    // Nobody but the agent comes before the key was used.
+    trust.give();
     let hash = session_key.as_deref().map(key::digest);
     let (spec, acked) = session.sink.hello(hello, hash).await?;
     if let Some(hash) = hash {
@@ -95,18 +143,16 @@ async fn hello(
 }
 
 async fn reports(
-    State(session): State<Session>,
-    headers: HeaderMap,
+    State(Caller { session, .. }): State<Caller>,
+    _: Holder,
     body: Bytes,
 ) -> Result<Json<Ack>, Refusal> {
-    session.admit(&headers).await?;
     let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let reports: Vec<Report> = lines.map(read).collect::<Result<_, _>>()?;
     Ok(Json(Ack { acked: session.sink.reports(reports).await? }))
 }
 
-async fn control(State(session): State<Session>, headers: HeaderMap) -> Result<Body, Refusal> {
-    session.admit(&headers).await?;
+async fn control(State(Caller { session, .. }): State<Caller>, _: Holder) -> Result<Body, Refusal> {
     let start = (Said::Nothing, session.cancelled.clone(), session.closing.clone());
     Ok(Body::from_stream(stream::unfold(start, |(said, mut cancelled, closing)| async move {
         let message = tokio::select! {

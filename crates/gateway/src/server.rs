@@ -9,8 +9,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::routes::{self, Session};
-use crate::{KeyState, Sink};
+use crate::routes::Session;
+use crate::{KeyState, Sink, connections};
 
 /// One job's open gateway. Dropping it closes it.
 #[derive(Debug)]
@@ -42,14 +42,7 @@ impl Gateway {
         let (cancel, cancelled) = watch::channel(false);
         let closing = CancellationToken::new();
         let session = Session::new(key, sink, cancelled, closing.clone());
-        let done = closing.clone().cancelled_owned();
-        let server = tokio::spawn(async move {
-            let serving =
-                axum::serve(listener, routes::router(session)).with_graceful_shutdown(done);
-            if let Err(e) = serving.await {
-                tracing::warn!("a gateway stopped serving: {e}");
-            }
-        });
+        let server = tokio::spawn(connections::serve(listener, session, closing.clone()));
         Ok(Self { socket, cancel, closing, server })
     }
 

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,7 +14,11 @@ use jiff::Timestamp;
 use protocol::{AgentSpec, Client, ClientError, Control, Hello, Report, ReportKind, Verdict};
 use runbook::Runbook;
 use tempfile::TempDir;
+use tokio::io::AsyncReadExt as _;
 use types::JobId;
+
+/// Only a failing test waits so long.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Remembers what it is told.
 #[derive(Debug, Default)]
@@ -80,8 +87,12 @@ impl Setup {
         Self { dir, memory, gateway }
     }
 
+    fn socket(&self) -> PathBuf {
+        self.dir.path().join(protocol::SOCKET_NAME)
+    }
+
     fn client(&self) -> Client {
-        Client::new(self.dir.path().join(protocol::SOCKET_NAME))
+        Client::new(self.socket())
     }
 }
 
@@ -154,8 +165,7 @@ async fn a_cancel_arrives_also_when_it_was_said_before() {
 }
 
 #[tokio::test]
-async fn a_batch_too_large_or_no_json_is_refused() {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+async fn a_batch_too_large_is_refused() {
     let setup = Setup::new();
     let mut agent = setup.client();
     agent.hello("1").await.unwrap();
@@ -164,17 +174,90 @@ async fn a_batch_too_large_or_no_json_is_refused() {
     let large = ReportKind::Output { step: 1, stream, data };
     let large = Report { n: 1, at: Timestamp::now(), report: large };
     assert_eq!(status(agent.report(&[large]).await), 413);
+}
 
-    let socket = setup.dir.path().join(protocol::SOCKET_NAME);
-    let mut raw = tokio::net::UnixStream::connect(socket).await.unwrap();
-    raw.write_all(
-        b"POST /v1/hello HTTP/1.1\r\nHost: g\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno",
-    )
-    .await
-    .unwrap();
-    let mut answer = String::new();
-    raw.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+#[tokio::test]
+async fn a_hello_too_long_or_no_json_is_refused() {
+    let setup = Setup::new();
+    for (body, status) in [("no".into(), 400), ("x".repeat(5000), 413)] {
+        let stranger = Stranger::call(&setup, protocol::path::HELLO, body.len());
+        (&stranger.0).write_all(body.as_bytes()).unwrap();
+        let answer = stranger.heard().await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer:?}");
+    }
+}
+
+/// A connection without the session key.
+struct Stranger(UnixStream);
+
+impl Stranger {
+    /// Says this and nothing more.
+    fn connect(setup: &Setup, say: &str) -> Self {
+        let mut stream = UnixStream::connect(setup.socket()).unwrap();
+        stream.write_all(say.as_bytes()).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        Self(stream)
+    }
+
+    /// A call whose body does not come.
+    fn call(setup: &Setup, path: &str, length: usize) -> Self {
+        let head = format!("POST {path} HTTP/1.1\r\nHost: g\r\nConnection: close\r\n");
+        Self::connect(setup, &format!("{head}Content-Length: {length}\r\n\r\n"))
+    }
+
+    fn is_closed(&mut self) -> bool {
+        match self.0.read(&mut [0]) {
+            Err(e) if e.kind() == ErrorKind::WouldBlock => false,
+            read => read.unwrap_or(0) == 0,
+        }
+    }
+
+    /// Everything until the gateway closes the connection.
+    async fn heard(self) -> String {
+        let mut heard = String::new();
+        let mut stream = tokio::net::UnixStream::from_std(self.0).unwrap();
+        let read = tokio::time::timeout(PATIENCE, stream.read_to_string(&mut heard)).await;
+        // A connection that is closed with something unread is reset.
+        assert!(read.is_ok(), "the gateway keeps a stranger's connection; it said {heard:?}");
+        heard
+    }
+}
+
+#[tokio::test]
+async fn nothing_but_headers_is_read_of_a_stranger() {
+    let setup = Setup::new();
+    let mut agent = setup.client();
+    agent.hello("1").await.unwrap();
+    agent.report(&[]).await.unwrap();
+    for path in [protocol::path::HELLO, protocol::path::REPORTS] {
+        let answer = Stranger::call(&setup, path, protocol::MAX_BATCH_BYTES).heard().await;
+        assert!(answer.starts_with("HTTP/1.1 401"), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn strangers_keep_nobody_out_and_do_not_stay() {
+    let setup = Setup::new();
+    let half = "POST /v1/hello HTTP/1.1\r\nHost: ";
+    let mut strangers: Vec<_> = (0..50).map(|_| Stranger::connect(&setup, half)).collect();
+    let mut agent = setup.client();
+    agent.hello("1").await.unwrap();
+    let mut controls = agent.control().await.unwrap();
+    assert_eq!(controls.next().await.unwrap(), Some(Control::Ready));
+    strangers.extend((0..50).map(|_| Stranger::connect(&setup, half)));
+    strangers.push(Stranger::connect(&setup, ""));
+    strangers.push(Stranger::call(&setup, protocol::path::HELLO, 10));
+    // Whoever comes last is answered when all before it have come in.
+    assert_eq!(status(setup.client().report(&[]).await), 401);
+    let open = strangers.iter_mut().filter_map(|one| (!one.is_closed()).then_some(())).count();
+    assert!(open <= 6, "{open} strangers and the agent's two");
+
+    for stranger in strangers {
+        stranger.heard().await;
+    }
+    agent.report(&[report(1)]).await.expect("the connection from before");
+    setup.gateway.cancel();
+    assert_eq!(controls.next().await.unwrap(), Some(Control::Cancel));
 }
 
 #[tokio::test]

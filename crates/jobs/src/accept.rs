@@ -41,6 +41,9 @@ pub enum ScheduleError {
     /// The prompt is plain language and there is no model to read it.
     #[error("the prompt is no runbook, and no model is configured to work on plain language")]
     NoModel,
+    /// The prompt was said to be for a model, and there is none.
+    #[error("mode `agent` needs a model, and none is configured")]
+    AgentMode,
     /// No such engine.
     #[error("there is no engine {asked:?}; available: {}", available.join(", "))]
     UnknownEngine {
@@ -75,8 +78,8 @@ pub(crate) fn accept(
     }
     limits.validate()?;
     let engine = choose(engine, engines)?;
-    let mode = settle(mode, &prompt)?;
-    Ok(JobSpec { prompt, mode, engine, limits, include_caches })
+    let (mode, runbook) = settle(mode, &prompt)?;
+    Ok(JobSpec { title: title(&runbook), prompt, mode, engine, limits, include_caches })
 }
 
 fn choose(asked: Option<String>, engines: &[&'static str]) -> Result<String, ScheduleError> {
@@ -91,13 +94,19 @@ fn choose(asked: Option<String>, engines: &[&'static str]) -> Result<String, Sch
 }
 
 /// Without a model everything is a runbook or nothing.
-fn settle(mode: Mode, prompt: &str) -> Result<Mode, ScheduleError> {
+fn settle(mode: Mode, prompt: &str) -> Result<(Mode, Runbook), ScheduleError> {
     match (mode, Runbook::parse(prompt)) {
-        (Mode::Agent, _) => Err(ScheduleError::NoModel),
-        (Mode::Auto | Mode::Runbook, Ok(_)) => Ok(Mode::Runbook),
+        (Mode::Agent, _) => Err(ScheduleError::AgentMode),
+        (Mode::Auto | Mode::Runbook, Ok(runbook)) => Ok((Mode::Runbook, runbook)),
         (Mode::Auto, Err(ParseError::Empty)) if !runbook::declares_runbook(prompt) => {
             Err(ScheduleError::NoModel)
         }
         (Mode::Auto | Mode::Runbook, Err(e)) => Err(e.into()),
     }
+}
+
+/// Its heading, or what its first block does.
+fn title(runbook: &Runbook) -> String {
+    let first = runbook.blocks.first().map(|block| &block.title);
+    runbook.title.as_ref().or(first).cloned().unwrap_or_default()
 }

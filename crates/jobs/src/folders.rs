@@ -88,7 +88,7 @@ impl Folders {
             move |source| OpenError::Directory { path, source }
         };
         make_private(data).map_err(failed(data))?;
-        std::fs::create_dir_all(output).map_err(failed(output))?;
+        make_private(output).map_err(failed(output))?;
         let path = data.join(LOCK);
         let mut options = File::options();
         options.read(true).write(true).create(true).truncate(false);
@@ -125,6 +125,12 @@ impl Folders {
 
     pub(crate) fn of_job(&self, job: JobId) -> PathBuf {
         self.output.join(job.to_string())
+    }
+
+    /// Makes the job's own folder, if it is not there.
+    pub(crate) fn make_for_job(&self, job: JobId) -> Result<(), OpenError> {
+        let path = self.of_job(job);
+        make_private(&path).map_err(|source| OpenError::Directory { path, source })
     }
 
     pub(crate) fn zip(&self, job: JobId) -> PathBuf {

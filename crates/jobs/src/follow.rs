@@ -8,9 +8,12 @@ use types::{Event, EventKind, JobId};
 
 use crate::service::{Inner, JobError};
 
-/// Events read at one time. An output event carries at most 64 KiB of text, so a reader holds at
-/// most 4 MiB.
+/// Events read at one time.
 const PAGE: u32 = 64;
+
+/// The most bytes of output in one page, beyond its first event; with thousands of readers, each
+/// holds one.
+const PAGE_BYTES: u64 = 64 * 1024;
 
 /// Reads a job's events as they come. It reads the store in pages, so a slow reader costs nothing.
 #[derive(Debug)]
@@ -43,7 +46,8 @@ impl Follower {
             if let Some(news) = &mut self.news {
                 news.mark_unchanged();
             }
-            let events = self.inner.store.events(self.job, self.after, PAGE).await?;
+            let mut events = self.inner.store.events(self.job, self.after, PAGE).await?;
+            bound(&mut events);
             if let Some(last) = events.last() {
                 self.after = last.seq;
                 self.ended = matches!(last.event, EventKind::Ended { .. });
@@ -70,6 +74,21 @@ impl Follower {
         let fill = move || events.into_iter().map(|event| fill(&inner, job, event)).collect();
         tokio::task::spawn_blocking(fill).await.map_err(|_| JobError::Store(StoreError::Closed))
     }
+}
+
+/// Cuts a page where its output becomes too much; the rest is the next page.
+fn bound(events: &mut Vec<Event>) {
+    let mut room = PAGE_BYTES;
+    let mut fits = |event: &Event| match event.event {
+        EventKind::Output { bytes, .. } => {
+            let fits = bytes <= room;
+            room = room.saturating_sub(bytes);
+            fits
+        }
+        _ => true,
+    };
+    let end = events.iter().position(|event| !fits(event)).unwrap_or(events.len());
+    events.truncate(end.max(1));
 }
 
 fn fill(inner: &Inner, job: JobId, mut event: Event) -> Event {

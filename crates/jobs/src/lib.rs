@@ -7,7 +7,8 @@
 //! | `accept` | what a request must be to become a job |
 //! | `service` | the facade: accept, look, cancel, follow |
 //! | `run` | one job from its slot to its end |
-//! | `sink` | what an agent's reports become: events and log files |
+//! | `sink` | where an agent's reports go: events and log files |
+//! | `translate` | what a batch of reports comes to, as a pure function |
 //! | `pack` | the result |
 //! | `recover` | what an earlier orchestrator left |
 //! | `retention` | what is forgotten, and when |
@@ -27,6 +28,7 @@ mod retention;
 mod run;
 mod service;
 mod sink;
+mod translate;
 
 pub use accept::{MAX_PROMPT_BYTES, ScheduleError, ScheduleRequest};
 pub use folders::{Folders, OpenError, owner};

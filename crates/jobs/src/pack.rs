@@ -31,8 +31,7 @@ impl Inner {
             (None, None) => folder.join("workspace"),
             (None, Some(_)) => return Err(not_configured(&record.spec.engine)),
         };
-        let made = tokio::fs::create_dir_all(&folder).await;
-        made.map_err(|e| format!("make {}: {e}", folder.display()))?;
+        self.folders.make_for_job(record.id).map_err(|e| e.to_string())?;
         let events = folder.join("events.ndjson.tmp");
         let packed = match self.write_events(record.id, &events).await {
             Ok(()) => self.pack_with(record, workspace, events.clone()).await,

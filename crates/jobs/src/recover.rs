@@ -30,7 +30,18 @@ impl Inner {
                 self.spawn(job.id, found);
             }
         }
-        for (job, (engine, _)) in sandboxes {
+        self.remove_orphans().await;
+        self.pump();
+        Ok(())
+    }
+
+    /// Removes sandboxes that no living job owns: what a crash left, and what could not be removed
+    /// when its job ended.
+    pub(crate) async fn remove_orphans(&self) {
+        for (job, (engine, _)) in self.sandboxes().await {
+            if self.live().contains_key(&job) {
+                continue;
+            }
             tracing::info!(%job, "removes a sandbox that no job owns");
             if let Some(engine) = self.engine(engine)
                 && let Err(e) = engine.remove(job).await
@@ -38,8 +49,6 @@ impl Inner {
                 tracing::error!(%job, "could not remove it: {e}");
             }
         }
-        self.pump();
-        Ok(())
     }
 
     async fn sandboxes(&self) -> HashMap<JobId, (&'static str, SandboxState)> {

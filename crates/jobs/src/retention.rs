@@ -22,7 +22,10 @@ impl Inner {
         loop {
             tokio::select! {
                 () = self.stopping.cancelled() => return,
-                _ = tick.tick() => self.sweep(horizon(Timestamp::now(), retention)).await,
+                _ = tick.tick() => {
+                    self.sweep(horizon(Timestamp::now(), retention)).await;
+                    self.remove_orphans().await;
+                }
             }
         }
     }

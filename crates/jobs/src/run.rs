@@ -13,7 +13,7 @@ use types::{Ending, EventKind, JobId, JobRecord, JobStatus, Reason, StepOutcome}
 
 use crate::lifecycle::Input;
 use crate::service::Inner;
-use crate::sink::JobSink;
+use crate::sink::{Door, JobSink};
 
 /// How long a new sandbox may take until its agent says hello. A loaded machine needs seconds.
 const HELLO_PATIENCE: Duration = Duration::from_secs(30);
@@ -61,10 +61,7 @@ impl Inner {
     }
 
     async fn run(self: &Arc<Self>, job: JobId, found: Option<SandboxState>) {
-        let record = match self.store.job(job).await {
-            Ok(record) => record,
-            Err(e) => return tracing::error!(%job, "could not read a job to run it: {e}"),
-        };
+        let Some(record) = self.look(job).await else { return };
         let fresh = record.status == JobStatus::Scheduled;
         // Where it was cancelled in the meantime somebody else brings it to its end.
         if fresh && !self.happen(job, Durability::Grouped, Input::Admit).await {
@@ -126,10 +123,7 @@ impl Inner {
         if record.status == JobStatus::Starting {
             engine.remove(job).await.map_err(failed)?;
         }
-        let folder = self.folders.of_job(job);
-        tokio::fs::create_dir_all(&folder)
-            .await
-            .map_err(|e| failed(format!("make {}: {e}", folder.display())))?;
+        self.folders.make_for_job(job).map_err(failed)?;
         let spec = SandboxSpec { job, limits: record.spec.limits };
         engine.create(&spec).await.map_err(failed)?;
         let attached = self.connect(record, engine, Session::default()).await?;
@@ -165,13 +159,13 @@ impl Inner {
             job: record.id,
             runbook: Runbook::parse(&record.spec.prompt).map_err(failed)?,
             command_user: engine.command_user().map(|uid| CommandUser { uid, gid: COMMAND_ID }),
-            checkpoint: None,
+            checkpoint: session.checkpoint.clone().and_then(|c| serde_json::from_value(c).ok()),
         };
         let report = engine.report().await.map_err(failed)?;
         let limit = record.spec.limits.output_bytes;
         let sink = Arc::new(JobSink::new(self.clone(), spec, report, limit, session));
         let dir = engine.gateway_dir(record.id);
-        let gateway = Gateway::open(&dir, key, sink.clone()).map_err(failed)?;
+        let gateway = Gateway::open(&dir, key, Arc::new(Door(sink.clone()))).map_err(failed)?;
         Ok(Attached { gateway, sink })
     }
 
@@ -229,7 +223,7 @@ impl Inner {
 
     /// Packs a job whose work is over, removes its sandbox and ends it.
     pub(crate) async fn conclude(&self, job: JobId) {
-        let Ok(record) = self.store.job(job).await else { return };
+        let Some(record) = self.look(job).await else { return };
         let engine = self.engine(&record.spec.engine);
         if record.zip_bytes.is_none() {
             let input = match self.pack(&record, engine.as_deref()).await {
@@ -248,10 +242,18 @@ impl Inner {
         if let Some(engine) = engine
             && let Err(e) = engine.remove(job).await
         {
-            // The next start finds it as an orphan and tries again.
+            // It is an orphan then; the sweeper tries again.
             tracing::error!(%job, "could not remove a sandbox: {e}");
         }
-        self.happen(job, Durability::Full, Input::Removed).await;
+        if self.happen(job, Durability::Full, Input::Removed).await {
+            self.tell_end(job).await;
+        }
+    }
+
+    async fn tell_end(&self, job: JobId) {
+        if let Ok(JobRecord { status, ending: Some(ending), .. }) = self.store.job(job).await {
+            tracing::info!(%job, %status, reason = ?ending.reason, "ended");
+        }
     }
 }
 
@@ -305,15 +307,15 @@ fn lost(ended: Result<Ended, EngineError>) -> Ending {
     }
 }
 
-/// A failure after the kernel killed something for want of memory is told as what it is.
+/// What happened after the kernel killed something for want of memory is told as that.
 fn refine(ending: Ending, ended: Option<Ended>) -> Ending {
     let killed = ended.and_then(|ended| ended.usage.oom_kills).is_some_and(|kills| kills > 0);
-    let by_kill = match ending.reason {
-        Reason::StepFailed => ending.exit_code == Some(128 + 9),
-        Reason::SandboxLost => true,
-        _ => false,
-    };
-    if killed && by_kill {
+    // A job that ran out of a limit is never complete, and its other failures follow from that.
+    let follows = matches!(
+        ending.reason,
+        Reason::Finished | Reason::StepFailed | Reason::StepTimeout | Reason::SandboxLost
+    );
+    if killed && follows {
         let text = "the kernel killed a process of the job: more memory than limits.memory_bytes";
         return Ending { exit_code: ending.exit_code, ..Ending::error(Reason::LimitMemory, text) };
     }
@@ -332,12 +334,14 @@ mod tests {
     }
 
     #[test]
-    fn only_a_kill_for_want_of_memory_is_told_as_one() {
-        let killed = Ending::error(Reason::StepFailed, "step 1").with_exit_code(137);
-        assert_eq!(refine(killed.clone(), ended(1)).reason, Reason::LimitMemory);
-        assert_eq!(refine(killed.clone(), ended(0)), killed);
-        let exited = Ending::error(Reason::StepFailed, "step 1").with_exit_code(1);
-        assert_eq!(refine(exited.clone(), ended(1)), exited);
-        assert_eq!(refine(Ending::complete(), ended(1)), Ending::complete());
+    fn a_kill_for_want_of_memory_is_the_reason_whatever_followed() {
+        let failed = Ending::error(Reason::StepFailed, "step 1").with_exit_code(1);
+        for ending in [failed.clone(), Ending::complete()] {
+            let refined = refine(ending.clone(), ended(1));
+            assert_eq!((refined.status, refined.reason), (JobStatus::Error, Reason::LimitMemory));
+            assert_eq!(refined.exit_code, ending.exit_code);
+            assert_eq!(refine(ending.clone(), ended(0)), ending);
+        }
+        assert_eq!(refine(Ending::cancelled(), ended(1)), Ending::cancelled());
     }
 }

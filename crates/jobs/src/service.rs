@@ -9,13 +9,18 @@ use store::{Draft, Durability, Store, StoreError};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use types::{EventKind, JobId, JobRecord, JobStatus, JobSummary, Stream};
+use types::{EventKind, JobId, JobRecord, JobSpec, JobStatus, JobSummary, Stream};
 
 use crate::accept::{self, ScheduleError, ScheduleRequest};
 use crate::folders::{Folders, OpenError};
 use crate::follow::Follower;
 use crate::lifecycle::{self, Input};
 use crate::queue::Queue;
+
+/// Pauses between tries of a store that fails: from one that nobody notices to one that costs
+/// nothing.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LAST_PAUSE: Duration = Duration::from_secs(2);
 
 /// How the service is set up.
 #[derive(Clone, Debug)]
@@ -50,8 +55,7 @@ impl From<StoreError> for JobError {
 /// What a cancel did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cancellation {
-    /// Whether the job ends as `cancelled`, by this call or an earlier one; false if it was over,
-    /// or its result decided, before.
+    /// Whether the job ends or ended as `cancelled`; false if it ends otherwise.
     pub cancelled: bool,
     /// Its status after the call.
     pub status: JobStatus,
@@ -94,7 +98,7 @@ impl Jobs {
     ///
     /// # Errors
     /// Says what is wrong with the request; nothing was kept then.
-    pub async fn schedule(&self, request: ScheduleRequest) -> Result<JobRecord, ScheduleError> {
+    pub async fn schedule(&self, request: ScheduleRequest) -> Result<JobId, ScheduleError> {
         let inner = &self.inner;
         if inner.stopping.is_cancelled() {
             return Err(ScheduleError::Stopping);
@@ -103,13 +107,12 @@ impl Jobs {
         // A hostile runbook of 1 MiB takes a quarter of a second to read.
         let checked = tokio::task::spawn_blocking(move || accept::accept(request, &names)).await;
         let spec = checked.map_err(|_| ScheduleError::Stopping)??;
-        let (job, now) = (JobId::generate(), Timestamp::now());
-        let first = EventKind::Scheduled { mode: spec.mode };
-        inner.store.insert(job, now, spec, first).await?;
-        inner.enliven(job);
-        inner.queue().push(job);
-        inner.pump();
-        Ok(inner.store.job(job).await?)
+        let job = JobId::generate();
+        let this = inner.clone();
+        // A task of its own: a client that leaves now must not leave a job that nobody runs.
+        let kept = inner.tasks.spawn(async move { this.keep(job, spec).await });
+        kept.await.map_err(|_| ScheduleError::Stopping)??;
+        Ok(job)
     }
 
     /// One job.
@@ -133,26 +136,10 @@ impl Jobs {
     /// # Errors
     /// When there is none, or the store fails.
     pub async fn cancel(&self, job: JobId) -> Result<Cancellation, JobError> {
-        let inner = &self.inner;
-        let change = |draft: &mut Draft| {
-            let before = draft.state.status;
-            // A cancel is possible in every status.
-            drop(lifecycle::apply_to(draft, Input::Cancel));
-            let state = &draft.state;
-            let ends = state.ending.as_ref().map(|ending| ending.status);
-            let cancelled = state.cancel_requested || ends == Some(JobStatus::Cancelled);
-            (before, Cancellation { cancelled, status: state.status })
-        };
-        let (before, cancellation) = inner.change(job, Durability::Full, change).await?;
-        if before == JobStatus::Scheduled {
-            // It holds no slot and has no sandbox: it goes straight to its end.
-            inner.queue().done(job);
-            let this = inner.clone();
-            inner.tasks.spawn(async move { this.conclude(job).await });
-        } else if let Some(live) = inner.live().get(&job) {
-            live.cancel.cancel();
-        }
-        Ok(cancellation)
+        let this = self.inner.clone();
+        // As with `schedule`: what was recorded must also be done.
+        let done = self.inner.tasks.spawn(async move { this.cancel(job).await });
+        Ok(done.await.map_err(|_| JobError::Store(StoreError::Closed))??)
     }
 
     /// The job's events after `seq`, then those that come.
@@ -208,6 +195,39 @@ pub(crate) struct Live {
 }
 
 impl Inner {
+    /// Makes an accepted job durable, then lets it wait for its turn.
+    async fn keep(self: &Arc<Self>, job: JobId, spec: JobSpec) -> Result<(), StoreError> {
+        let first = EventKind::Scheduled { mode: spec.mode };
+        self.store.insert(job, Timestamp::now(), spec, first).await?;
+        tracing::info!(%job, "accepted");
+        self.enliven(job);
+        self.queue().push(job);
+        self.pump();
+        Ok(())
+    }
+
+    async fn cancel(self: &Arc<Self>, job: JobId) -> Result<Cancellation, StoreError> {
+        let change = |draft: &mut Draft| {
+            let before = draft.state.status;
+            // A cancel is possible in every status.
+            drop(lifecycle::apply_to(draft, Input::Cancel));
+            let state = &draft.state;
+            let ends = state.ending.as_ref().map(|ending| ending.status);
+            let cancelled = state.cancel_requested || ends == Some(JobStatus::Cancelled);
+            (before, Cancellation { cancelled, status: state.status })
+        };
+        let (before, cancellation) = self.change(job, Durability::Full, change).await?;
+        if before == JobStatus::Scheduled {
+            // It holds no slot and has no sandbox: it goes straight to its end.
+            self.queue().done(job);
+            let this = self.clone();
+            self.tasks.spawn(async move { this.conclude(job).await });
+        } else if let Some(live) = self.live().get(&job) {
+            live.cancel.cancel();
+        }
+        Ok(cancellation)
+    }
+
     pub(crate) fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -241,20 +261,50 @@ impl Inner {
         Ok(answer)
     }
 
-    /// Applies what happened to a job. A store that fails or an input that is impossible is logged;
-    /// the answer says whether it took effect.
+    /// Applies what happened to a job, however often the store fails (a full disk, say) before it
+    /// takes it. False if it is impossible for the job as it is, or the orchestrator stops first:
+    /// then the next one finds the job as it was.
     pub(crate) async fn happen(&self, job: JobId, durability: Durability, input: Input) -> bool {
-        let applied =
-            self.change(job, durability, move |draft| lifecycle::apply_to(draft, input)).await;
-        match applied {
-            Ok(Ok(())) => true,
-            Ok(Err(impossible)) => {
-                tracing::debug!(%job, "{impossible}");
-                false
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let input = input.clone();
+            let change = move |draft: &mut Draft| lifecycle::apply_to(draft, input);
+            match self.change(job, durability, change).await {
+                Ok(Ok(())) => return true,
+                Ok(Err(impossible)) => {
+                    tracing::debug!(%job, "{impossible}");
+                    return false;
+                }
+                Err(e) if !self.may_try_again(job, &e, &mut pause).await => return false,
+                Err(_) => {}
             }
-            Err(e) => {
-                tracing::error!(%job, "could not record what happened to a job: {e}");
-                false
+        }
+    }
+
+    /// A job as it is now; `None` if it is forgotten, or the orchestrator stops while the store
+    /// fails.
+    pub(crate) async fn look(&self, job: JobId) -> Option<JobRecord> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.store.job(job).await {
+                Ok(record) => return Some(record),
+                Err(e) if !self.may_try_again(job, &e, &mut pause).await => return None,
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Waits before the store is tried again; false if that makes no sense.
+    async fn may_try_again(&self, job: JobId, error: &StoreError, pause: &mut Duration) -> bool {
+        if matches!(error, StoreError::NotFound(_) | StoreError::Closed) {
+            return false;
+        }
+        tracing::error!(%job, "the store failed, it is tried again: {error}");
+        tokio::select! {
+            () = self.stopping.cancelled() => false,
+            () = tokio::time::sleep(*pause) => {
+                *pause = (*pause * 2).min(LAST_PAUSE);
+                true
             }
         }
     }

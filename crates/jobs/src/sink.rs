@@ -1,4 +1,4 @@
-//! What an agent's reports become: events of the job and bytes in its log files.
+//! Where an agent's reports go: into the job's events and its log files, each once.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -8,16 +8,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use gateway::SinkError;
 use jiff::Timestamp;
-use protocol::{AgentSpec, Hello, Report, ReportKind, Verdict};
-use store::{Durability, Session};
+use protocol::{AgentSpec, Hello, Report};
+use store::{Draft, Durability, Session};
 use tokio::sync::{Mutex, watch};
-use types::{Ending, EventKind, JobId, Reason, SandboxReport, Stream};
+use types::{Ending, JobId, Reason, SandboxReport, Stream};
 
 use crate::lifecycle::{self, Input};
 use crate::service::Inner;
-
-/// The longest text of a title, a name or an error that is kept, in bytes.
-const MAX_TEXT_BYTES: usize = 4096;
+use crate::translate::{Output, cut, translate};
 
 /// One job's sink. A batch is handled whole before the next one.
 #[derive(Debug)]
@@ -83,6 +81,39 @@ impl JobSink {
         });
     }
 
+    async fn hello(
+        &self,
+        hello: Hello,
+        new_key: Option<[u8; 32]>,
+    ) -> Result<(AgentSpec, u64), SinkError> {
+        let agent = cut(hello.agent_version);
+        let input = Input::Connected { agent, sandbox: self.sandbox.clone() };
+        let change = move |draft: &mut Draft| {
+            if new_key.is_some() {
+                draft.state.session.key_hash = new_key;
+            }
+            lifecycle::apply_to(draft, input)
+        };
+        // On the disk: from here on the job is never started again.
+        let applied = self.inner.change(self.job, Durability::Full, change).await;
+        applied.map_err(unavailable)?.map_err(|e| SinkError::Refused(e.to_string()))?;
+        self.connected.send_replace(true);
+        Ok((self.spec.clone(), self.progress.lock().await.acked))
+    }
+
+    async fn key_used(&self) -> Result<(), SinkError> {
+        let change = |draft: &mut Draft| draft.state.session.key_used = true;
+        self.inner.change(self.job, Durability::Grouped, change).await.map_err(unavailable)
+    }
+
+    async fn reports(&self, reports: Vec<Report>) -> Result<u64, SinkError> {
+        let taken = self.take(reports).await;
+        if let Err(SinkError::Refused(why)) = &taken {
+            self.decide(Ending::error(Reason::AgentFailed, why.clone()));
+        }
+        taken
+    }
+
     async fn take(&self, reports: Vec<Report>) -> Result<u64, SinkError> {
         let mut progress = self.progress.lock().await;
         let before = (progress.stdout_bytes, progress.stderr_bytes);
@@ -131,160 +162,31 @@ impl JobSink {
     }
 }
 
+/// The sink as the gateway has it. What it began, it finishes, also when the agent's connection
+/// breaks: a batch that was recorded must also count as taken.
+#[derive(Debug)]
+pub(crate) struct Door(pub(crate) Arc<JobSink>);
+
 #[async_trait]
-impl gateway::Sink for JobSink {
+impl gateway::Sink for Door {
     async fn hello(
         &self,
         hello: Hello,
         new_key: Option<[u8; 32]>,
     ) -> Result<(AgentSpec, u64), SinkError> {
-        let input =
-            Input::Connected { agent: cut(hello.agent_version), sandbox: self.sandbox.clone() };
-        let applied = self
-            .inner
-            .change(self.job, Durability::Grouped, move |draft| {
-                if new_key.is_some() {
-                    draft.state.session.key_hash = new_key;
-                }
-                lifecycle::apply_to(draft, input)
-            })
-            .await
-            .map_err(unavailable)?;
-        applied.map_err(|e| SinkError::Refused(e.to_string()))?;
-        self.connected.send_replace(true);
-        Ok((self.spec.clone(), self.progress.lock().await.acked))
+        let sink = self.0.clone();
+        tokio::spawn(async move { sink.hello(hello, new_key).await }).await.map_err(unavailable)?
     }
 
     async fn key_used(&self) -> Result<(), SinkError> {
-        let change = |draft: &mut store::Draft| draft.state.session.key_used = true;
-        self.inner.change(self.job, Durability::Grouped, change).await.map_err(unavailable)
+        let sink = self.0.clone();
+        tokio::spawn(async move { sink.key_used().await }).await.map_err(unavailable)?
     }
 
     async fn reports(&self, reports: Vec<Report>) -> Result<u64, SinkError> {
-        let taken = self.take(reports).await;
-        if let Err(SinkError::Refused(why)) = &taken {
-            self.decide(Ending::error(Reason::AgentFailed, why.clone()));
-        }
-        taken
+        let sink = self.0.clone();
+        tokio::spawn(async move { sink.reports(reports).await }).await.map_err(unavailable)?
     }
-}
-
-/// What a batch of reports comes to. Pure, so that hostile batches can be tried without a sandbox.
-#[derive(Debug)]
-struct Batch {
-    session: Session,
-    events: Vec<(Timestamp, EventKind)>,
-    output: Output,
-    ending: Option<Ending>,
-}
-
-#[derive(Debug, Default)]
-struct Output {
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
-}
-
-fn translate(
-    reports: Vec<Report>,
-    session: Session,
-    output_limit: u64,
-    now: Timestamp,
-) -> Result<Batch, SinkError> {
-    let mut batch = Batch { session, events: vec![], output: Output::default(), ending: None };
-    for report in reports {
-        if report.n <= batch.session.acked {
-            continue;
-        }
-        if report.n != batch.session.acked + 1 {
-            let expected = batch.session.acked + 1;
-            let text = format!("report {} came where {expected} was expected", report.n);
-            return Err(SinkError::Refused(text));
-        }
-        batch.session.acked = report.n;
-        // A sandbox's clock may not run ahead of ours.
-        batch.add(report.at.min(now), report.report, output_limit);
-    }
-    Ok(batch)
-}
-
-impl Batch {
-    fn add(&mut self, at: Timestamp, report: ReportKind, output_limit: u64) {
-        let event = match report {
-            ReportKind::NodeStarted { node, attempt } => {
-                EventKind::NodeStarted { node: cut(node), attempt }
-            }
-            ReportKind::NodeFinished { node, action, error, millis } => EventKind::NodeFinished {
-                node: cut(node),
-                action: action.map(cut),
-                error: error.map(cut),
-                millis,
-            },
-            ReportKind::StepStarted { step, kind, title, line } => {
-                self.session.open_step = Some(step);
-                EventKind::StepStarted { step, kind, title: cut(title), line }
-            }
-            ReportKind::StepFinished { step, outcome, exit_code, millis } => {
-                self.session.open_step = None;
-                EventKind::StepFinished { step, outcome, exit_code, millis }
-            }
-            ReportKind::Notice { level, text } => EventKind::Notice { level, text: cut(text) },
-            ReportKind::Output { step, stream, data } => {
-                return self.output(at, step, stream, data.0, output_limit);
-            }
-            ReportKind::Checkpoint(checkpoint) => {
-                self.session.checkpoint = serde_json::to_value(checkpoint).ok();
-                return;
-            }
-            ReportKind::Finished(verdict) => {
-                self.ending.get_or_insert(ending(verdict));
-                return;
-            }
-        };
-        self.events.push((at, event));
-    }
-
-    fn output(&mut self, at: Timestamp, step: u32, stream: Stream, mut data: Vec<u8>, limit: u64) {
-        let written = self.session.stdout_bytes + self.session.stderr_bytes;
-        let room = limit.saturating_sub(written);
-        if data.len() as u64 > room {
-            data.truncate(usize::try_from(room).unwrap_or(usize::MAX));
-            let text = format!("the job wrote more than {limit} bytes of output; the rest is lost");
-            self.ending.get_or_insert(Ending::error(Reason::LimitOutput, text));
-        }
-        if data.is_empty() {
-            return;
-        }
-        let bytes = data.len() as u64;
-        let (position, sink) = match stream {
-            Stream::Stdout => (&mut self.session.stdout_bytes, &mut self.output.stdout),
-            Stream::Stderr => (&mut self.session.stderr_bytes, &mut self.output.stderr),
-        };
-        let offset = *position;
-        *position += bytes;
-        sink.extend_from_slice(&data);
-        self.events.push((at, EventKind::Output { step, stream, offset, bytes, text: None }));
-    }
-}
-
-fn ending(verdict: Verdict) -> Ending {
-    match verdict {
-        Verdict::Complete => Ending::complete(),
-        Verdict::Cancelled => Ending::cancelled(),
-        Verdict::StepFailed { exit_code, error, .. } => {
-            Ending::error(Reason::StepFailed, cut(error)).with_exit_code(exit_code)
-        }
-        Verdict::StepTimeout { error, .. } => Ending::error(Reason::StepTimeout, cut(error)),
-        Verdict::Failed { error } => Ending::error(Reason::AgentFailed, cut(error)),
-    }
-}
-
-/// Bounds what a hostile agent can make us keep.
-fn cut(mut text: String) -> String {
-    if text.len() > MAX_TEXT_BYTES {
-        text.truncate(text.floor_char_boundary(MAX_TEXT_BYTES));
-        text.push('…');
-    }
-    text
 }
 
 fn unavailable(error: impl std::fmt::Display) -> SinkError {

@@ -125,7 +125,7 @@ impl Setup {
     }
 
     async fn schedule(&self) -> JobId {
-        self.jobs.schedule(request(HELLO)).await.unwrap().id
+        self.jobs.schedule(request(HELLO)).await.unwrap()
     }
 
     /// Follows the job to its end.
@@ -195,6 +195,7 @@ async fn a_job_runs_and_leaves_its_result_only() {
     let job = setup.schedule().await;
     let (record, events) = setup.end(job).await;
     assert_eq!(record.status, JobStatus::Complete, "{events:#?}");
+    assert_eq!(setup.jobs.list().await.unwrap()[0].title, "Hello");
     let zip = std::fs::metadata(setup.jobs.zip_path(job)).unwrap();
     assert_eq!(record.zip_bytes, Some(zip.len()));
     let log = std::fs::read_to_string(setup.jobs.log_path(job, Stream::Stdout)).unwrap();
@@ -253,6 +254,43 @@ async fn a_running_job_is_cancelled() {
     assert_eq!(setup.sandboxes().await, 0);
 }
 
+/// A client may hang up at any moment: what was kept of its request is done all the same.
+#[tokio::test]
+async fn a_caller_that_leaves_leaves_no_job_behind() {
+    let setup = Setup::new(succeed, 4).await;
+    for micros in (0..3000).step_by(50) {
+        // Dropped wherever it is by then.
+        let patience = Duration::from_micros(micros);
+        drop(tokio::time::timeout(patience, setup.jobs.schedule(request(HELLO))).await);
+    }
+    let jobs = setup.jobs.list().await.unwrap();
+    assert!(!jobs.is_empty(), "some were kept");
+    for job in jobs {
+        assert_eq!(setup.end(job.id).await.0.status, JobStatus::Complete);
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_fails_for_a_while_loses_nothing() {
+    let setup = Setup::new(obey, 1).await;
+    let (running, waiting) = (setup.schedule().await, setup.schedule().await);
+    setup.until(running, started).await;
+    setup.jobs.cancel(running).await.unwrap();
+    // Longer than the store waits for a lock, so that changes really fail.
+    let path = setup.home.path().join("data/cagent.db");
+    let held = tokio::task::spawn_blocking(move || {
+        let other = rusqlite::Connection::open(path).unwrap();
+        other.busy_timeout(PATIENCE).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        std::thread::sleep(Duration::from_secs(7));
+    });
+    assert_eq!(setup.end(running).await.0.status, JobStatus::Cancelled);
+    held.await.unwrap();
+    setup.until(waiting, started).await;
+    setup.jobs.cancel(waiting).await.unwrap();
+    assert_eq!(setup.end(waiting).await.0.status, JobStatus::Cancelled);
+}
+
 #[tokio::test]
 async fn a_waiting_job_is_cancelled_and_has_a_result() {
     let setup = Setup::new(obey, 1).await;
@@ -300,10 +338,10 @@ async fn no_more_jobs_run_than_there_are_slots() {
 async fn too_much_output_ends_the_job() {
     let setup = Setup::new(chatter, 1).await;
     let limits = Limits { output_bytes: 1024, ..Limits::default() };
-    let record = setup.jobs.schedule(ScheduleRequest { limits, ..request(HELLO) }).await.unwrap();
-    let (record, _) = setup.end(record.id).await;
+    let job = setup.jobs.schedule(ScheduleRequest { limits, ..request(HELLO) }).await.unwrap();
+    let (record, _) = setup.end(job).await;
     assert_eq!(record.ending.unwrap().reason, Reason::LimitOutput);
-    let log = std::fs::metadata(setup.jobs.log_path(record.id, Stream::Stdout)).unwrap();
+    let log = std::fs::metadata(setup.jobs.log_path(job, Stream::Stdout)).unwrap();
     assert_eq!(log.len(), 1024);
 }
 
@@ -318,8 +356,8 @@ async fn an_agent_that_skips_a_number_is_not_believed() {
 async fn wall_time_ends_the_job() {
     let setup = Setup::new(|_| Box::pin(std::future::pending()), 1).await;
     let limits = Limits { wall_seconds: 1, ..Limits::default() };
-    let record = setup.jobs.schedule(ScheduleRequest { limits, ..request(HELLO) }).await.unwrap();
-    let (record, _) = setup.end(record.id).await;
+    let job = setup.jobs.schedule(ScheduleRequest { limits, ..request(HELLO) }).await.unwrap();
+    let (record, _) = setup.end(job).await;
     assert_eq!(record.ending.unwrap().reason, Reason::LimitWall);
 }
 
@@ -400,7 +438,7 @@ async fn bad_requests_are_refused_and_nothing_is_kept() {
     assert!(matches!(refuse(large).await, ScheduleError::PromptTooLarge { .. }));
     assert!(matches!(refuse(request("Make me a todo app")).await, ScheduleError::NoModel));
     let agent = ScheduleRequest { mode: Mode::Agent, ..request(HELLO) };
-    assert!(matches!(refuse(agent).await, ScheduleError::NoModel));
+    assert!(matches!(refuse(agent).await, ScheduleError::AgentMode));
     assert!(matches!(refuse(request("```bash\nls")).await, ScheduleError::BadRunbook(_)));
     let engine = ScheduleRequest { engine: Some("x".into()), ..request(HELLO) };
     assert!(matches!(refuse(engine).await, ScheduleError::UnknownEngine { .. }));

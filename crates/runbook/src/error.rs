@@ -2,6 +2,9 @@ use std::fmt;
 
 use crate::MAX_BLOCKS;
 
+/// How many mistakes are worth reading at one time; further ones are only counted.
+pub const MAX_MISTAKES: usize = 20;
+
 /// Why a text cannot be run as a runbook.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
@@ -22,11 +25,14 @@ pub enum ParseError {
         found: String,
     },
     /// Some of its blocks are not as they should be.
-    #[error("{}", listed(.0))]
-    Mistakes(
-        /// At least one, in the order of their lines; at most one per block.
-        Vec<Mistake>,
-    ),
+    #[error("{}", listed(.first, *.more))]
+    Mistakes {
+        /// The first of them, at least one and at most [`MAX_MISTAKES`], in the order of their
+        /// lines; at most one per block.
+        first: Vec<Mistake>,
+        /// How many more there are.
+        more: usize,
+    },
 }
 
 /// Something to be put right in a runbook.
@@ -48,7 +54,7 @@ pub enum MistakeKind {
     /// The block has no closing fence.
     #[error("the block has no end: close it with {0} on a line of its own")]
     UnclosedFence(
-        /// The fence that would close it.
+        /// The fence that would close it; cut if it is long.
         String,
     ),
     /// No program for this language.
@@ -113,13 +119,10 @@ pub enum MistakeKind {
     TooManyBlocks,
 }
 
-/// How many mistakes are worth reading at one time.
-const SHOWN: usize = 20;
-
-fn listed(mistakes: &[Mistake]) -> impl fmt::Display {
-    let mut lines: Vec<_> = mistakes.iter().take(SHOWN).map(ToString::to_string).collect();
-    if mistakes.len() > SHOWN {
-        lines.push(format!("and {} more mistakes", mistakes.len() - SHOWN));
+fn listed(first: &[Mistake], more: usize) -> impl fmt::Display {
+    let mut lines: Vec<_> = first.iter().map(ToString::to_string).collect();
+    if more > 0 {
+        lines.push(format!("and {more} more mistakes"));
     }
     lines.join("\n")
 }

@@ -21,7 +21,7 @@ pub(crate) fn end(markdown: &str) -> Result<usize, ParseError> {
         }
         Scan { version: Some(_), first_line: line, end: None } => {
             let kind = MistakeKind::UnclosedFrontMatter;
-            Err(ParseError::Mistakes(vec![Mistake { line, kind }]))
+            Err(ParseError::Mistakes { first: vec![Mistake { line, kind }], more: 0 })
         }
         Scan { end, .. } => Ok(end.unwrap_or(bom(markdown))),
     }

@@ -15,6 +15,6 @@ mod parse;
 mod path;
 
 pub use block::{Block, Program, Runbook, Work};
-pub use error::{Mistake, MistakeKind, ParseError};
+pub use error::{MAX_MISTAKES, Mistake, MistakeKind, ParseError};
 pub use front_matter::declares_runbook;
 pub use parse::MAX_BLOCKS;

@@ -3,7 +3,9 @@ use base64::prelude::BASE64_STANDARD;
 
 use crate::info::{Info, shorten};
 use crate::markdown::{Fence, Part, parts};
-use crate::{Block, Mistake, MistakeKind, ParseError, Program, Runbook, Work, front_matter};
+use crate::{
+    Block, MAX_MISTAKES, Mistake, MistakeKind, ParseError, Program, Runbook, Work, front_matter,
+};
 
 /// The most blocks a runbook may have; enough for any runbook a person writes, and it bounds the
 /// events of a job.
@@ -22,7 +24,7 @@ impl Runbook {
                 Part::Heading(text) => reader.heading(&text),
                 Part::Fence(fence) => reader.fence(fence),
             }
-            if reader.is_full() {
+            if reader.full {
                 break;
             }
         }
@@ -37,7 +39,11 @@ struct Reader {
     /// The heading above, until a step took it as its title.
     heading: Option<String>,
     blocks: Vec<Block>,
+    /// The first [`MAX_MISTAKES`].
     mistakes: Vec<Mistake>,
+    more_mistakes: usize,
+    /// Whether there are more blocks than there may be.
+    full: bool,
 }
 
 impl Reader {
@@ -51,13 +57,22 @@ impl Reader {
         match read_block(fence) {
             Ok(None) => {}
             Ok(Some(_)) if self.blocks.len() == MAX_BLOCKS => {
-                self.mistakes.push(Mistake { line, kind: MistakeKind::TooManyBlocks });
+                self.full = true;
+                self.mistake(line, MistakeKind::TooManyBlocks);
             }
             Ok(Some(work)) => {
                 let title = self.block_title(&work);
                 self.blocks.push(Block { line, title, work });
             }
-            Err(kind) => self.mistakes.push(Mistake { line, kind }),
+            Err(kind) => self.mistake(line, kind),
+        }
+    }
+
+    fn mistake(&mut self, line: u32, kind: MistakeKind) {
+        if self.mistakes.len() < MAX_MISTAKES {
+            self.mistakes.push(Mistake { line, kind });
+        } else {
+            self.more_mistakes += 1;
         }
     }
 
@@ -70,14 +85,9 @@ impl Reader {
         .unwrap_or_else(|| "an empty block".to_owned())
     }
 
-    fn is_full(&self) -> bool {
-        self.mistakes.len() > MAX_BLOCKS
-            || self.mistakes.last().is_some_and(|m| m.kind == MistakeKind::TooManyBlocks)
-    }
-
     fn finish(self) -> Result<Runbook, ParseError> {
         if !self.mistakes.is_empty() {
-            return Err(ParseError::Mistakes(self.mistakes));
+            return Err(ParseError::Mistakes { first: self.mistakes, more: self.more_mistakes });
         }
         if self.blocks.is_empty() {
             return Err(ParseError::Empty);
@@ -90,7 +100,7 @@ impl Reader {
 fn read_block(fence: Fence) -> Result<Option<Work>, MistakeKind> {
     let info = Info::read(&fence.info)?;
     if !fence.closed {
-        return Err(MistakeKind::UnclosedFence(fence.marks));
+        return Err(MistakeKind::UnclosedFence(shorten(&fence.marks)));
     }
     if info.file.is_some() {
         return file(info, fence.content).map(Some);

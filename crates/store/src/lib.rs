@@ -66,6 +66,9 @@ pub enum StoreError {
         /// The newest schema we know.
         known: u32,
     },
+    /// SQLite gave up the transaction that this change was part of; nothing was changed.
+    #[error("the transaction was rolled back because another change of it failed; try again")]
+    RolledBack,
     /// The store is closed.
     #[error("the store is closed")]
     Closed,
@@ -115,11 +118,13 @@ impl Store {
         self.writer.update(job, durability, change).await
     }
 
-    /// Forgets a job and its events.
+    /// Forgets a job and its events: those a piece at a time, so that nobody waits for a long log
+    /// to go.
     ///
     /// # Errors
-    /// When SQLite fails.
+    /// When SQLite fails; part of the events may be gone then.
     pub async fn delete(&self, job: JobId) -> Result<(), StoreError> {
+        while self.writer.delete_events(job).await? {}
         self.writer.delete(job).await
     }
 

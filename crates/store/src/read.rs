@@ -9,6 +9,9 @@ use types::{Event, JobId, JobRecord, JobSummary};
 
 use crate::{StoreError, row, schema};
 
+/// Connections that are kept to be used again; a burst of readers opens more and closes them.
+const IDLE: usize = 8;
+
 /// Connections that wait to be used again.
 #[derive(Debug)]
 pub(crate) struct Readers {
@@ -42,7 +45,10 @@ impl Readers {
     }
 
     fn give_back(&self, connection: Connection) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < IDLE {
+            idle.push(connection);
+        }
     }
 }
 

@@ -133,13 +133,15 @@ pub(crate) fn record(id: JobId, row: &Row<'_>) -> Result<JobRecord, StoreError> 
 }
 
 /// The columns of [`summary`].
-pub(crate) const SUMMARY: &str = "id, status, created, started, completed, ending";
+pub(crate) const SUMMARY: &str =
+    "id, spec ->> 'title' AS title, status, created, started, completed, ending";
 
 pub(crate) fn summary(row: &Row<'_>) -> Result<JobSummary, StoreError> {
     let column = StoreError::sqlite("read a job");
     let name: String = row.get("id").map_err(&column)?;
     Ok(JobSummary {
         id: id(&name)?,
+        title: row.get("title").map_err(&column)?,
         status: word(&name, "status", &row.get::<_, String>("status").map_err(&column)?)?,
         created: time(row, "created")?.unwrap_or_default(),
         started: time(row, "started")?,

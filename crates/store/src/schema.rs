@@ -13,12 +13,18 @@ const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_jobs.sql")];
 /// opens the file by hand.
 const BUSY_MS: u32 = 5_000;
 
+/// What is left of the write-ahead log after a burst, in bytes.
+const JOURNAL_BYTES: u32 = 16 * 1024 * 1024;
+
 /// A connection that may write; the file is made and migrated if need be.
 pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
     let failed = StoreError::sqlite("open the store");
     let mut connection = Connection::open(path).map_err(&failed)?;
     connection.pragma_update(None, "busy_timeout", BUSY_MS).map_err(&failed)?;
+    // Only has an effect on a new file. What is deleted goes back to the disk, in pieces.
+    connection.pragma_update(None, "auto_vacuum", "incremental").map_err(&failed)?;
     connection.pragma_update(None, "journal_mode", "wal").map_err(&failed)?;
+    connection.pragma_update(None, "journal_size_limit", JOURNAL_BYTES).map_err(&failed)?;
     connection.pragma_update(None, "foreign_keys", true).map_err(&failed)?;
     migrate(&mut connection, path)?;
     Ok(connection)

@@ -13,6 +13,12 @@ use crate::row::{self, JobState};
 /// Changes that may wait for the writer; more make their senders wait.
 const QUEUE: usize = 1024;
 
+/// Events of a forgotten job that go in one change: some milliseconds of work.
+const DELETED_AT_ONCE: u32 = 5_000;
+
+/// Pages of 4 KiB that a forgotten job gives back to the disk at most.
+const FREED_AT_ONCE: u32 = 4_000;
+
 /// Changes in one transaction; bounds how long a full sync is put off.
 const BATCH: usize = 256;
 
@@ -85,6 +91,11 @@ impl Writer {
         change: impl FnOnce(&mut Draft) -> R + Send + 'static,
     ) -> Result<R, StoreError> {
         self.submit(durability, move |inner| inner.update(job, change)).await
+    }
+
+    /// Whether there were any; at most [`DELETED_AT_ONCE`] go.
+    pub(crate) async fn delete_events(&self, job: JobId) -> Result<bool, StoreError> {
+        self.submit(Durability::Grouped, move |inner| inner.delete_events(job)).await
     }
 
     pub(crate) async fn delete(&self, job: JobId) -> Result<(), StoreError> {
@@ -165,6 +176,11 @@ impl Inner {
         work: impl FnOnce(&mut Self) -> Result<R, StoreError>,
     ) -> Result<R, StoreError> {
         let failed = StoreError::sqlite("set a savepoint");
+        // A full disk or an I/O error makes SQLite roll back by itself. What came after would be
+        // committed alone, and be told that it was not.
+        if self.db.is_autocommit() {
+            return Err(StoreError::RolledBack);
+        }
         self.db.execute_batch("SAVEPOINT change").map_err(&failed)?;
         let result = work(self);
         if result.is_err() {
@@ -282,12 +298,25 @@ impl Inner {
         Ok(())
     }
 
+    fn delete_events(&mut self, job: JobId) -> Result<bool, StoreError> {
+        let sql = "DELETE FROM events WHERE job = ?1 AND seq < ?2 + \
+                   (SELECT min(seq) FROM events WHERE job = ?1)";
+        self.db
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.execute(params![job.to_string(), DELETED_AT_ONCE]))
+            .map(|deleted| deleted > 0)
+            .map_err(StoreError::sqlite("forget events"))
+    }
+
     fn delete(&mut self, job: JobId) -> Result<(), StoreError> {
         self.live.remove(&job);
         self.db
             .prepare_cached("DELETE FROM jobs WHERE id = ?1")
             .and_then(|mut statement| statement.execute([job.to_string()]))
             .map_err(StoreError::sqlite("forget a job"))?;
-        Ok(())
+        // What a long log took goes back to the disk, some of it each time.
+        self.db
+            .pragma(None, "incremental_vacuum", FREED_AT_ONCE, |_| Ok(()))
+            .map_err(StoreError::sqlite("shrink the file"))
     }
 }

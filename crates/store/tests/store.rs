@@ -10,6 +10,7 @@ use types::{Ending, EventKind, JobId, JobSpec, JobStatus, Limits, Mode, NoticeLe
 
 fn spec() -> JobSpec {
     JobSpec {
+        title: "hi".into(),
         prompt: "# hi\n".into(),
         mode: Mode::Runbook,
         engine: "local".into(),
@@ -58,6 +59,7 @@ async fn a_job_survives_reopening() {
     assert_eq!(events[1].event, EventKind::Ended { ending: Ending::complete() });
     let kept = store.update(job, Durability::Grouped, |d| d.state.session.key_hash).await.unwrap();
     assert_eq!(kept, Some([7; 32]));
+    assert_eq!(store.jobs().await.unwrap()[0].title, "hi");
     assert_eq!(store.unfinished().await.unwrap(), vec![]);
     assert_eq!(store.finished_before(Timestamp::MAX).await.unwrap(), vec![job]);
 }
@@ -94,6 +96,27 @@ async fn a_deleted_job_leaves_nothing() {
     store.delete(job).await.unwrap();
     assert!(store.job(job).await.is_err());
     assert_eq!(store.events(job, 0, 10).await.unwrap(), vec![]);
+}
+
+#[tokio::test]
+async fn a_long_log_goes_in_pieces_and_gives_its_room_back() {
+    let home = TempDir::new().unwrap();
+    let path = home.path().join("cagent.db");
+    let store = Store::open(&path).unwrap();
+    let (kept, job) = (new_job(&store).await, new_job(&store).await);
+    let long = |draft: &mut store::Draft| {
+        (0..12_000).for_each(|_| draft.append(now(), notice("a line of some length")));
+    };
+    store.update(job, Durability::Grouped, long).await.unwrap();
+    let pages = || -> i64 {
+        let db = rusqlite::Connection::open(&path).unwrap();
+        db.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap()
+    };
+    let before = pages();
+    store.delete(job).await.unwrap();
+    assert_eq!(store.events(job, 0, 10).await.unwrap(), vec![]);
+    assert_eq!(store.events(kept, 0, 10).await.unwrap().len(), 1);
+    assert!(pages() < before / 2, "{before} pages before, {} after", pages());
 }
 
 #[tokio::test]

@@ -41,6 +41,8 @@ pub struct JobRecord {
 pub struct JobSummary {
     /// Its id.
     pub id: JobId,
+    /// What it is about, in one line, for people.
+    pub title: String,
     /// Where it is in its life.
     pub status: JobStatus,
     /// When it was accepted.

@@ -20,6 +20,8 @@ pub enum Mode {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct JobSpec {
+    /// What it is about, in one line, for people.
+    pub title: String,
     /// The task, word for word.
     pub prompt: String,
     /// How it is run; never `auto` once the job is accepted.

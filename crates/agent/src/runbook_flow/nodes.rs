@@ -105,6 +105,12 @@ impl Node<State, Tools> for Step {
             tools.runner.interrupted(step).await
         };
         let failure = failure(step, block, &ran);
+        if let Some(warning) = &ran.warning
+            && failure.is_none()
+            && tools.block(step + 1).is_some()
+        {
+            tools.runner.warn(warning.clone()).await;
+        }
         Ok(StepOut { ran, failure })
     }
 
@@ -172,7 +178,7 @@ fn failure(step: u32, block: &Block, ran: &Ran) -> Option<Verdict> {
         StepOutcome::Failed if expected == 0 => Some(Verdict::StepFailed {
             step,
             exit_code: code,
-            error: format!("{at} failed with exit code {code}"),
+            error: format!("{at} failed with exit code {code}{}", hint(code)),
         }),
         StepOutcome::Failed => Some(Verdict::StepFailed {
             step,
@@ -186,5 +192,14 @@ fn failure(step: u32, block: &Block, ran: &Ran) -> Option<Verdict> {
                  it is not run twice"
             ),
         }),
+    }
+}
+
+/// What an exit code says that people may not know.
+fn hint(code: i32) -> &'static str {
+    match code - 128 {
+        // SIGXFSZ
+        25 => ": a file grew beyond limits.file_bytes",
+        _ => "",
     }
 }

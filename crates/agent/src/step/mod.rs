@@ -61,6 +61,8 @@ pub(crate) struct Ran {
     pub(crate) exit_code: Option<i32>,
     /// Where the next block begins, if this one changed it.
     pub(crate) place: Option<Place>,
+    /// What of it a next block will miss, for people.
+    pub(crate) warning: Option<String>,
 }
 
 /// Why a step could not be run at all.
@@ -120,13 +122,12 @@ impl Runner {
         let plan = Plan::new(step, &block.work, place, &self.config);
         let files = StepFiles::create(&plan)?;
         let (end, code) = self.follow(&plan, cancel).await?;
-        let place = match files.handed_on()? {
-            Some(bytes) if end != End::Cancelled => {
-                self.carry(step, &block.work, place, &bytes).await
-            }
-            _ => None,
+        let (place, warning) = match files.handed_on()? {
+            Some(bytes) if end != End::Cancelled => carry(step, &block.work, place, &bytes),
+            _ => (None, None),
         };
-        Ok(Ran { outcome: judge(&block.work, end, code), exit_code: Some(code), place })
+        let outcome = judge(&block.work, end, code);
+        Ok(Ran { outcome, exit_code: Some(code), place, warning })
     }
 
     async fn report_start(&self, step: u32, block: &Block) {
@@ -134,37 +135,36 @@ impl Runner {
         self.outbox.push(ReportKind::StepStarted { step, kind, title, line: block.line }).await;
     }
 
-    async fn notice(&self, text: String) {
+    /// Tells people something.
+    pub(crate) async fn warn(&self, text: String) {
         self.outbox.push(ReportKind::Notice { level: NoticeLevel::Warning, text }).await;
     }
+}
 
-    /// What a shell left behind, and a notice of what of it cannot be kept.
-    async fn carry(&self, step: u32, work: &Work, from: &Place, bytes: &[u8]) -> Option<Place> {
-        let Some(left) = environment::parse(bytes) else {
-            self.notice(format!(
-                "step {step}: its shell was killed or replaced, or its environment is too large \
-                 to hand on; later blocks begin where this one began"
-            ))
-            .await;
-            return None;
-        };
-        if !left.dropped.is_empty() {
-            self.notice(format!(
-                "step {step}: later blocks do not see these variables, they are too large or not \
-                 text: {}",
-                left.dropped.join(", ")
-            ))
-            .await;
-        }
-        let moved = left.cwd.filter(|_| !plan::has_own_cwd(work));
-        let cwd = moved.unwrap_or_else(|| from.cwd.clone());
-        Some(Place { cwd, environment: left.environment })
-    }
+/// What a shell left behind, and what of it cannot be kept.
+fn carry(step: u32, work: &Work, from: &Place, bytes: &[u8]) -> (Option<Place>, Option<String>) {
+    let Some(left) = environment::parse(bytes) else {
+        let lost = format!(
+            "step {step}: its shell was killed or replaced, or its environment is too large to \
+             hand on; later blocks begin where this one began"
+        );
+        return (None, Some(lost));
+    };
+    let dropped = (!left.dropped.is_empty()).then(|| {
+        let names = left.dropped.join(", ");
+        format!(
+            "step {step}: later blocks do not see these variables, they are too large or not \
+             text: {names}"
+        )
+    });
+    let moved = left.cwd.filter(|_| !plan::has_own_cwd(work));
+    let cwd = moved.unwrap_or_else(|| from.cwd.clone());
+    (Some(Place { cwd, environment: left.environment }), dropped)
 }
 
 impl Ran {
     fn without_running(outcome: StepOutcome) -> Self {
-        Self { outcome, exit_code: None, place: None }
+        Self { outcome, exit_code: None, place: None, warning: None }
     }
 }
 

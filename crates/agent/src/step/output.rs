@@ -1,5 +1,6 @@
-//! A step's output on its way from two pipes into reports: whole characters, few and not too small
-//! pieces, in the order they were read.
+//! A step's output on its way from two pipes into reports: whole characters, in few and not too
+//! small pieces. Bytes of one stream stay in order; what the other stream got within the
+//! same [`PATIENCE`] comes before or after them as a whole.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -25,27 +26,25 @@ pub(super) async fn pump(
     while out.pipe.is_some() || err.pipe.is_some() {
         let due = emitted.map_or_else(Instant::now, |emitted| emitted + PATIENCE);
         let read = tokio::select! {
-            read = out.read(), if out.pipe.is_some() => Some((&mut out, &mut err, read?)),
-            read = err.read(), if err.pipe.is_some() => Some((&mut err, &mut out, read?)),
+            read = out.read(), if out.pipe.is_some() => { read?; Some(&out) }
+            read = err.read(), if err.pipe.is_some() => { read?; Some(&err) }
             () = sleep_until(due), if out.buffer.is_ready() || err.buffer.is_ready() => None,
         };
-        let mut pieces = Vec::new();
-        match read {
-            // What the other stream holds was read before.
-            Some((this, other, ())) => {
-                pieces.extend(other.piece());
-                if this.pipe.is_none() || this.buffer.room() == 0 || Instant::now() >= due {
-                    pieces.extend(this.piece());
-                }
-            }
-            None => pieces.extend(out.piece().into_iter().chain(err.piece())),
+        if read.is_some_and(|source| !source.is_at_end()) && Instant::now() < due {
+            continue;
         }
-        for (stream, piece) in pieces {
+        for (stream, piece) in pieces([&mut out, &mut err]) {
             emit(stream, piece).await;
             emitted = Some(Instant::now());
         }
     }
     Ok(())
+}
+
+/// All there is, of each stream one piece; what was read first goes first.
+fn pieces(mut sources: [&mut Source; 2]) -> impl Iterator<Item = (Stream, Vec<u8>)> {
+    sources.sort_by_key(|source| source.since);
+    sources.into_iter().filter_map(Source::piece)
 }
 
 /// One pipe and what was read of it.
@@ -55,12 +54,15 @@ struct Source {
     pipe: Option<Receiver>,
     scratch: Vec<u8>,
     buffer: Buffer,
+    /// When the first of the waiting bytes was read.
+    since: Instant,
 }
 
 impl Source {
     fn new(stream: Stream, pipe: Option<OwnedFd>) -> io::Result<Self> {
         let pipe = pipe.map(Receiver::from_owned_fd).transpose()?;
-        Ok(Self { stream, pipe, scratch: vec![0; MAX_DATA_BYTES], buffer: Buffer::default() })
+        let (scratch, buffer) = (vec![0; MAX_DATA_BYTES], Buffer::default());
+        Ok(Self { stream, pipe, scratch, buffer, since: Instant::now() })
     }
 
     /// Reads what there is, or waits for it; notes when the pipe is closed. Cancel-safe.
@@ -68,6 +70,9 @@ impl Source {
         let Some(pipe) = &self.pipe else { return Ok(()) };
         loop {
             pipe.readable().await?;
+            if self.buffer.bytes.is_empty() {
+                self.since = Instant::now();
+            }
             let scratch = &mut self.scratch[..self.buffer.room()];
             match pipe.try_read(scratch) {
                 Ok(0) => self.pipe = None,
@@ -77,6 +82,11 @@ impl Source {
             }
             return Ok(());
         }
+    }
+
+    /// Whether nothing more can be read before its piece is taken.
+    fn is_at_end(&self) -> bool {
+        self.pipe.is_none() || self.buffer.room() == 0
     }
 
     fn piece(&mut self) -> Option<(Stream, Vec<u8>)> {
@@ -129,8 +139,58 @@ fn whole_characters(bytes: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{PipeWriter, Write as _, pipe};
+
     use super::*;
     use proptest::prelude::*;
+
+    fn pipes() -> ((PipeWriter, PipeWriter), (Option<ChildStdout>, Option<ChildStderr>)) {
+        let ((out, out_in), (err, err_in)) = (pipe().unwrap(), pipe().unwrap());
+        let (out, err) = (OwnedFd::from(out).into(), OwnedFd::from(err).into());
+        ((out_in, err_in), (Some(out), Some(err)))
+    }
+
+    #[tokio::test]
+    async fn streams_that_take_turns_come_in_few_pieces() {
+        const TURNS: usize = 5_000;
+        let ((mut out, mut err), ends) = pipes();
+        let took_turns = async move {
+            for _ in 0..TURNS {
+                out.write_all(b"o").unwrap();
+                // The other side reads it.
+                tokio::task::yield_now().await;
+                err.write_all(b"e").unwrap();
+                tokio::task::yield_now().await;
+            }
+        };
+        let (mut pieces, mut said) = (0, String::new());
+        let began = Instant::now();
+        let pumped = pump(ends, async |_, piece| {
+            pieces += 1;
+            said.push_str(str::from_utf8(&piece).unwrap());
+        });
+        let ((), pumped) = tokio::join!(took_turns, pumped);
+        pumped.unwrap();
+        assert_eq!((said.matches('o').count(), said.matches('e').count()), (TURNS, TURNS));
+        // Two at a time, and at both ends of the run.
+        let most = 2 * (began.elapsed().as_millis() / PATIENCE.as_millis() + 3);
+        assert!(pieces <= most, "{pieces} pieces, not {most}");
+    }
+
+    #[test]
+    fn what_was_read_first_comes_first() {
+        let mut out = Source::new(Stream::Stdout, None).unwrap();
+        let mut err = Source::new(Stream::Stderr, None).unwrap();
+        for order in [[Stream::Stdout, Stream::Stderr], [Stream::Stderr, Stream::Stdout]] {
+            out.buffer.bytes.push(b'o');
+            err.buffer.bytes.push(b'e');
+            let late = if order[0] == Stream::Stdout { &mut err } else { &mut out };
+            late.since += PATIENCE;
+            let streams: Vec<_> = pieces([&mut out, &mut err]).map(|(stream, _)| stream).collect();
+            assert_eq!(streams, order);
+            err.since = out.since;
+        }
+    }
 
     #[test]
     fn a_cut_character_waits_for_its_rest() {

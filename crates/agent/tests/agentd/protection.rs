@@ -43,6 +43,31 @@ wait; echo still here";
     assert_eq!(log.verdict(), Verdict::Complete);
 }
 
+/// At run time there is one handler, glibc's own (SETXID, 33), which minds only its own process.
+#[test]
+fn the_one_signal_that_is_handled_does_no_harm() {
+    let code = "import ctypes, os, re
+libc = ctypes.CDLL(None, use_errno=True)
+print(re.search(r'SigCgt:\\s*(\\w+)', open('/proc/1/status').read()).group(1))
+threads = [int(name) for name in os.listdir('/proc/1/task')]
+print(len(threads) > 1)
+queue = {'x86_64': 297, 'aarch64': 240}[os.uname().machine]
+info = (ctypes.c_int * 32)(33, 0, -6, 0, 1, 0)  # a forged SI_TKILL from PID 1
+for thread in threads:
+    for _ in range(1000):
+        assert libc.tgkill(1, thread, 33) == 0
+    assert libc.syscall(queue, 1, thread, 33, info) == -1
+    print(os.strerror(ctypes.get_errno()))
+";
+    let log = run(vec![block(Program::Python, code), bash("echo still here")]);
+    let said = log.stdout();
+    let lines: Vec<_> = said.lines().collect();
+    assert_eq!(lines[..2], ["0000000100000000", "True"], "{said}{}", log.stderr());
+    assert!(lines[2..lines.len() - 1].iter().all(|line| *line == "Operation not permitted"));
+    assert_eq!(lines[lines.len() - 1], "still here");
+    assert_eq!(log.verdict(), Verdict::Complete);
+}
+
 #[test]
 fn nobody_can_speak_for_agentd() {
     let code = "import socket, os

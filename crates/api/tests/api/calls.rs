@@ -39,6 +39,17 @@ async fn both_names_of_the_call_make_a_job() {
 }
 
 #[tokio::test]
+async fn the_examples_of_the_docs_run_as_they_are() {
+    let server = Server::new().await;
+    let document: Value = server.get("/openapi.json").await.read();
+    for path in ["/schedule", "/submit"] {
+        let call = &document["paths"][path]["post"];
+        let example = &call["requestBody"]["content"]["application/json"]["example"];
+        let _: Scheduled = server.post(path, example).await.read();
+    }
+}
+
+#[tokio::test]
 async fn a_content_type_may_say_more() {
     let server = Server::new().await;
     let json = [("content-type", "Application/JSON; charset=utf-8")];
@@ -91,6 +102,7 @@ async fn a_finished_job_has_its_result() {
     assert_eq!(full.zip_bytes, Some(zip.body.len() as u64));
     assert_eq!((full.exit_code, full.error), (Some(0), None));
     let list: JobList = server.get("/jobs").await.read();
+    assert_eq!((full.title.as_str(), list.jobs[0].title.as_str()), ("Hello", "Hello"));
     assert_eq!(list.jobs.iter().map(|job| job.job_id).collect::<Vec<_>>(), [job]);
 }
 
@@ -172,11 +184,17 @@ async fn a_job_is_cancelled_once_and_says_so_twice() {
 }
 
 #[tokio::test]
-async fn a_finished_job_is_not_cancelled() {
+async fn a_cancel_after_the_end_says_how_it_ended() {
     let server = Server::new().await;
     let job = server.run(HELLO).await;
     let late: Cancelled = server.post(&format!("/cancel/{job}"), &json!({})).await.read();
     assert_eq!((late.cancelled, late.status), (false, JobStatus::Complete));
+    let job = server.running().await;
+    let cancel = format!("/cancel/{job}");
+    server.post(&cancel, &json!({})).await;
+    server.until(job, |_| false).await;
+    let late: Cancelled = server.post(&cancel, &json!({})).await.read();
+    assert_eq!((late.cancelled, late.status), (true, JobStatus::Cancelled), "it had ended so");
 }
 
 #[tokio::test]

@@ -40,6 +40,8 @@ async fn refused(cases: impl IntoIterator<Item = Bad>) {
         for word in words {
             assert!(problem.detail.contains(word), "{what}: {word:?} in {:?}", problem.detail);
         }
+        let raw = code == Code::InvalidField && problem.detail.contains(" at line ");
+        assert!(!raw, "{what}: {problem:?}");
     }
     let jobs: JobList = server.get("/jobs").await.read();
     assert!(jobs.jobs.is_empty(), "nothing was kept of any of them");
@@ -54,7 +56,8 @@ async fn bodies_that_are_no_object() {
         bad("words", "do something", InvalidJson, &["not JSON"]),
         bad("nothing", "", InvalidJson, &["not JSON"]),
         bad("two documents", twice, InvalidJson, &["trailing"]),
-        bad("half a surrogate", r#"{"prompt":"\ud800"}"#, InvalidJson, &["column"]),
+        bad("a wrong field, cut", r#"{"prompt": 5"#, InvalidJson, &["column"]),
+        bad("half a surrogate", r#"{"prompt":"\ud800"}"#, InvalidField, &["prompt", "escape"]),
         bad("an array", r#"["x"]"#, InvalidField, &["object"]),
         bad("a string", r#""x""#, InvalidField, &["object"]),
         bad("null", "null", InvalidField, &["object"]),
@@ -71,7 +74,12 @@ async fn fields_that_are_wrong() {
         bad("twice", r#"{"prompt":"a","prompt":"b"}"#, InvalidField, &["duplicate", "`prompt`"]),
         bad_field("prompt", json!(null), InvalidField, &["prompt", "null"]),
         bad_field("prompt", json!(5), InvalidField, &["prompt", "string"]),
-        bad_field("promt", json!("x"), InvalidField, &["`promt`", "`prompt`", "`limits`"]),
+        bad_field(
+            "promt",
+            json!("x"),
+            InvalidField,
+            &["`promt`", "`prompt`, `mode`, `engine`, `limits`, `include_caches`, `network`"],
+        ),
         bad_field("task", json!("x"), InvalidField, &["`task`", "`prompt`"]),
         bad_field("mode", json!("magic"), InvalidField, &["mode", "`runbook`"]),
         bad_field("include_caches", json!("yes"), InvalidField, &["include_caches", "boolean"]),
@@ -79,9 +87,13 @@ async fn fields_that_are_wrong() {
         bad_field("model", json!({}), InvalidField, &["model", "not supported"]),
         bad_field("network", json!("full"), InvalidField, &["network", "`none`"]),
         bad_field("engine", json!("docker"), UnknownEngine, &["engine", "docker", "fake"]),
-        limits(json!({"cpus": "2"}), &["limits.cpus"]),
-        limits(json!({"memory_bytes": 0.5}), &["limits.memory_bytes"]),
-        limits(json!({"processes": -1}), &["limits.processes"]),
+        limits(json!({"cpus": "2"}), &["limits.cpus", "expected a number"]),
+        limits(json!({"memory_bytes": 0.5}), &["limits.memory_bytes", "a whole number, 0 or more"]),
+        limits(json!({"processes": -1}), &["limits.processes", "a whole number, 0 or more"]),
+        limits(json!(5), &["limits", "expected an object"]),
+        bad_field("mode", json!(5), InvalidField, &["mode: expected a string"]),
+        bad_field("prompt", json!([1]), InvalidField, &["array"]),
+        bad_field("prompt", json!({}), InvalidField, &["object"]),
         limits(json!({"ram": 1}), &["`ram`", "`memory_bytes`"]),
         bad_field("limits", json!({"cpus": 0}), BadLimits, &["limits.cpus", "between"]),
     ])
@@ -91,7 +103,7 @@ async fn fields_that_are_wrong() {
 #[tokio::test]
 async fn prompts_that_cannot_be_run() {
     use Code::{BadRunbook, EmptyPrompt, NoModel, TooLarge};
-    let agent = bad_field("mode", json!("agent"), NoModel, &["no model"]);
+    let agent = bad_field("mode", json!("agent"), NoModel, &["mode `agent`", "leave `mode` out"]);
     let languages = "```cobol\nx\n```\n\n```fortran\nx\n```";
     refused([
         agent,
@@ -148,8 +160,16 @@ async fn the_wrong_field_is_named_for_programs() {
     let field = async |body: Value, code| {
         server.post("/schedule", &body).await.problem(code).errors.remove(0).field
     };
-    let wrong = field(json!({"prompt": "x", "limits": {"cpus": []}}), Code::InvalidField);
-    assert_eq!(wrong.await, "limits.cpus");
+    for (body, wrong) in [
+        (json!({}), "prompt"),
+        (json!({"prompt": "x", "promt": "x"}), "promt"),
+        (json!({"prompt": "x", "image": "x"}), "image"),
+        (json!({"prompt": "x", "limits": {"cpus": []}}), "limits.cpus"),
+        (json!({"prompt": "x", "limits": {"ram": 1}}), "limits.ram"),
+    ] {
+        assert_eq!(field(body, Code::InvalidField).await, wrong);
+    }
+    assert_eq!(field(json!({"prompt": HELLO, "mode": "agent"}), Code::NoModel).await, "mode");
     let low = field(json!({"prompt": "x", "limits": {"processes": 1}}), Code::BadLimits);
     assert_eq!(low.await, "limits.processes");
     let two = json!({"prompt": "```cobol\nx\n```\n\n```ada\nx\n```"});
@@ -198,13 +218,23 @@ async fn results_that_are_not_there() {
         let problem = server.get(&path).await.problem(Code::UnknownLog);
         assert!(problem.detail.contains("stdout and stderr"), "{problem:?}");
     }
-    for query in ["log_type=stdin", "log_type=", "logtype=stderr"] {
-        let problem = server.get(&format!("/logs/{job}?{query}")).await.problem(Code::InvalidField);
-        assert!(problem.detail.contains("log_type"), "{problem:?}");
-    }
     let events = format!("/v1/jobs/{job}/events");
-    for after in ["x", "-1", "18446744073709551615"] {
-        server.get(&format!("{events}?after={after}")).await.problem(Code::InvalidField);
+    let logs = format!("/logs/{job}");
+    let seq = "a whole number";
+    for (path, query, field, word) in [
+        (&logs, "log_type=stdin", "log_type", "expected `stdout` or `stderr`"),
+        (&logs, "log_type=", "log_type", "expected `stdout` or `stderr`"),
+        (&logs, "log_type=stdout&log_type=stderr", "log_type", "duplicate"),
+        (&logs, "logtype=stderr", "logtype", "expected `log_type`"),
+        (&events, "after=x", "after", seq),
+        (&events, "after=-1", "after", seq),
+        (&events, "after=", "after", seq),
+        (&events, "after=18446744073709551615", "after", "too high"),
+    ] {
+        let problem = server.get(&format!("{path}?{query}")).await.problem(Code::InvalidField);
+        let wrong = &problem.errors[0];
+        assert!(wrong.field == field && wrong.message.contains(word), "{query}: {problem:?}");
+        assert!(!problem.detail.contains("query string"), "{problem:?}");
     }
     let header = request(Method::GET, &events, &[("last-event-id", "x")], "");
     server.send(header).await.problem(Code::InvalidField);

@@ -116,6 +116,7 @@ impl Answer {
     pub(crate) fn read<T: DeserializeOwned>(&self) -> T {
         assert_eq!(self.status, 200, "{}", self.text());
         assert_eq!(self.header("content-type"), "application/json");
+        assert!(self.text().ends_with("}\n"), "a shell's prompt gets its own line");
         serde_json::from_slice(&self.body).unwrap()
     }
 
@@ -127,6 +128,7 @@ impl Answer {
         assert_eq!(self.status, code.status(), "{problem:?}");
         assert_eq!(problem.status, code.status().as_u16(), "{problem:?}");
         assert_eq!(self.header("x-content-type-options"), "nosniff");
+        assert!(self.text().ends_with("}\n"), "{problem:?}");
         problem
     }
 

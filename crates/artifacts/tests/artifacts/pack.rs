@@ -25,6 +25,7 @@ fn files_directories_and_modes() {
     assert_eq!(opened.names(), ["bin/run.sh", "empty.txt", "fib.py", "leer/"]);
     assert_eq!(opened.entries["fib.py"], b"print(1)");
     assert_eq!((opened.packed.files, opened.packed.left_out), (3, 0));
+    assert!(opened.records["manifest.json"].ends_with(b"}\n"), "a line like any other");
     assert_eq!(opened.packed.zip_bytes, fs::metadata(bench.target()).unwrap().len());
     assert_eq!(
         opened.manifest,

@@ -2,18 +2,21 @@
 
 use std::process::ExitCode;
 
-use types::JobId;
+use api::Cancelled;
+use types::JobStatus;
 
 use crate::args::Format;
 use crate::follow::Follow;
+use crate::job_name::JobName;
 use crate::output;
 use crate::place::Place;
 
 pub(super) async fn cancel(
     mut place: Place,
-    job: JobId,
+    job: &JobName,
     format: Format,
 ) -> anyhow::Result<ExitCode> {
+    let job = job.id(place.client()).await?;
     let answer = place.client().cancel(job).await?;
     if place.is_own() {
         // Nobody else would bring the job to its end.
@@ -23,8 +26,16 @@ pub(super) async fn cancel(
     place.close().await;
     match format {
         Format::Json => output::json(&answer)?,
-        Format::Text if answer.cancelled => output::line(&format!("job {job} is being cancelled"))?,
-        Format::Text => output::line(&format!("job {job} was over already: {}", answer.status))?,
+        Format::Text => output::line(&format!("job {job} {}", said(&answer)))?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn said(Cancelled { cancelled, status, .. }: &Cancelled) -> String {
+    match (cancelled, status) {
+        (true, JobStatus::Cancelled) => "was cancelled already".into(),
+        (true, _) => "is being cancelled".into(),
+        (false, JobStatus::Packaging) => "is done already: its result is being packed".into(),
+        (false, status) => format!("is over: {status}"),
+    }
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::args::Format;
 use crate::output;
+use crate::progress::{BAD, ODD};
 use crate::server::engine_config;
 use crate::settings::Settings;
 
@@ -35,9 +36,9 @@ fn print(findings: &[Finding], works: bool) -> anyhow::Result<()> {
 
 fn row(finding: &Finding) -> [String; 3] {
     let level = match finding.level {
-        Level::Ok => "ok",
-        Level::Degraded => "degraded",
-        Level::Missing => "missing",
+        Level::Ok => "ok".into(),
+        Level::Degraded => format!("{ODD}degraded{ODD:#}"),
+        Level::Missing => format!("{BAD}missing{BAD:#}"),
     };
-    [level.into(), finding.what.clone(), finding.found.clone()]
+    [level, finding.what.clone(), finding.found.clone()]
 }

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use reqwest::Response;
-use types::{EventKind, Stream};
+use types::{EventKind, JobId, Stream};
 
 use crate::args::{Format, LogsArgs};
 use crate::follow::Follow;
@@ -17,40 +17,33 @@ pub(super) async fn logs(
     format: Format,
 ) -> anyhow::Result<ExitCode> {
     let stream = if args.stderr { Stream::Stderr } else { Stream::Stdout };
+    let job = args.job.id(place.client()).await?;
     match format {
-        Format::Text if args.follow => follow(&mut place, args, stream).await?,
-        Format::Text => print(place.client().log_file(args.job, stream).await?).await?,
+        Format::Text if args.follow => follow(&mut place, job, Some(stream)).await?,
+        Format::Text => print(place.client().log_file(job, stream).await?).await?,
         Format::Json => {
             if args.follow {
-                let mut events = Follow::new(args.job);
-                while events.next(&mut place).await?.is_some() {}
+                follow(&mut place, job, None).await?;
             }
-            output::json(&place.client().logs(args.job, stream).await?)?;
+            output::json(&place.client().logs(job, stream).await?)?;
         }
     }
     place.close().await;
     Ok(ExitCode::SUCCESS)
 }
 
-/// What comes is text already; bytes that were none are replaced.
-async fn follow(place: &mut Place, args: &LogsArgs, wanted: Stream) -> anyhow::Result<()> {
-    let mut events = Follow::new(args.job);
+/// Waits for the job's end and prints what it writes meanwhile to the stream that is shown. What
+/// comes is text already; bytes that were none are replaced.
+async fn follow(place: &mut Place, job: JobId, shown: Option<Stream>) -> anyhow::Result<()> {
+    let mut events = Follow::new(job);
     while let Some(event) = events.next(place).await? {
         if let EventKind::Output { stream, text: Some(text), .. } = event.event
-            && stream == wanted
+            && Some(stream) == shown
         {
             show(text.as_bytes())?;
         }
     }
-    if place.only_looks() {
-        let job = place.client().job(args.job).await?;
-        if !job.status.is_final() {
-            tracing::warn!(
-                "the job is {} and no server runs; `cagent serve` goes on with it",
-                job.status
-            );
-        }
-    }
+    place.say_if_nobody_runs([place.client().job(job).await?.status]);
     Ok(())
 }
 

@@ -12,8 +12,12 @@ mod status;
 
 use std::process::ExitCode;
 
+use anyhow::ensure;
+use reqwest::Url;
+
 use crate::args::{Cli, Command, EngineArgs, Global};
 use crate::environment::Environment;
+use crate::lockfile;
 use crate::place::Place;
 use crate::server::Purpose;
 use crate::settings::{self, Settings};
@@ -28,11 +32,13 @@ pub(crate) async fn run(cli: Cli, environment: &Environment) -> anyhow::Result<E
         Command::Serve(args) => serve::serve(args, &global, environment).await,
         Command::Run(args) => run::run(args, work, format).await,
         Command::Ps => ps::ps(look.place().await?, format).await,
-        Command::Status(args) => status::status(look.place().await?, args.job, format).await,
+        Command::Status(args) => status::status(look.place().await?, &args.job, format).await,
         Command::Logs(args) => logs::logs(look.place().await?, &args, format).await,
-        Command::Cancel(args) => cancel::cancel(work.place().await?, args.job, format).await,
+        Command::Cancel(args) => cancel::cancel(work.place().await?, &args.job, format).await,
         Command::Download(args) => download::download(look.place().await?, args, format).await,
         Command::Doctor(args) => {
+            let here = global.server.is_none();
+            ensure!(here, "doctor looks at this machine; call it where the server runs");
             doctor::doctor(&Settings::new(&global, &args, environment)?, format).await
         }
     }
@@ -47,13 +53,23 @@ struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// For jobs that are there; nothing is made where none was ever kept.
     async fn place(self) -> anyhow::Result<Place> {
-        self.place_with(&EngineArgs::default()).await
+        let (given, settings) = self.settings(&EngineArgs::default())?;
+        let dir = &settings.data_dir;
+        let there = given.is_some() || lockfile::is_in(dir);
+        ensure!(there, "no jobs were ever kept in {}", dir.display());
+        Place::find(given, settings, self.purpose).await
     }
 
+    /// For a new job.
     async fn place_with(self, engine: &EngineArgs) -> anyhow::Result<Place> {
-        let settings = Settings::new(self.global, engine, self.environment)?;
-        let given = settings::server(self.global, self.environment)?;
+        let (given, settings) = self.settings(engine)?;
         Place::find(given, settings, self.purpose).await
+    }
+
+    fn settings(self, engine: &EngineArgs) -> anyhow::Result<(Option<Url>, Settings)> {
+        let settings = Settings::new(self.global, engine, self.environment)?;
+        Ok((settings::server(self.global, self.environment)?, settings))
     }
 }

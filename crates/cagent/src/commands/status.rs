@@ -3,14 +3,20 @@
 use std::process::ExitCode;
 
 use api::Job;
-use types::JobId;
+use types::JobStatus;
 
 use crate::args::Format;
+use crate::job_name::JobName;
 use crate::place::Place;
 use crate::{output, text};
 
-pub(super) async fn status(place: Place, job: JobId, format: Format) -> anyhow::Result<ExitCode> {
-    let job = place.client().job(job).await?;
+pub(super) async fn status(
+    place: Place,
+    job: &JobName,
+    format: Format,
+) -> anyhow::Result<ExitCode> {
+    let job = place.client().job(job.id(place.client()).await?).await?;
+    place.say_if_nobody_runs([job.status]);
     place.close().await;
     match format {
         Format::Json => output::json(&job)?,
@@ -27,8 +33,9 @@ pub(super) async fn status(place: Place, job: JobId, format: Format) -> anyhow::
 fn facts(job: &Job) -> Vec<(&'static str, String)> {
     let facts = [
         ("job", Some(job.job_id.to_string())),
+        ("title", Some(job.title.clone())),
         ("status", Some(job.status.to_string())),
-        ("error", job.error.clone()),
+        ("error", job.error.clone().filter(|_| job.status == JobStatus::Error)),
         ("exit code", job.exit_code.map(|code| code.to_string())),
         ("created", Some(format!("{:.0}", job.created))),
         ("started", job.started.map(|at| format!("{at:.0}"))),

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use testkit::{DataDir, Server};
 
-use crate::support::{CAGENT, call, refusal};
+use crate::support::{CAGENT, bash, call, refusal, stdout};
 
 const UNKNOWN: &str = "018f3f6e-7c1a-7b2e-9d3c-5a4b3c2d1e0f";
 
@@ -55,9 +55,18 @@ fn a_data_directory_that_cannot_be_written() {
 #[test]
 fn jobs_that_are_not_there() {
     let data = DataDir::new();
+    for command in ["ps", "status", "logs", "download", "cancel"] {
+        let args = [command, UNKNOWN];
+        let text = refusal(&call(&data, &args[..if command == "ps" { 1 } else { 2 }]));
+        assert!(text.contains("no jobs were ever kept in "), "{command}: {text}");
+        assert!(!data.path().exists(), "{command} made a directory");
+    }
+    stdout(&call(&data, &["run", &bash("true")]), 0);
     for command in ["status", "logs", "download", "cancel"] {
         let text = refusal(&call(&data, &[command, UNKNOWN]));
-        assert!(text.contains(UNKNOWN), "{command}: {text}");
+        assert!(text.contains(UNKNOWN) && text.contains("`cagent ps`"), "{command}: {text}");
+        let text = refusal(&call(&data, &[command, "ffff"]));
+        assert!(text.contains("ffff; `cagent ps`"), "{command}: {text}");
         let text = refusal(&call(&data, &[command, "../../etc/passwd"]));
         assert!(text.contains("not a job id"), "{command}: {text}");
     }
@@ -71,4 +80,29 @@ fn a_server_that_is_not_there_and_one_that_is_none_of_ours() {
     assert!(text.contains(&nobody) && text.contains("cagent serve"), "{text}");
     let text = refusal(&call(&data, &["--server", "https://example.com", "ps"]));
     assert!(text.contains("http only"), "{text}");
+}
+
+#[test]
+fn a_job_that_could_not_be_what_was_meant_is_not_given() {
+    let data = DataDir::new();
+    let task = bash("true");
+    for (args, said) in [
+        (&["."][..], "is a directory"),
+        (&["--output", "no/such/x.zip", &task], "no directory no/such"),
+        (&["--output", ".", &task], "name a file"),
+        (&["--output", "-", &task], "cagent download"),
+        (&["--limit", "ram=1G", &task], "memory_bytes"),
+        (&["--limit", "wall_seconds=soon", &task], "30s, 5m"),
+        (&["--limit", "processes=1", &task], "between 8 and"),
+    ] {
+        let text = refusal(&call(&data, &[&["run"], args].concat()));
+        assert!(text.contains(said), "{args:?}: {text}");
+    }
+    assert!(!data.path().exists());
+}
+
+#[test]
+fn a_doctor_of_another_machine() {
+    let text = refusal(&call(&DataDir::new(), &["--server", "127.0.0.1:1", "doctor"]));
+    assert!(text.contains("this machine"), "{text}");
 }

@@ -1,5 +1,6 @@
 //! `cagent run` on its own, with the server in its process.
 
+use rustix::process::Signal;
 use testkit::DataDir;
 
 use crate::support::{Running, bare, bash, call, call_with, json, refusal, stdout};
@@ -80,9 +81,13 @@ fn an_env_file_is_read_and_variables_win() {
     let data = DataDir::new();
     let folder = data.path().parent().unwrap();
     std::fs::write(folder.join(".env"), "CAGENT_DATA_DIR=by-file\nAGENT_OUTPUT_DIR=out\n").unwrap();
-    stdout(&bare(&data).arg("ps").output().unwrap(), 0);
+    let task = bash("true");
+    stdout(&bare(&data).args(["run", &task]).output().unwrap(), 0);
     assert!(folder.join("by-file/cagent.db").exists() && folder.join("out").exists());
-    stdout(&bare(&data).arg("ps").env("CAGENT_DATA_DIR", "by-variable").output().unwrap(), 0);
+    stdout(
+        &bare(&data).args(["run", &task]).env("CAGENT_DATA_DIR", "by-variable").output().unwrap(),
+        0,
+    );
     assert!(folder.join("by-variable/cagent.db").exists());
 }
 
@@ -92,8 +97,55 @@ async fn ctrl_c_cancels_the_job_and_packs_what_there_is() {
     let runbook = bash("echo started > begun.txt; echo begun; sleep 1000");
     let mut run = Running::start(&data, &["run", &runbook]);
     run.line_with("    begun").await;
-    run.interrupt();
+    run.signal(Signal::INT);
     run.line_with("cancelling").await;
     run.line_with(": 1 file, ").await;
     assert_eq!(run.end().await, Some(130));
+}
+
+#[tokio::test]
+async fn term_and_the_loss_of_the_terminal_do_so_too() {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::HUP, 129)] {
+        let data = DataDir::new();
+        let mut run = Running::start(&data, &["run", &bash("echo begun; sleep 1000")]);
+        run.line_with("    begun").await;
+        run.signal(signal);
+        assert_eq!(run.end().await, Some(code));
+        let job = &json(&call(&data, &["ps", "-o", "json"]), 0)["jobs"][0];
+        assert_eq!(job["status"], "cancelled");
+    }
+}
+
+#[tokio::test]
+async fn a_zip_that_cannot_be_saved_is_not_lost() {
+    let data = DataDir::new();
+    let folder = data.path().parent().unwrap().join("results");
+    std::fs::create_dir(&folder).unwrap();
+    let task = bash("echo begun; sleep 1000");
+    let mut run = Running::start(&data, &["run", &task, "--output", "results/x.zip"]);
+    let job = run.line_with("job ").await.trim_start_matches("job ").to_owned();
+    run.line_with("    begun").await;
+    std::fs::remove_dir(&folder).unwrap();
+    run.signal(Signal::INT);
+    let said = run.said().await;
+    assert!(said.contains(&format!("`cagent download {job}`")), "{said}");
+    assert!(said.contains("save results/x.zip: there is no directory results"), "{said}");
+    assert_eq!(run.end().await, Some(2));
+}
+
+#[test]
+fn limits_and_caches_are_asked_for() {
+    let data = DataDir::new();
+    let task = bash("mkdir node_modules && echo x > node_modules/x");
+    let wishes = ["--limit", "memory_bytes=64M", "--limit", "wall_seconds=5m", "--include-caches"];
+    let job = json(&call(&data, &[&["-o", "json", "run", &task][..], &wishes].concat()), 0);
+    assert_eq!(job["limits"]["memory_bytes"], 64 << 20);
+    assert_eq!(job["limits"]["wall_seconds"], 300);
+    assert_eq!(job["include_caches"], true);
+}
+
+#[test]
+fn what_is_not_in_the_zip_is_said() {
+    let text = stdout(&call(&DataDir::new(), &["run", &bash("mkfifo f")]), 0);
+    assert!(text.contains(", 1 left out (see .cagent/manifest.json in it)\n"), "{text}");
 }

@@ -1,5 +1,6 @@
 //! The commands that look, at a server that runs.
 
+use rustix::process::Signal;
 use testkit::{DataDir, Server};
 use types::EventKind;
 
@@ -21,12 +22,17 @@ async fn a_job_that_is_over() {
 
     let ps = stdout(&call(data, &["ps"]), 0);
     let row = ps.lines().find(|line| line.starts_with(&job)).unwrap();
-    assert!(row.contains("complete"), "{ps}");
+    assert!(row.contains("complete") && row.contains("echo out"), "{ps}");
     assert_eq!(json(&call(data, &["ps", "-o", "json"]), 0)["jobs"][0]["job_id"], *job);
 
     let status = stdout(&call(data, &["status", &job]), 0);
     assert!(status.contains("complete") && status.contains("output.zip"), "{status}");
     assert_eq!(json(&call(data, &["status", &job, "-o", "json"]), 0)["status"], "complete");
+
+    for part in [&job[..35], &job[20..]] {
+        let status = stdout(&call(data, &["status", part]), 0);
+        assert!(status.contains(&job), "{status}");
+    }
 
     let logs = call(data, &["logs", &job]);
     assert_eq!(logs.stdout, b"out\nraw \xff\x1b[1m", "byte for byte into a pipe");
@@ -38,7 +44,7 @@ async fn a_job_that_is_over() {
     let cancel = json(&call(data, &["cancel", &job, "-o", "json"]), 0);
     assert_eq!(cancel["cancelled"], false);
     let cancel = stdout(&call(data, &["cancel", &job]), 0);
-    assert!(cancel.contains("over already"), "{cancel}");
+    assert!(cancel.contains("is over: complete"), "{cancel}");
 }
 
 #[tokio::test]
@@ -49,6 +55,8 @@ async fn a_zip_is_saved_where_it_is_wanted() {
     let zip = server.client().download(job.parse().unwrap()).await;
     stdout(&call(data, &["download", &job]), 0);
     assert_eq!(std::fs::read(folder.join(format!("{job}.zip"))).unwrap(), zip);
+    let refused = refusal(&call(data, &["download", &job]));
+    assert!(refused.contains("is there already; --output"), "{refused}");
     let said = json(&call(data, &["download", &job, "--output", "my.zip", "-o", "json"]), 0);
     assert_eq!(said["bytes"], zip.len());
     assert_eq!(std::fs::read(folder.join("my.zip")).unwrap(), zip);
@@ -66,7 +74,7 @@ async fn a_job_that_runs_is_followed_and_cancelled() {
     client.events_until(id, |e| matches!(e.event, EventKind::Output { .. })).await;
 
     let refused = refusal(&call(data, &["download", &job]));
-    assert!(refused.contains("running"), "{refused}");
+    assert!(refused.contains("running; `cagent logs -f JOB`"), "{refused}");
     let mut logs = Running::start(data, &["logs", "--follow", &job]);
     logs.line_with("begun").await;
     assert!(stdout(&call(data, &["cancel", &job]), 0).contains("cancelled"));
@@ -98,4 +106,30 @@ async fn a_server_that_stops_is_started_again_with_all_it_had() {
     assert!(status.contains("complete"), "{status}");
     let again = testkit::Builder::new(CAGENT).data_dir(&data).start().await;
     assert_eq!(again.client().jobs().await.jobs.len(), 1);
+}
+
+#[tokio::test]
+async fn a_second_ctrl_c_leaves_the_job() {
+    let server = Server::start(CAGENT).await;
+    let stubborn = bash("trap '' TERM; echo begun; while :; do sleep 1; done");
+    let mut run = Running::start(server.data_dir(), &["run", &stubborn]);
+    let job = run.line_with("job ").await.trim_start_matches("job ").parse().unwrap();
+    run.line_with("    begun").await;
+    run.signal(Signal::INT);
+    run.line_with("cancelling").await;
+    run.signal(Signal::INT);
+    assert_eq!(run.said().await, "cagent: left; the job is still being cancelled\n");
+    assert_eq!(run.end().await, Some(130));
+    server.client().wait_end(job).await;
+}
+
+#[tokio::test]
+async fn a_run_that_has_to_wait_says_so() {
+    let server = testkit::Builder::new(CAGENT).arg("--concurrency=1").start().await;
+    let first = server.client().run(&bash("sleep 1000")).await;
+    let mut run = Running::start(server.data_dir(), &["run", &bash("echo begun")]);
+    run.line_with("waiting for a free slot").await;
+    server.client().cancel(first).await;
+    run.line_with("    begun").await;
+    assert_eq!(run.end().await, Some(0));
 }

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
+use rustix::process::Signal;
 use testkit::{DataDir, PATIENCE};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout};
@@ -109,10 +110,10 @@ impl Running {
         }
     }
 
-    /// Ctrl-C.
-    pub(crate) fn interrupt(&self) {
+    /// Sends a signal; `INT` is Ctrl-C.
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = rustix::process::Pid::from_raw(self.child.id().unwrap().cast_signed()).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
     }
 
     /// Waits for its end and returns its exit code.
@@ -125,6 +126,11 @@ impl Running {
 
     async fn complaint(&mut self) -> String {
         let _ = self.child.start_kill();
+        self.said().await
+    }
+
+    /// All it says on standard error until its end.
+    pub(crate) async fn said(&mut self) -> String {
         let mut text = String::new();
         let stderr = self.child.stderr.as_mut().unwrap();
         stderr.read_to_string(&mut text).await.unwrap();

@@ -1,5 +1,6 @@
 //! Several commands and servers that come and go on one data directory.
 
+use rustix::process::Signal;
 use testkit::{Builder, DataDir};
 
 use crate::support::{CAGENT, Running, bash, call, stdout};
@@ -13,12 +14,12 @@ async fn a_second_run_takes_over_when_the_first_one_leaves() {
     first.line_with("    begun").await;
     let mut second = Running::start(&data, &["run", &runbook]);
     let job = second.line_with("job ").await;
-    first.interrupt();
+    first.signal(Signal::INT);
     assert_eq!(first.end().await, Some(130));
     second.line_with("    begun").await;
     let ps = stdout(&call(&data, &["ps"]), 0);
     assert!(ps.contains(job.trim_start_matches("job ")) && ps.contains("cancelled"), "{ps}");
-    second.interrupt();
+    second.signal(Signal::INT);
     second.line_with(": 0 files, ").await;
     assert_eq!(second.end().await, Some(130));
 }
@@ -33,9 +34,15 @@ async fn a_job_whose_server_is_gone_can_be_cancelled() {
     drop(run);
     let status = stdout(&call(&data, &["status", &job]), 0);
     assert!(status.contains("running"), "{status}");
+    for command in [&["ps"][..], &["logs", "-f", &job]] {
+        let said = String::from_utf8(call(&data, command).stderr).unwrap();
+        assert!(said.starts_with("cagent: no server runs on "), "{said}");
+    }
     stdout(&call(&data, &["cancel", &job]), 0);
     let status = stdout(&call(&data, &["status", &job]), 0);
-    assert!(status.contains("cancelled"), "{status}");
+    assert!(status.contains("cancelled") && !status.contains("error"), "{status}");
+    let cancel = stdout(&call(&data, &["cancel", &job]), 0);
+    assert!(cancel.contains("was cancelled already"), "{cancel}");
 }
 
 #[tokio::test]

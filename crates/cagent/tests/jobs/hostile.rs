@@ -1,6 +1,11 @@
 //! Jobs that do what they should not.
 
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+
+use rustix::process::geteuid;
 use serde_json::json;
+use testkit::{Builder, DataDir, Server};
 use types::{JobStatus, Stream};
 
 use crate::support::{Result, assert_complete, run, server};
@@ -86,20 +91,58 @@ async fn a_fork_bomb_hurts_only_itself() {
     assert_eq!(server.client().wait_end(bomb).await.status, JobStatus::Error);
 }
 
+/// Signals for agentd and calls to the gateway; prints whether the gateway was reached.
+const ATTACK: &str = "import os, signal, socket
+for s in (9, 19, 15, 11, 7):
+    try: os.kill(1, s)
+    except PermissionError: pass
+body = b'{\"protocol\":1,\"agent_version\":\"x\"}'
+hello = b'POST /v1/hello HTTP/1.1\\r\\nHost: g\\r\\nContent-Length: %d\\r\\n\\r\\n' % len(body)
+def say(text):
+    c = socket.socket(socket.AF_UNIX)
+    c.connect('/run/cagent/gateway.sock')
+    c.sendall(text)
+    return c
+try: stranger = say(hello + body)
+except PermissionError: raise SystemExit(print('refused'))
+print(stranger.recv(4096).split(b'\\r\\n')[0].decode())
+crowd = [say(hello[:-2]) for _ in range(100)]";
+
 #[tokio::test]
 async fn agentd_cannot_be_stopped_or_impersonated() {
     let server = server().await;
-    let attack = "import os, signal, socket\n\
-                  for s in (9, 19, 15, 11, 7):\n\
-                  \x20   try: os.kill(1, s)\n\
-                  \x20   except PermissionError: pass\n\
-                  c = socket.socket(socket.AF_UNIX)\n\
-                  try:\n\
-                  \x20   c.connect('/run/cagent/gateway.sock')\n\
-                  except PermissionError:\n\
-                  \x20   raise SystemExit(0)\n\
-                  body = b'{\"protocol\":1,\"agent_version\":\"x\"}'\n\
-                  c.sendall(b'POST /v1/hello HTTP/1.1\\r\\nHost: g\\r\\nContent-Length: %d\\r\\n\\r\\n' % len(body) + body)\n\
-                  assert b' 401 ' in c.recv(4096), 'a stranger got in'";
-    assert_complete(&run(&server, "python", attack).await);
+    let ended = run(&server, "python", ATTACK).await;
+    assert_complete(&ended);
+    let outcome = server.client().log(ended.job_id, Stream::Stdout).await;
+    // Root gives commands a user of their own, who does not even reach the socket.
+    let expected = if geteuid().is_root() { "refused\n" } else { UNAUTHORIZED };
+    assert_eq!(str::from_utf8(&outcome), Ok(expected));
+}
+
+#[tokio::test]
+async fn nor_where_commands_run_as_the_agents_user() {
+    let (_data, server) = server_of_nobody().await;
+    let ended = run(&server, "python", ATTACK).await;
+    assert_complete(&ended);
+    let outcome = server.client().log(ended.job_id, Stream::Stdout).await;
+    assert_eq!(str::from_utf8(&outcome), Ok(UNAUTHORIZED));
+}
+
+const UNAUTHORIZED: &str = "HTTP/1.1 401 Unauthorized\n";
+
+/// A server that an ordinary user started.
+async fn server_of_nobody() -> (DataDir, Server) {
+    const NOBODY: u32 = 65534;
+    assert!(geteuid().is_root(), "run this as root: it starts a server as another user");
+    let data = DataDir::new();
+    let home = data.path().parent().unwrap();
+    chown(home, Some(NOBODY), Some(NOBODY)).unwrap();
+    // The user may not be able to reach the build directory.
+    let (copy, program) = (home.join("cagent"), home.join("as-nobody"));
+    fs::copy(env!("CARGO_BIN_EXE_cagent"), &copy).unwrap();
+    let ids = format!("--reuid={NOBODY} --regid={NOBODY} --clear-groups");
+    let script = format!("#!/bin/sh\nexec setpriv {ids} '{}' \"$@\"\n", copy.display());
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
+    (data.clone(), Builder::new(&program).data_dir(&data).start().await)
 }

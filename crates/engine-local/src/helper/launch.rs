@@ -5,7 +5,8 @@ use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, Signal};
+use rustix::process::{Pid, Signal, Uid};
+use rustix::thread::{capabilities, set_capabilities};
 
 use super::child::{self, Pipes};
 use super::clone::{Side, into_new_namespaces};
@@ -46,7 +47,7 @@ fn run(plan: &Plan, group: &Group) -> Result<(OwnedFd, File), SetupError> {
     let (go_inside, go) = pipe()?;
     let (status, status_inside) = pipe()?;
     let (output, output_inside) = pipe()?;
-    match into_new_namespaces().map_err(at("clone into", "new namespaces"))? {
+    match clone_for(plan.users)? {
         Side::Child => {
             drop((go, status, output));
             let pipes = Pipes { go: go_inside, status: status_inside, output: output_inside };
@@ -64,6 +65,26 @@ fn run(plan: &Plan, group: &Group) -> Result<(OwnedFd, File), SetupError> {
             Ok((pidfd, output.into()))
         }
     }
+}
+
+/// The kernel charges what a sandbox takes of its own stock (pending signals, watches) to whoever
+/// made its user namespace. As root that is agentd's user, lest a job use up what root may have.
+fn clone_for(users: Users) -> Result<Side, SetupError> {
+    let cloned = || into_new_namespaces().map_err(at("clone into", "new namespaces"));
+    let Users::Separate { agentd, .. } = users else { return cloned() };
+    let act_as = |uid: Uid| {
+        rustix::thread::set_thread_res_uid(Uid::ROOT, uid, Uid::ROOT)
+            .map_err(at("act as", format!("user {}", uid.as_raw())))
+    };
+    let rights = capabilities(None).map_err(at("look at", "capabilities"))?;
+    act_as(Uid::from_raw(agentd))?;
+    // The change took root's rights out of effect, without which some hosts allow no namespaces.
+    let side = set_capabilities(None, rights).map_err(at("keep", "capabilities"));
+    let side = side.and_then(|()| cloned());
+    if !matches!(side, Ok(Side::Child)) {
+        act_as(Uid::ROOT)?;
+    }
+    side
 }
 
 /// Gives the child its users and its limits, then lets it go on.

@@ -4,6 +4,7 @@
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixDatagram;
+use std::path::Path;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CapabilitySet, CapabilitySets};
@@ -19,6 +20,35 @@ const AGENTD: CapabilitySet =
 /// Enough for programs that keep secrets out of swap.
 const MEMLOCK_BYTES: u64 = 1 << 20;
 
+/// Signals and timers that may wait at once. Few programs queue any.
+const PENDING_SIGNALS: u64 = 4096;
+
+/// What each user may take of the kernel's own stock, by the files in `/proc/sys/user`. Tools that
+/// watch a source tree get by with it; no namespace and no fanotify group can be made inside, should
+/// the system call filter have a hole.
+const STOCK: [(&str, &str); 11] = [
+    ("max_inotify_instances", "64"),
+    ("max_inotify_watches", "8192"),
+    ("max_fanotify_groups", "0"),
+    ("max_cgroup_namespaces", "0"),
+    ("max_ipc_namespaces", "0"),
+    ("max_mnt_namespaces", "0"),
+    ("max_net_namespaces", "0"),
+    ("max_pid_namespaces", "0"),
+    ("max_time_namespaces", "0"),
+    ("max_user_namespaces", "0"),
+    ("max_uts_namespaces", "0"),
+];
+
+/// Limits each user of the namespace, by way of a `/proc` that can be written.
+pub(super) fn limit_stock(proc: &Path) -> Result<(), SetupError> {
+    let files = STOCK.map(|(name, most)| (proc.join("sys/user").join(name), most));
+    for (file, most) in files.iter().filter(|(file, _)| file.exists()) {
+        std::fs::write(file, most).map_err(at("limit", file.to_string_lossy()))?;
+    }
+    Ok(())
+}
+
 /// Sets the limits of every process inside; no one raises them again.
 pub(super) fn set_rlimits(limits: &Limits) -> Result<(), SetupError> {
     let wanted = [
@@ -27,6 +57,7 @@ pub(super) fn set_rlimits(limits: &Limits) -> Result<(), SetupError> {
         // In a user namespace this counts the sandbox's own processes only.
         (Resource::Nproc, limits.processes.into()),
         (Resource::Memlock, MEMLOCK_BYTES),
+        (Resource::Sigpending, PENDING_SIGNALS),
         (Resource::Core, 0),
         (Resource::Msgqueue, 0),
     ];

@@ -10,8 +10,8 @@ use rustix::fs::{FileType, fstat};
 use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
 
 use super::error::{SetupError, at};
-use super::etc_files;
 use super::mount_calls::{Access, attach, clone_tree, mount_new};
+use super::{etc_files, limits};
 use crate::folder;
 use crate::inside;
 use crate::plan::Plan;
@@ -29,8 +29,10 @@ const SCAFFOLD: &str = "/usr";
 /// Devices that only compute.
 const DEVICES: [&str; 5] = ["null", "zero", "full", "random", "urandom"];
 
-/// In `/proc`, hidden behind an empty file: memory, keys and timers of the host.
-const PROC_HIDDEN: [&str; 5] = ["kcore", "keys", "latency_stats", "sysrq-trigger", "timer_list"];
+/// In `/proc`, hidden behind a device that does not open: how the host was booted, its memory, keys
+/// and timers.
+const PROC_HIDDEN: [&str; 6] =
+    ["cmdline", "kcore", "keys", "latency_stats", "sysrq-trigger", "timer_list"];
 
 /// In `/proc`, read-only: settings of the kernel.
 const PROC_FIXED: [&str; 4] = ["bus", "fs", "irq", "sys"];
@@ -116,9 +118,6 @@ fn write_etc() -> Result<(), SetupError> {
 fn mount_proc() -> Result<(), SetupError> {
     make_dir(Path::new("proc"))?;
     mount_new("proc", "proc", "")?;
-    for path in in_proc(&PROC_FIXED) {
-        attach(&clone_tree(&path, Access::Read)?, &path)?;
-    }
     for path in in_proc(&PROC_HIDDEN) {
         attach(&clone_tree(Path::new("/dev/null"), Access::Read)?, &path)?;
     }
@@ -127,7 +126,11 @@ fn mount_proc() -> Result<(), SetupError> {
         mount_new("tmpfs", &path, "size=4k,nr_inodes=2,mode=555")?;
         seal(&path)?;
     }
-    Ok(())
+    let fixed = in_proc(&PROC_FIXED).map(|path| Ok((clone_tree(&path, Access::Read)?, path)));
+    let fixed = fixed.collect::<Result<Vec<_>, SetupError>>()?;
+    // After the last copy of a tree, which the kernel counts as a mount namespace.
+    limits::limit_stock(Path::new("proc"))?;
+    fixed.iter().try_for_each(|(tree, path)| attach(tree, path))
 }
 
 /// Those of the names that this kernel has.
@@ -167,7 +170,7 @@ fn place(source: Source) -> Result<(), SetupError> {
 
 fn finish_dev() -> Result<(), SetupError> {
     make_dir(Path::new("dev/pts"))?;
-    mount_new("devpts", "dev/pts", "newinstance,ptmxmode=0666,mode=0600")?;
+    mount_new("devpts", "dev/pts", "newinstance,ptmxmode=0666,mode=0600,max=64")?;
     for (to, name) in [
         ("pts/ptmx", "ptmx"),
         ("/proc/self/fd", "fd"),

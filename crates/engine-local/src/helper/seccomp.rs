@@ -90,6 +90,22 @@ const REFUSED_HERE: &[c_long] = &[];
 /// line disciplines (`TIOCSETD`). The kernel looks at 32 bits of the request only, and so do we.
 const REFUSED_IOCTLS: [u64; 3] = [0x5412, 0x541c, 0x5423];
 
+/// Calls whose first argument is a process, that must not be agentd: its user may be ours.
+const SPARE_AGENTD: [c_long; 4] = [
+    libc::SYS_sched_setaffinity,
+    libc::SYS_sched_setattr,
+    libc::SYS_sched_setparam,
+    libc::SYS_sched_setscheduler,
+];
+
+/// Calls that take a kind and then an id of it, and the kind (`PRIO_USER` of `linux/resource.h`,
+/// `IOPRIO_WHO_USER` of `linux/ioprio.h`) that is all of a user's processes, agentd among them.
+const SPARE_AGENTD_OF_KIND: [(c_long, u64); 2] =
+    [(libc::SYS_setpriority, 2), (libc::SYS_ioprio_set, 3)];
+
+/// PID of agentd, inside.
+const AGENTD: u64 = 1;
+
 /// Bits of `clone` that make namespaces.
 const NAMESPACE_BITS: [i32; 7] = [
     libc::CLONE_NEWUSER,
@@ -135,6 +151,16 @@ fn rules() -> Result<Rules, BackendError> {
     rules.insert(libc::SYS_socket, sockets()?);
     rules.insert(libc::SYS_socketpair, vec![none_of(0, &[number(libc::AF_UNIX)])?]);
     rules.insert(libc::SYS_personality, vec![none_of(0, &HARMLESS_PERSONALITIES)?]);
+    // Of oneself only: it takes any thread's id for its process's.
+    rules.insert(libc::SYS_prlimit64, vec![none_of(0, &[0])?]);
+    for call in SPARE_AGENTD {
+        rules.insert(call, vec![SeccompRule::new(vec![condition(0, Eq, AGENTD)?])?]);
+    }
+    for (call, user) in SPARE_AGENTD_OF_KIND {
+        let of_user = SeccompRule::new(vec![condition(0, Eq, user)?])?;
+        let agentd = SeccompRule::new(vec![condition(1, Eq, AGENTD)?])?;
+        rules.insert(call, vec![of_user, agentd]);
+    }
     Ok(rules)
 }
 

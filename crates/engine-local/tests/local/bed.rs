@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use engine::{Ended, Engine, SandboxSpec};
 use engine_local::{LocalConfig, LocalEngine, UidRange};
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use types::{JobId, Limits};
 
@@ -18,9 +19,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Bed {
     pub(crate) engine: LocalEngine,
-    /// Goes away with this.
-    pub(crate) _dir: TempDir,
     pub(crate) config: LocalConfig,
+    pub(crate) _leftovers: Leftovers,
+}
+
+/// Removes, with the directory, what a test that failed left running.
+pub(crate) struct Leftovers {
+    home: PathBuf,
+    _dir: TempDir,
 }
 
 impl Bed {
@@ -44,7 +50,8 @@ impl Bed {
         };
         change(&mut config);
         let engine = LocalEngine::open(config.clone()).unwrap();
-        Self { engine, _dir: dir, config }
+        let _leftovers = Leftovers { home: config.home.clone(), _dir: dir };
+        Self { engine, config, _leftovers }
     }
 
     /// With this Python script run as the job's user by a shell script in place of agentd.
@@ -87,6 +94,42 @@ impl Bed {
     pub(crate) fn plan(&self, job: JobId) -> serde_json::Value {
         serde_json::from_slice(&fs::read(self.folder(job).join("plan.json")).unwrap()).unwrap()
     }
+
+    /// The cgroups that the sandbox has, or had.
+    pub(crate) fn cgroups(&self, job: JobId) -> Vec<PathBuf> {
+        cgroups(&self.folder(job))
+    }
+}
+
+impl Drop for Leftovers {
+    /// Never panics: the test may be doing so.
+    fn drop(&mut self) {
+        for folder in fs::read_dir(&self.home).into_iter().flatten().flatten() {
+            let job = folder.file_name();
+            for helper in processes_with(&job.to_string_lossy()) {
+                let helper = helper.try_into().ok().and_then(Pid::from_raw);
+                let _ = helper.map(|helper| kill_process(helper, Signal::KILL));
+            }
+            let begun = Instant::now();
+            for cgroup in cgroups(&folder.path()) {
+                while cgroup.exists() && fs::remove_dir(&cgroup).is_err() {
+                    if begun.elapsed() > PATIENCE {
+                        return;
+                    }
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+            }
+        }
+    }
+}
+
+/// What the plan in a sandbox's folder says of its cgroups.
+fn cgroups(folder: &Path) -> Vec<PathBuf> {
+    let plan = fs::read(folder.join("plan.json")).unwrap_or_default();
+    let plan: serde_json::Value = serde_json::from_slice(&plan).unwrap_or_default();
+    let parents = plan["place"]["parents"].as_object().into_iter().flat_map(|all| all.values());
+    let name = plan["name"].as_str().unwrap_or_default();
+    parents.filter_map(|parent| Some(Path::new(parent.as_str()?).join(name))).collect()
 }
 
 /// Whether this run is the one with all rights.

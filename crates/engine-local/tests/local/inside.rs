@@ -147,6 +147,8 @@ print(sorted(int(fd) for fd in os.listdir('/proc/self/fd'))[:3], len(os.listdir(
 print(sorted(os.environ.items()))
 print(sorted(os.listdir('/dev')))
 print(os.path.getsize('/proc/keys') if os.path.exists('/proc/keys') else 0)
+try: print(open('/proc/cmdline').read())
+except PermissionError: print('no command line')
 ";
     let expected = "\
 ['bin', 'dev', 'etc', 'home', 'lib', 'lib64', 'opt', 'proc', 'run', 'sbin', 'tmp', 'usr', 'workspace']
@@ -157,6 +159,7 @@ True
 [('HOME', '/home/agent'), ('LANG', 'C.UTF-8'), ('PATH', '/opt/cagent/bin:/usr/local/bin:/usr/bin:/bin'), ('PWD', '/'), ('TERM', 'dumb')]
 ['fd', 'full', 'null', 'ptmx', 'pts', 'random', 'shm', 'stderr', 'stdin', 'stdout', 'urandom', 'zero']
 0
+no command line
 ";
     prints(script, expected).await;
 }
@@ -226,6 +229,64 @@ print({name: status[name].strip() for name in ['CapEff', 'CapPrm', 'CapAmb', 'No
          'Seccomp': '2'}}\n"
     );
     prints(script, &expected).await;
+}
+
+#[tokio::test]
+async fn no_command_can_slow_or_limit_agentd() {
+    if std::env::consts::ARCH != "x86_64" {
+        panic!("write down this architecture's call numbers here");
+    }
+    let script = r"
+import ctypes, os, resource
+libc = ctypes.CDLL(None, use_errno=True)
+def look():
+    return (open('/proc/1/limits').read(), os.sched_getaffinity(1), os.sched_getscheduler(1),
+            os.getpriority(os.PRIO_PROCESS, 1), libc.syscall(252, 1, 1))
+def attempt(name, number, *args):
+    result = libc.syscall(ctypes.c_long(number), *args)
+    print(name, 'allowed' if result >= 0 else os.strerror(ctypes.get_errno()))
+none = (ctypes.c_ulong * 2)(0, 0)
+zero = ctypes.c_int(0)
+idle = (ctypes.c_uint32 * 12)(48, 5)
+one = (ctypes.c_ulong * 1)(1)
+before = look()
+attempt('prlimit', 302, 1, 7, none, None)
+attempt('sched_setscheduler', 144, 1, 5, ctypes.byref(zero))
+attempt('sched_setparam', 142, 1, ctypes.byref(zero))
+attempt('sched_setattr', 314, 1, idle, 0)
+attempt('sched_setaffinity', 203, 1, 8, one)
+attempt('setpriority', 141, 0, 1, 5)
+attempt('setpriority group', 141, 1, 1, 5)
+attempt('setpriority user', 141, 2, 0, 5)
+attempt('ioprio_set', 251, 1, 1, 3 << 13)
+attempt('ioprio_set group', 251, 2, 1, 3 << 13)
+attempt('ioprio_set user', 251, 3, 0, 3 << 13)
+print('unchanged' if look() == before else 'CHANGED')
+resource.setrlimit(resource.RLIMIT_NOFILE, (50, 50))
+attempt('own affinity', 203, 0, 8, one)
+attempt('own scheduler', 144, 0, 3, ctypes.byref(zero))
+attempt('own priority', 141, 0, os.getpid(), 5)
+attempt('own ioprio', 251, 1, 0, 3 << 13)
+";
+    let expected = "\
+prlimit Operation not permitted
+sched_setscheduler Operation not permitted
+sched_setparam Operation not permitted
+sched_setattr Operation not permitted
+sched_setaffinity Operation not permitted
+setpriority Operation not permitted
+setpriority group Operation not permitted
+setpriority user Operation not permitted
+ioprio_set Operation not permitted
+ioprio_set group Operation not permitted
+ioprio_set user Operation not permitted
+unchanged
+own affinity allowed
+own scheduler allowed
+own priority allowed
+own ioprio allowed
+";
+    prints(script, expected).await;
 }
 
 #[tokio::test]

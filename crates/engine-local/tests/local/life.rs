@@ -91,6 +91,22 @@ async fn nothing_survives_the_death_of_the_helper() {
 }
 
 #[tokio::test]
+async fn a_test_that_fails_leaves_nothing() {
+    let (agentd, word) = marked();
+    let bed = Bed::new(&agentd);
+    let job = bed.start(Limits::default()).await;
+    let cgroups = bed.cgroups(job);
+    let folder = bed.folder(job);
+    drop(bed);
+    eventually("all is dead", || {
+        processes_with(&word).is_empty() && processes_with(&job.to_string()).is_empty()
+    })
+    .await;
+    assert!(!folder.exists());
+    assert!(cgroups.iter().all(|cgroup| !cgroup.exists()), "{cgroups:?}");
+}
+
+#[tokio::test]
 async fn another_orchestrator_finds_what_runs() {
     let bed = Bed::new(IDLE);
     let job = bed.start(Limits::default()).await;

@@ -52,6 +52,34 @@ async fn open_files_are_limited_and_cores_are_not_dumped() {
 }
 
 #[tokio::test]
+async fn what_the_kernel_keeps_for_a_user_is_limited() {
+    let bed = Bed::python(
+        r"
+import ctypes, os, signal
+libc = ctypes.CDLL(None)
+def most(what):
+    taken = []
+    try:
+        while len(taken) < 10000: taken.append(what())
+    except OSError: pass
+    return len(taken)
+def succeeds(result):
+    if result < 0: raise OSError()
+    return result
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGRTMIN])
+queue = lambda: libc.sigqueue(os.getpid(), int(signal.SIGRTMIN), ctypes.c_void_p())
+print(most(lambda: succeeds(queue())))
+print(most(lambda: succeeds(libc.inotify_init())))
+print(most(os.openpty))
+for limit in ['inotify_watches', 'user_namespaces', 'mnt_namespaces', 'net_namespaces']:
+    print(open('/proc/sys/user/max_' + limit).read().strip())
+",
+    );
+    let (_, log) = bed.run(Limits::default()).await;
+    assert_eq!(log, "4096\n64\n64\n8192\n0\n0\n0\n");
+}
+
+#[tokio::test]
 async fn processor_time_is_known_in_the_end() {
     let bed = Bed::new("i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done");
     let (ended, _) = bed.run(Limits::default()).await;

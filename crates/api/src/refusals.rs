@@ -1,0 +1,90 @@
+//! The refusals that many calls share, for their documentation, each with an example.
+
+use std::collections::BTreeMap;
+
+use utoipa::IntoResponses;
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder, ResponsesBuilder};
+
+use crate::problem::{Code, INTERNAL, PROBLEM_JSON, Problem};
+
+/// The refusals of every call.
+pub(crate) enum CommonProblems {}
+
+impl IntoResponses for CommonProblems {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        documented([host_refused(), internal()])
+    }
+}
+
+/// The refusals of a call that names a job.
+pub(crate) enum JobProblems {}
+
+impl IntoResponses for JobProblems {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        documented([host_refused(), ("`malformed_id`, `unknown_job`", malformed_id()), internal()])
+    }
+}
+
+/// The refusals of a call that makes a job.
+pub(crate) enum ScheduleProblems {}
+
+impl IntoResponses for ScheduleProblems {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let problem = Problem::new;
+        let json = "the body is not JSON: EOF while parsing a string at line 1 column 12";
+        let large = "the prompt has 1048577 bytes; at most 1048576 are allowed";
+        let media_type = "the body is not announced; send JSON and say so: \
+                          -H 'Content-Type: application/json'";
+        let field = Problem::field(
+            Code::InvalidField,
+            "limits.cpus",
+            "invalid type: string \"2\", expected a number",
+        );
+        documented([
+            ("`invalid_json`, `broken_body`", problem(Code::InvalidJson, json)),
+            host_refused(),
+            ("`too_large`: a prompt has at most 1 MiB", problem(Code::TooLarge, large)),
+            (
+                "`media_type`: send `Content-Type: application/json`",
+                problem(Code::MediaType, media_type),
+            ),
+            (
+                "`invalid_field`, `empty_prompt`, `bad_runbook`, `no_model`, `unknown_engine`, \
+                 `bad_limits`",
+                field,
+            ),
+            internal(),
+            (
+                "`stopping`: try again after `Retry-After` seconds",
+                problem(Code::Stopping, "the orchestrator is stopping; try again when it is up"),
+            ),
+        ])
+    }
+}
+
+/// The example of a 404.
+pub(crate) fn malformed_id() -> Problem {
+    let detail = "\"1\" is not a job id: expected the form 018f3f6e-7c1a-7b2e-9d3c-5a4b3c2d1e0f";
+    Problem::new(Code::MalformedId, detail)
+}
+
+fn host_refused() -> (&'static str, Problem) {
+    let detail = "this server answers to localhost and 127.0.0.1 only, not to example.com";
+    ("`host_refused`, `origin_refused`", Problem::new(Code::HostRefused, detail))
+}
+
+fn internal() -> (&'static str, Problem) {
+    ("`internal`", Problem::new(Code::Internal, INTERNAL))
+}
+
+/// Each with its codes, the example's first.
+fn documented<const N: usize>(problems: [(&str, Problem); N]) -> BTreeMap<String, RefOr<Response>> {
+    let response = |(codes, example): (&str, Problem)| {
+        let content = ContentBuilder::new()
+            .schema(Some(Ref::from_schema_name("Problem")))
+            .example(Some(serde_json::json!(example)));
+        let response = ResponseBuilder::new().description(codes);
+        (example.status.to_string(), response.content(PROBLEM_JSON, content.build()).build())
+    };
+    ResponsesBuilder::new().responses_from_iter(problems.map(response)).build().responses
+}

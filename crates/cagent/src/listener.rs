@@ -1,0 +1,90 @@
+//! Serves HTTP on a listener, so that no client can hold up the others: as many connections as
+//! there are file descriptors for, and none that says nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+/// How long a connection may be open without a whole request head, also between two requests.
+const HEAD_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long to wait when no connection can be taken (no file descriptor left, usually).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// File descriptors that are not for clients: the store, logs, ZIPs, gateways.
+const RESERVED_FILES: u64 = 256;
+
+/// More clients than this are more than one machine's jobs are good for.
+const MOST_CONNECTIONS: u64 = 4096;
+
+/// Serves until `closing`, then until the last request is answered.
+pub(crate) async fn serve(listener: TcpListener, router: Router, closing: CancellationToken) {
+    let service = TowerToHyperService::new(router);
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE);
+    let slots = Arc::new(Semaphore::new(connections()));
+    let open = GracefulShutdown::new();
+    loop {
+        let (stream, slot) = tokio::select! {
+            () = closing.cancelled() => break,
+            accepted = accept(&listener, &slots) => accepted,
+        };
+        let connection = http.serve_connection(TokioIo::new(stream), service.clone());
+        let connection = open.watch(connection);
+        tokio::spawn(async move {
+            if let Err(e) = connection.await {
+                tracing::debug!("a connection ended early: {e}");
+            }
+            drop(slot);
+        });
+    }
+    open.shutdown().await;
+}
+
+/// The next connection, once there is a slot for it; others wait in the kernel's queue.
+async fn accept(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> (TcpStream, Option<OwnedSemaphorePermit>) {
+    // Fails only if the semaphore was closed, which nobody does.
+    let slot = slots.clone().acquire_owned().await.ok();
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                without_delay(&stream);
+                return (stream, slot);
+            }
+            Err(e) => {
+                tracing::warn!("could not take a connection: {e}");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Live events are many small writes; with Nagle's algorithm each waits for the client's
+/// acknowledgement, which clients put off for up to 40 ms.
+fn without_delay(stream: &TcpStream) {
+    if let Err(e) = stream.set_nodelay(true) {
+        tracing::debug!("could not turn off delays on a connection: {e}");
+    }
+}
+
+/// How many clients may be connected, after this process got all the file descriptors it may have.
+fn connections() -> usize {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_ok();
+    let files = if raised { maximum } else { current };
+    // No limit at all is more than enough.
+    let clients = files.map_or(MOST_CONNECTIONS, |files| files.saturating_sub(RESERVED_FILES));
+    usize::try_from(clients.clamp(16, MOST_CONNECTIONS)).unwrap_or(16)
+}
