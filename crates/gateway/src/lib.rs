@@ -1,10 +1,10 @@
 //! The orchestrator's half of the protocol: the only way in or out of a sandbox.
 //!
-//! One unix socket per job, served as plain HTTP/1.1. Everything that comes in is hostile: a caller
-//! without the session key can do nothing but the first hello. Nothing else of it is read but its
-//! headers, and its connection lasts two seconds at most and less if others come. With the key,
-//! bodies are bounded.
-//! What a report *means* is the [`Sink`]'s business (`jobs` implements it).
+//! One unix socket per job, served as plain HTTP/1.1. Everything that comes in is hostile: bodies
+//! and connections are bounded, and a caller without the session key can do nothing but the first
+//! hello. Once the key was used, nothing but headers is read of such a caller, and its connection
+//! lasts two seconds at most, less if others come. What a report *means* is the [`Sink`]'s business
+//! (`jobs` implements it).
 
 mod connections;
 mod key;

@@ -3,7 +3,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use types::Limits;
+use types::{JobId, Limits};
 
 use super::{Group, v1, v2};
 
@@ -111,7 +111,7 @@ impl Place {
     fn prove(&self, controller: Controller, parent: &Path) -> io::Result<()> {
         let alone =
             Self { unified: self.unified, parents: [(controller, parent.to_owned())].into() };
-        let group = alone.group(&format!("probe-{}", std::process::id()), &Limits::default());
+        let group = alone.group(&format!("probe-{}", JobId::generate()), &Limits::default());
         let made = group.make();
         group.remove()?;
         made

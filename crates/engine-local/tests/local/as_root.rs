@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use engine::{Engine, SandboxEnd};
+use engine_local::LocalEngine;
 use types::Limits;
 
 use crate::bed::{Bed, as_command, eventually, is_root};
@@ -38,7 +39,7 @@ async fn uids_are_never_shared_by_two_sandboxes_also_after_a_restart() {
     needs_root();
     let bed = Bed::new(IDLE);
     let first = bed.create(Limits::default()).await;
-    let again = engine_local::LocalEngine::open(bed.config.clone()).unwrap();
+    let again = LocalEngine::open(bed.config.clone()).unwrap();
     let bed = Bed { engine: again, ..bed };
     let second = bed.create(Limits::default()).await;
     // One of another data directory, as other tests that run beside this one have too.
@@ -122,6 +123,24 @@ async fn a_tmpfs_is_memory_of_the_job() {
     let (_, log) = bed.run(limits).await;
     let written: u64 = log.lines().last().unwrap().trim().parse().unwrap();
     assert!(written <= 32 << 20, "{log}");
+}
+
+#[test]
+fn engines_that_open_at_once_find_all_limits() {
+    needs_root();
+    let bed = Bed::new(IDLE);
+    let missing = || {
+        let engine = LocalEngine::open(bed.config.clone()).unwrap();
+        let report = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let shortfalls = report.block_on(engine.report()).unwrap().shortfalls;
+        shortfalls.into_iter().filter(|short| short.what != "disk").collect::<Vec<_>>()
+    };
+    let many = || (0..20).flat_map(|_| missing()).collect::<Vec<_>>();
+    let found = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(many)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+    });
+    assert!(found.is_empty(), "{} times, first {:?}", found.len(), found.first());
 }
 
 #[tokio::test]
