@@ -18,6 +18,7 @@ DEMO_DIR := .demo
 ##@ Use
 .PHONY: demo build setup
 demo: build ## Build the program and run examples/demo.md in a sandbox
+	@mkdir -p $(DEMO_DIR)
 	@$(CAGENT) run --data-dir $(DEMO_DIR) --output $(DEMO_DIR)/demo.zip examples/demo.md
 	@echo
 	@echo "The result is $(DEMO_DIR)/demo.zip:"
