@@ -131,7 +131,11 @@ impl Group {
     fn make_dir(&self, dir: &Path) -> io::Result<()> {
         let parent = dir.parent().unwrap_or(dir);
         loop {
-            std::fs::create_dir_all(parent).map_err(|e| told("create", parent, &e))?;
+            // Not `create_dir_all`, which fails if the directory goes away while it looks.
+            match std::fs::create_dir(parent) {
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                other => other.map_err(|e| told("create", parent, &e))?,
+            }
             if self.unified {
                 v2::enable(parent);
             }
@@ -168,4 +172,38 @@ fn write(file: &Path, value: &str) -> io::Result<()> {
 /// The same error with what was tried in its text.
 fn told(what: &str, path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{what} {}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    /// The first sandbox makes the directory of them all, the last one takes it away.
+    #[test]
+    fn others_may_come_and_go_meanwhile() {
+        let root = tempfile::tempdir().unwrap();
+        let parent = root.path().join("cagent");
+        let group = Group {
+            unified: false,
+            dirs: [parent.join("job")].into(),
+            settings: Vec::new(),
+            cpu_ms: None,
+            memory_peak: None,
+            oom_kills: None,
+        };
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    let _ = std::fs::create_dir(&parent);
+                    let _ = std::fs::remove_dir(&parent);
+                }
+            });
+            let made = (0..5000).try_for_each(|_| group.make().and_then(|()| group.remove()));
+            done.store(true, Ordering::Relaxed);
+            made.unwrap();
+        });
+    }
 }
