@@ -1,6 +1,7 @@
 //! Extractors whose refusals are [`Problem`]s that say what to do.
 
 use std::error::Error as _;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
@@ -15,6 +16,9 @@ use types::JobId;
 use crate::problem::{Code, Problem};
 use crate::wording::invalid_field;
 
+/// How long a whole body may take: a client that stops in the middle must not hold a connection.
+const BODY_PATIENCE: Duration = Duration::from_secs(15);
+
 /// A body of JSON: one object with the fields of `T`.
 #[derive(Debug)]
 pub(crate) struct JsonBody<T>(pub(crate) T);
@@ -24,8 +28,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         expect_json(request.headers())?;
-        let body = Bytes::from_request(request, state).await.map_err(unread)?;
-        parse(&body).map(Self)
+        let body = Bytes::from_request(request, state);
+        let body = tokio::time::timeout(BODY_PATIENCE, body).await.map_err(|_| too_slow())?;
+        parse(&body.map_err(unread)?).map(Self)
     }
 }
 
@@ -83,6 +88,12 @@ fn is_json(media_type: &str) -> bool {
     let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     essence == "application/json"
         || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+fn too_slow() -> Problem {
+    let seconds = BODY_PATIENCE.as_secs();
+    let detail = format!("the body did not arrive within {seconds} s; send it again");
+    Problem::new(Code::BrokenBody, detail)
 }
 
 fn unread(rejection: BytesRejection) -> Problem {

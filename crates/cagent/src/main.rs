@@ -74,7 +74,9 @@ fn log(environment: &Environment, command: &Command) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&filter).with_context(|| format!("RUST_LOG={filter}"))?;
     let colours = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours);
-    log.with_writer(io::stderr).init();
+    // A log that cannot be written (full disk, closed pipe) would otherwise be told on standard
+    // error, which is the log, by a macro that panics.
+    log.log_internal_errors(false).with_writer(io::stderr).init();
     Ok(())
 }
 

@@ -44,10 +44,13 @@ pub(crate) fn unpack(data_dir: &Path) -> anyhow::Result<Tools> {
     Ok(Tools { helper: folder.join(HELPER), inside: folder.join(INSIDE) })
 }
 
-/// Whether all of them are there and none was cut off, by a power failure or a full disk.
+/// Whether all of them are there, word for word: a power failure, a full disk or a hand may have
+/// damaged them. Some milliseconds, once a start.
 fn is_whole(folder: &Path) -> bool {
     PROGRAMS.iter().all(|(name, content)| {
-        fs::metadata(folder.join(name)).is_ok_and(|file| file.len() == content.len() as u64)
+        let path = folder.join(name);
+        let runs = |file: fs::Metadata| file.permissions().mode() & 0o777 == 0o755;
+        fs::metadata(&path).is_ok_and(runs) && fs::read(&path).is_ok_and(|found| found == *content)
     })
 }
 
@@ -104,12 +107,18 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_was_cut_off_is_written_again() {
+    fn a_damaged_program_is_written_again() {
         let dir = tempfile::tempdir().unwrap();
         let tools = unpack(dir.path()).unwrap();
-        fs::write(&tools.helper, "half").unwrap();
-        let tools = unpack(dir.path()).unwrap();
-        assert!(fs::metadata(&tools.helper).unwrap().len() > 1000);
+        let good = fs::read(&tools.helper).unwrap();
+        for damage in [good[..100].to_vec(), vec![0; good.len()]] {
+            fs::write(&tools.helper, damage).unwrap();
+            unpack(dir.path()).unwrap();
+            assert!(fs::read(&tools.helper).unwrap() == good);
+        }
+        fs::set_permissions(&tools.helper, Permissions::from_mode(0o600)).unwrap();
+        unpack(dir.path()).unwrap();
+        assert_eq!(fs::metadata(&tools.helper).unwrap().permissions().mode() & 0o777, 0o755);
         let names: Vec<_> = fs::read_dir(dir.path().join("tools")).unwrap().collect();
         assert_eq!(names.len(), 1, "{names:?}");
     }

@@ -38,6 +38,19 @@ struct Attached {
     sink: Arc<JobSink>,
 }
 
+/// A job's slot, given to the next one when it is dropped, however the job's task ends.
+struct Slot {
+    inner: Arc<Inner>,
+    job: JobId,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.inner.queue().done(self.job);
+        self.inner.pump();
+    }
+}
+
 impl Inner {
     /// Starts jobs as long as there are slots.
     pub(crate) fn pump(self: &Arc<Self>) {
@@ -52,12 +65,8 @@ impl Inner {
     /// Runs a job that holds a slot. `found` is its sandbox's state where an earlier orchestrator
     /// had begun with it.
     pub(crate) fn spawn(self: &Arc<Self>, job: JobId, found: Option<SandboxState>) {
-        let this = self.clone();
-        self.tasks.spawn(async move {
-            this.run(job, found).await;
-            this.queue().done(job);
-            this.pump();
-        });
+        let slot = Slot { inner: self.clone(), job };
+        self.tasks.spawn(async move { slot.inner.run(job, found).await });
     }
 
     async fn run(self: &Arc<Self>, job: JobId, found: Option<SandboxState>) {

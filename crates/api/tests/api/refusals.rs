@@ -293,3 +293,14 @@ async fn a_server_that_stops() {
     answer.problem(Code::Stopping);
     assert_eq!(answer.header("retry-after"), "5");
 }
+
+#[tokio::test]
+async fn a_body_that_does_not_end() {
+    let server = Server::new().await;
+    let mut request = request(Method::POST, "/schedule", JSON, "");
+    let never = futures_util::stream::pending::<std::io::Result<axum::body::Bytes>>();
+    *request.body_mut() = axum::body::Body::from_stream(never);
+    tokio::time::pause();
+    let problem = server.send(request).await.problem(Code::BrokenBody);
+    assert!(problem.detail.contains("15 s"), "{problem:?}");
+}

@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use testkit::DataDir;
 
-use crate::support::{Running, bare, bash, call, call_with, json, refusal, stdout};
+use crate::support::{Running, bare, bash, cagent, call, call_with, json, refusal, stdout};
 
 #[test]
 fn a_task_is_shown_step_by_step_and_leaves_a_zip() {
@@ -18,6 +18,16 @@ fn a_task_is_shown_step_by_step_and_leaves_a_zip() {
     assert!(!text.contains('\x1b'), "colours in a pipe: {text:?}");
     let zip = std::fs::read(lines.last().unwrap()).unwrap();
     assert!(zip.starts_with(b"PK"), "{text}");
+}
+
+/// As when the log's disk is full or its reader has gone.
+#[test]
+fn a_log_that_cannot_be_written_hurts_nothing() {
+    let data = DataDir::new();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = cagent(&data, &["run", &bash("echo hello")]);
+    let output = command.env("RUST_LOG", "debug").stderr(full).output().unwrap();
+    assert!(stdout(&output, 0).contains("    hello\n"));
 }
 
 #[test]

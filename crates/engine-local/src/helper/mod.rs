@@ -90,10 +90,11 @@ fn say(started: &Started) {
 
 fn finish(mut supervisor: Supervisor) -> Result<(), SetupError> {
     let ended = supervisor.run()?;
-    write_whole(folder::AGENT_LOG, supervisor.last_words())?;
-    write_ended(&ended)?;
+    let words = write_whole(folder::AGENT_LOG, supervisor.last_words());
+    let written = write_ended(&ended);
+    // Also when the disk is full: who waits now learns it all the same.
     supervisor.tell_waiters(&ended);
-    Ok(())
+    words.and(written)
 }
 
 fn write_ended(ended: &Ended) -> Result<(), SetupError> {
