@@ -401,6 +401,27 @@ fn obey_later(mut agent: Agent) -> Doing {
 }
 
 #[tokio::test]
+async fn a_job_is_forgotten_when_its_retention_is_over() {
+    let setup = Setup::new(succeed, 1).await;
+    let job = setup.schedule().await;
+    setup.end(job).await;
+    let folder = setup.jobs.zip_path(job).parent().unwrap().to_owned();
+    setup.jobs.stop().await;
+    let Setup { home, engine, jobs } = setup;
+    drop(jobs);
+
+    let config = Config { concurrency: 1, retention: Duration::ZERO };
+    let jobs = Jobs::open(claim(&home).unwrap(), config, vec![engine.clone()]).await.unwrap();
+    let forgotten = async {
+        while jobs.get(job).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, forgotten).await.expect("the job is forgotten");
+    assert!(!folder.exists(), "with all its files");
+}
+
+#[tokio::test]
 async fn what_no_job_owns_is_removed() {
     let home = TempDir::new().unwrap();
     let engine = Arc::new(FakeEngine::idle().unwrap());
