@@ -9,6 +9,9 @@ use types::{JobId, JobStatus};
 use crate::folders::OpenError;
 use crate::service::Inner;
 
+/// Sandboxes by their jobs, each with its engine and state.
+pub(crate) type Sandboxes = HashMap<JobId, (&'static str, SandboxState)>;
+
 impl Inner {
     /// Compares the store with the engines. Jobs that had begun keep their slots, also if there are
     /// more of them than slots now; those that had not wait in their old order.
@@ -30,15 +33,15 @@ impl Inner {
                 self.spawn(job.id, found);
             }
         }
-        self.remove_orphans().await;
+        self.remove_orphans(sandboxes).await;
         self.pump();
         Ok(())
     }
 
-    /// Removes sandboxes that no living job owns: what a crash left, and what could not be removed
-    /// when its job ended.
-    pub(crate) async fn remove_orphans(&self) {
-        for (job, (engine, _)) in self.sandboxes().await {
+    /// Removes those of these sandboxes that no living job owns: what a crash left, and what could
+    /// not be removed when its job ended.
+    pub(crate) async fn remove_orphans(&self, sandboxes: Sandboxes) {
+        for (job, (engine, _)) in sandboxes {
             if self.live().contains_key(&job) {
                 continue;
             }
@@ -51,7 +54,8 @@ impl Inner {
         }
     }
 
-    async fn sandboxes(&self) -> HashMap<JobId, (&'static str, SandboxState)> {
+    /// Every sandbox of every engine.
+    pub(crate) async fn sandboxes(&self) -> Sandboxes {
         let mut found = HashMap::new();
         for engine in &self.engines {
             match engine.list().await {

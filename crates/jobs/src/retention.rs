@@ -24,7 +24,7 @@ impl Inner {
                 () = self.stopping.cancelled() => return,
                 _ = tick.tick() => {
                     self.sweep(horizon(Timestamp::now(), retention)).await;
-                    self.remove_orphans().await;
+                    self.remove_orphans(self.sandboxes().await).await;
                 }
             }
         }
