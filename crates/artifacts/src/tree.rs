@@ -37,7 +37,7 @@ impl Tree {
     /// Opens a workspace; none if there is no such directory.
     pub(crate) fn open(workspace: &Path) -> Result<Option<Self>, PackError> {
         let failed = |source| PackError::Workspace { path: workspace.into(), source };
-        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = match rustix::fs::open(workspace, flags, Mode::empty()) {
             Ok(root) => root,
             Err(Errno::NOENT) => return Ok(None),

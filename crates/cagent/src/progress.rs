@@ -14,7 +14,8 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
 use types::{
-    Ending, Event, EventKind, JobId, JobStatus, NoticeLevel, SandboxReport, StepOutcome, Stream,
+    Egress, EgressVerdict, Ending, Event, EventKind, JobId, JobStatus, NoticeLevel, SandboxReport,
+    StepOutcome, Stream,
 };
 
 use crate::text;
@@ -65,6 +66,9 @@ impl<W: Write> Progress<W> {
                 self.step_finished(*step, *outcome, *exit_code, *millis)
             }
             EventKind::Notice { level, text } => self.notice(*level, text),
+            EventKind::Egress { egress } if egress.verdict != EgressVerdict::Allowed => {
+                self.egress(egress)
+            }
             EventKind::CancelRequested => self.line(format_args!("{ODD}cancelling{ODD:#}")),
             EventKind::Packaged { files, bytes, left_out } => {
                 self.packed = Some(packed(*files, *bytes, *left_out));
@@ -74,6 +78,7 @@ impl<W: Write> Progress<W> {
             EventKind::Starting
             | EventKind::NodeStarted { .. }
             | EventKind::NodeFinished { .. }
+            | EventKind::Egress { .. }
             | EventKind::Packaging => Ok(()),
         }
     }
@@ -131,6 +136,14 @@ impl<W: Write> Progress<W> {
             NoticeLevel::Warning => (ODD, "warning"),
         };
         self.line(format_args!("{style}{word}:{style:#} {}", text::plain(text).trim_end()))
+    }
+
+    fn egress(&mut self, egress: &Egress) -> io::Result<()> {
+        let Egress { port, count, .. } = egress;
+        let host = text::one_line(&egress.host);
+        let why = text::one_line(egress.why.as_deref().unwrap_or("not allowed"));
+        let times = if *count > 1 { format!(" ({count} times)") } else { String::new() };
+        self.line(format_args!("{ODD}network:{ODD:#} {host}:{port}{times}: {why}"))
     }
 
     fn ended(&mut self, ending: &Ending, at: Timestamp) -> io::Result<()> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use engine::{Ended, Engine, EngineError, SandboxSpec, SandboxState};
+use engine::{Ended, Engine, EngineError, SandboxSpec, SandboxState, Workspace};
 use types::{Isolation, JobId, SandboxReport, Usage};
 
 use crate::cgroup::{Missing, Place};
@@ -167,8 +167,9 @@ impl Engine for LocalEngine {
         blocking(move || inner.remove(job)).await
     }
 
-    fn workspace(&self, job: JobId) -> PathBuf {
-        self.inner.folder(job).join(folder::WORKSPACE)
+    async fn workspace(&self, job: JobId) -> Result<Workspace, EngineError> {
+        let path = self.existing(job)?.join(folder::WORKSPACE);
+        Workspace::open(&path).map_err(|e| io_error("open", &path, e))
     }
 
     fn gateway_dir(&self, job: JobId) -> PathBuf {

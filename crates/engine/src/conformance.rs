@@ -30,7 +30,9 @@ async fn a_sandbox_lives_and_leaves_nothing(engine: &dyn Engine) {
     let spec = spec(3600);
     engine.create(&spec).await.expect("create");
     assert_eq!(state(engine, spec.job).await, Some(SandboxState::Created));
-    assert!(engine.workspace(spec.job).is_dir(), "a created sandbox has a workspace");
+    let workspace = engine.workspace(spec.job).await.expect("a created sandbox has a workspace");
+    assert!(workspace.path().is_dir());
+    drop(workspace);
     assert!(engine.gateway_dir(spec.job).is_dir(), "a created sandbox has a gateway directory");
 
     engine.start(spec.job).await.expect("start");
@@ -49,7 +51,8 @@ async fn a_sandbox_lives_and_leaves_nothing(engine: &dyn Engine) {
 
     engine.remove(spec.job).await.expect("remove");
     assert_eq!(state(engine, spec.job).await, None);
-    assert!(!engine.workspace(spec.job).exists(), "a removed sandbox has no workspace");
+    let gone = engine.workspace(spec.job).await;
+    assert!(matches!(gone, Err(EngineError::NotFound(_))), "a removed sandbox has no workspace");
     assert!(!engine.gateway_dir(spec.job).exists(), "a removed sandbox has no gateway directory");
     engine.remove(spec.job).await.expect("a second remove is no error");
 }
@@ -95,7 +98,7 @@ async fn removing_a_running_one_stops_it(engine: &dyn Engine) {
     engine.start(spec.job).await.expect("start");
     in_time(engine.remove(spec.job)).await.expect("remove");
     assert_eq!(state(engine, spec.job).await, None);
-    assert!(!engine.workspace(spec.job).exists());
+    assert!(engine.workspace(spec.job).await.is_err());
 }
 
 fn spec(wall_seconds: u32) -> SandboxSpec {

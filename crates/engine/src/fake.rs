@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use types::{Isolation, JobId, SandboxReport, Usage};
 
-use crate::{Ended, Engine, EngineError, SandboxEnd, SandboxSpec, SandboxState};
+use crate::{Ended, Engine, EngineError, SandboxEnd, SandboxSpec, SandboxState, Workspace};
 
 /// What the fake does in place of starting agentd: called with the job and its gateway directory,
 /// on the caller's runtime. Its return value is the exit code agentd would have had.
@@ -84,7 +84,7 @@ impl Engine for FakeEngine {
         if sandboxes.contains_key(&spec.job) {
             return Err(EngineError::Exists(spec.job));
         }
-        for folder in [self.workspace(spec.job), self.gateway_dir(spec.job)] {
+        for folder in [self.folder(spec.job).join("workspace"), self.gateway_dir(spec.job)] {
             std::fs::create_dir_all(&folder).map_err(|source| EngineError::Io {
                 what: "create",
                 path: folder,
@@ -160,8 +160,12 @@ impl Engine for FakeEngine {
         }
     }
 
-    fn workspace(&self, job: JobId) -> PathBuf {
-        self.folder(job).join("workspace")
+    async fn workspace(&self, job: JobId) -> Result<Workspace, EngineError> {
+        let path = self.folder(job).join("workspace");
+        Workspace::open(&path).map_err(|source| match source.kind() {
+            std::io::ErrorKind::NotFound => EngineError::NotFound(job),
+            _ => EngineError::Io { what: "open", path, source },
+        })
     }
 
     fn gateway_dir(&self, job: JobId) -> PathBuf {

@@ -8,6 +8,7 @@ pub mod conformance;
 #[cfg(feature = "conformance")]
 mod fake;
 mod sandbox;
+mod workspace;
 
 use async_trait::async_trait;
 #[cfg(feature = "conformance")]
@@ -15,6 +16,7 @@ pub use fake::{FakeAgent, FakeEngine};
 pub use sandbox::{Ended, EngineError, SandboxEnd, SandboxSpec, SandboxState};
 use std::path::PathBuf;
 use types::{JobId, SandboxReport, Usage};
+pub use workspace::Workspace;
 
 /// Makes and unmakes sandboxes, each named by its job.
 ///
@@ -59,8 +61,8 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
     /// there is nothing to remove.
     async fn remove(&self, job: JobId) -> Result<(), EngineError>;
 
-    /// The job's files, as a directory of the host. What is in it is hostile.
-    fn workspace(&self, job: JobId) -> PathBuf;
+    /// The job's files, opened; also of a sandbox that has ended. What is in it is hostile.
+    async fn workspace(&self, job: JobId) -> Result<Workspace, EngineError>;
 
     /// The host's directory that the sandbox sees as `/run/cagent`; the gateway's socket goes here.
     fn gateway_dir(&self, job: JobId) -> PathBuf;

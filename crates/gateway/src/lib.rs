@@ -16,6 +16,7 @@ pub use server::{Gateway, OpenError};
 
 use async_trait::async_trait;
 use protocol::{AgentSpec, Hello, Report};
+use types::Egress;
 
 /// Where one job's agent's words go.
 #[async_trait]
@@ -30,6 +31,9 @@ pub trait Sink: Send + Sync + std::fmt::Debug + 'static {
 
     /// The agent used its key for the first time; to be remembered.
     async fn key_used(&self) -> Result<(), SinkError>;
+
+    /// A connection is over or was refused; to be remembered.
+    async fn egress(&self, egress: Egress) -> Result<(), SinkError>;
 
     /// Reports, in the order they were sent. The answer is the highest durable number.
     async fn reports(&self, reports: Vec<Report>) -> Result<u64, SinkError>;

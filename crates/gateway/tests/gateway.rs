@@ -46,6 +46,8 @@ impl Sink for Memory {
             job: JobId::generate(),
             runbook: Runbook { title: None, blocks: vec![] },
             command_user: None,
+            environment: std::collections::BTreeMap::new(),
+            egress: false,
             checkpoint: None,
         };
         Ok((spec, told.reports.len() as u64))
@@ -53,6 +55,10 @@ impl Sink for Memory {
 
     async fn key_used(&self) -> Result<(), SinkError> {
         self.told.lock().unwrap().used = true;
+        Ok(())
+    }
+
+    async fn egress(&self, _: types::Egress) -> Result<(), SinkError> {
         Ok(())
     }
 

@@ -1,7 +1,9 @@
 //! What a request must be to become a job.
 
+use std::collections::BTreeMap;
+
 use runbook::{ParseError, Runbook};
-use types::{InvalidLimits, JobSpec, Limits, Mode};
+use types::{InvalidLimits, JobSpec, Limits, Mode, Network};
 
 /// The largest prompt, in bytes.
 pub const MAX_PROMPT_BYTES: usize = 1024 * 1024;
@@ -79,7 +81,16 @@ pub(crate) fn accept(
     limits.validate()?;
     let engine = choose(engine, engines)?;
     let (mode, runbook) = settle(mode, &prompt)?;
-    Ok(JobSpec { title: title(&runbook), prompt, mode, engine, limits, include_caches })
+    Ok(JobSpec {
+        title: title(&runbook),
+        prompt,
+        mode,
+        engine,
+        limits,
+        network: Network::None,
+        environment: BTreeMap::new(),
+        include_caches,
+    })
 }
 
 fn choose(asked: Option<String>, engines: &[&'static str]) -> Result<String, ScheduleError> {

@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use artifacts::{Extra, Options, PackRequest, Packed, Source};
-use engine::Engine;
+use engine::{Engine, EngineError, Workspace};
 use types::{JobId, JobRecord, Stream};
 
 use crate::run::not_configured;
@@ -26,9 +26,12 @@ impl Inner {
     ) -> Result<Packed, String> {
         let folder = self.folders.of_job(record.id);
         let workspace = match (engine, record.started) {
-            (Some(engine), _) => engine.workspace(record.id),
-            // It never had one; what is not there is packed as empty.
-            (None, None) => folder.join("workspace"),
+            (Some(engine), _) => match engine.workspace(record.id).await {
+                Ok(workspace) => Some(workspace),
+                Err(EngineError::NotFound(_)) => None,
+                Err(e) => return Err(e.to_string()),
+            },
+            (None, None) => None,
             (None, Some(_)) => return Err(not_configured(&record.spec.engine)),
         };
         self.folders.make_for_job(record.id).map_err(|e| e.to_string())?;
@@ -59,7 +62,7 @@ impl Inner {
     async fn pack_with(
         &self,
         record: &JobRecord,
-        workspace: PathBuf,
+        workspace: Option<Workspace>,
         events: PathBuf,
     ) -> Result<Packed, String> {
         let log = |stream| Source::File(self.folders.log(record.id, stream));
@@ -72,9 +75,12 @@ impl Inner {
         let target = self.folders.zip(record.id);
         let include_caches = record.spec.include_caches;
         let job = facts(record);
+        // What is not there is packed as empty.
+        let nothing = self.folders.of_job(record.id).join("workspace");
         let work = move || {
+            let path = workspace.as_ref().map_or(nothing, Workspace::path);
             artifacts::pack(PackRequest {
-                workspace: &workspace,
+                workspace: &path,
                 target: &target,
                 job,
                 extras,

@@ -9,7 +9,7 @@ use protocol::{AgentSpec, COMMAND_ID, CommandUser};
 use runbook::Runbook;
 use store::{Durability, Session};
 use tokio_util::sync::CancellationToken;
-use types::{Ending, EventKind, JobId, JobRecord, JobStatus, Reason, StepOutcome};
+use types::{Ending, EventKind, JobId, JobRecord, JobStatus, Network, Reason, StepOutcome};
 
 use crate::lifecycle::Input;
 use crate::service::Inner;
@@ -168,6 +168,8 @@ impl Inner {
             job: record.id,
             runbook: Runbook::parse(&record.spec.prompt).map_err(failed)?,
             command_user: engine.command_user().map(|uid| CommandUser { uid, gid: COMMAND_ID }),
+            environment: record.spec.environment.clone(),
+            egress: record.spec.network != Network::None,
             checkpoint: session.checkpoint.clone().and_then(|c| serde_json::from_value(c).ok()),
         };
         let report = engine.report().await.map_err(failed)?;

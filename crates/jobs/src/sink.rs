@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use protocol::{AgentSpec, Hello, Report};
 use store::{Draft, Durability, Session};
 use tokio::sync::{Mutex, watch};
-use types::{Ending, JobId, Reason, SandboxReport, Stream};
+use types::{Egress, Ending, EventKind, JobId, Reason, SandboxReport, Stream};
 
 use crate::lifecycle::{self, Input};
 use crate::service::Inner;
@@ -106,6 +106,12 @@ impl JobSink {
         self.inner.change(self.job, Durability::Grouped, change).await.map_err(unavailable)
     }
 
+    async fn egress(&self, egress: Egress) -> Result<(), SinkError> {
+        let event = EventKind::Egress { egress };
+        let change = move |draft: &mut Draft| draft.append(Timestamp::now(), event);
+        self.inner.change(self.job, Durability::Grouped, change).await.map_err(unavailable)
+    }
+
     async fn reports(&self, reports: Vec<Report>) -> Result<u64, SinkError> {
         let taken = self.take(reports).await;
         if let Err(SinkError::Refused(why)) = &taken {
@@ -181,6 +187,11 @@ impl gateway::Sink for Door {
     async fn key_used(&self) -> Result<(), SinkError> {
         let sink = self.0.clone();
         tokio::spawn(async move { sink.key_used().await }).await.map_err(unavailable)?
+    }
+
+    async fn egress(&self, egress: Egress) -> Result<(), SinkError> {
+        let sink = self.0.clone();
+        tokio::spawn(async move { sink.egress(egress).await }).await.map_err(unavailable)?
     }
 
     async fn reports(&self, reports: Vec<Report>) -> Result<u64, SinkError> {

@@ -6,6 +6,7 @@
 //! | `POST /v1/hello` | anyone until a key was used, then the key's holder | [`Hello`] → [`Welcome`] |
 //! | `POST /v1/reports` | the key's holder | [`Report`]s, one JSON document a line → [`Ack`] |
 //! | `GET /v1/control` | the key's holder | → [`Control`]s, one JSON document a line, as long as the stream lives |
+//! | `CONNECT host:port` | the key's holder | → the bytes of that connection, both ways; a refusal is 403, a host that cannot be reached 502, at once |
 //!
 //! The key travels as `Authorization: Bearer …`. Debug it with `curl --unix-socket`.
 //!

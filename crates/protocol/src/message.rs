@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
@@ -44,6 +46,10 @@ pub struct AgentSpec {
     pub runbook: Runbook,
     /// Whom commands run as, or null where the sandbox has but one user.
     pub command_user: Option<CommandUser>,
+    /// More variables for commands.
+    pub environment: BTreeMap<String, String>,
+    /// Whether there is anything that `CONNECT` may reach.
+    pub egress: bool,
     /// Where to go on, if the flow ran before.
     pub checkpoint: Option<Checkpoint>,
 }
@@ -245,6 +251,8 @@ mod tests {
                 job: JobId::generate(),
                 runbook: Runbook { title: None, blocks: vec![] },
                 command_user: None,
+                environment: BTreeMap::new(),
+                egress: false,
                 checkpoint: None,
             },
             acked: 0,

@@ -2,11 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use proptest::prelude::*;
 use store::{Durability, Store, StoreError};
 use tempfile::TempDir;
-use types::{Ending, EventKind, JobId, JobSpec, JobStatus, Limits, Mode, NoticeLevel};
+use types::{Ending, EventKind, JobId, JobSpec, JobStatus, Limits, Mode, Network, NoticeLevel};
 
 fn spec() -> JobSpec {
     JobSpec {
@@ -15,6 +17,8 @@ fn spec() -> JobSpec {
         mode: Mode::Runbook,
         engine: "local".into(),
         limits: Limits::default(),
+        network: Network::None,
+        environment: BTreeMap::new(),
         include_caches: false,
     }
 }

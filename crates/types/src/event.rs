@@ -96,6 +96,12 @@ pub enum EventKind {
         /// What, for people.
         text: String,
     },
+    /// A connection through the sandbox's proxy is over, or was refused.
+    Egress {
+        /// Which, and what became of it.
+        #[serde(flatten)]
+        egress: Egress,
+    },
     /// Somebody asked for the job to be cancelled.
     CancelRequested,
     /// The work is over; the result is being packed.
@@ -192,6 +198,41 @@ impl Stream {
             Self::Stderr => "stderr",
         }
     }
+}
+
+/// A connection a job asked its proxy for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Egress {
+    /// The host, as the job named it.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// What became of it.
+    pub verdict: EgressVerdict,
+    /// Why it was refused or failed, for people; null if it was made.
+    pub why: Option<String>,
+    /// Bytes the job sent.
+    pub sent_bytes: u64,
+    /// Bytes the job received.
+    pub received_bytes: u64,
+    /// How long it was open, in milliseconds.
+    pub millis: u64,
+    /// How many there were: the same refusals within a short time are told once.
+    pub count: u64,
+}
+
+/// What became of a connection a job asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum EgressVerdict {
+    /// It was made.
+    Allowed,
+    /// The job's network does not allow it.
+    Refused,
+    /// It was allowed, and the host could not be found or reached.
+    Failed,
 }
 
 /// How serious a notice is.

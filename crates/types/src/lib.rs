@@ -6,14 +6,18 @@
 mod event;
 mod id;
 mod limits;
+mod network;
 mod record;
 mod sandbox;
 mod spec;
 mod status;
 
-pub use event::{Event, EventKind, NoticeLevel, StepKind, StepOutcome, Stream};
+pub use event::{
+    Egress, EgressVerdict, Event, EventKind, NoticeLevel, StepKind, StepOutcome, Stream,
+};
 pub use id::{InvalidJobId, JobId};
-pub use limits::{InvalidLimits, Limits};
+pub use limits::{InvalidLimits, Limits, LimitsPolicy, PartialLimits};
+pub use network::{Domain, InvalidDomain, Network};
 pub use record::{JobRecord, JobSummary, Usage};
 pub use sandbox::{Isolation, SandboxReport, Shortfall};
 pub use spec::{JobSpec, Mode};

@@ -17,6 +17,8 @@ pub struct Limits {
     pub processes: u32,
     /// Open files of one process.
     pub open_files: u32,
+    /// Everything in `/workspace` together, in bytes.
+    pub disk_bytes: u64,
     /// Size of one file, in bytes.
     pub file_bytes: u64,
     /// Seconds from the sandbox's start to the job's end.
@@ -34,6 +36,7 @@ impl Default for Limits {
             memory_bytes: 2 * GIB,
             processes: 512,
             open_files: 4096,
+            disk_bytes: 4 * GIB,
             file_bytes: 4 * GIB,
             wall_seconds: 3600,
             output_bytes: GIB,
@@ -56,6 +59,19 @@ pub struct InvalidLimits {
 }
 
 impl Limits {
+    fn lowered_to(self, most: &Self) -> Self {
+        Self {
+            cpus: self.cpus.min(most.cpus),
+            memory_bytes: self.memory_bytes.min(most.memory_bytes),
+            processes: self.processes.min(most.processes),
+            open_files: self.open_files.min(most.open_files),
+            disk_bytes: self.disk_bytes.min(most.disk_bytes),
+            file_bytes: self.file_bytes.min(most.file_bytes),
+            wall_seconds: self.wall_seconds.min(most.wall_seconds),
+            output_bytes: self.output_bytes.min(most.output_bytes),
+        }
+    }
+
     /// Checks every field against the range in which a sandbox can work at all.
     ///
     /// # Errors
@@ -72,9 +88,87 @@ impl Limits {
         )?;
         check("processes", self.processes.into(), 8.0, 4_194_304.0)?;
         check("open_files", self.open_files.into(), 64.0, 1_048_576.0)?;
+        // The smallest file system with room for its own tables.
+        check("disk_bytes", self.disk_bytes as f64, 16.0 * MIB as f64, 1024.0 * GIB as f64)?;
         check("file_bytes", self.file_bytes as f64, 4096.0, 1024.0 * GIB as f64)?;
         check("wall_seconds", self.wall_seconds.into(), 1.0, 30.0 * 86_400.0)?;
         check("output_bytes", self.output_bytes as f64, 1024.0, 1024.0 * GIB as f64)
+    }
+}
+
+/// What a client asks for: missing fields take the operator's default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct PartialLimits {
+    /// Processor time per second of wall time; 1.5 is one and a half cores.
+    pub cpus: Option<f64>,
+    /// Memory of all processes together, the sandbox's tmpfs included, in bytes.
+    pub memory_bytes: Option<u64>,
+    /// Processes and threads at one time.
+    pub processes: Option<u32>,
+    /// Open files of one process.
+    pub open_files: Option<u32>,
+    /// Everything in `/workspace` together, in bytes.
+    pub disk_bytes: Option<u64>,
+    /// Size of one file, in bytes.
+    pub file_bytes: Option<u64>,
+    /// Seconds from the sandbox's start to the job's end.
+    pub wall_seconds: Option<u32>,
+    /// Bytes of stdout and stderr together.
+    pub output_bytes: Option<u64>,
+}
+
+impl PartialLimits {
+    /// Fills what is missing.
+    #[must_use]
+    pub fn or(self, defaults: Limits) -> Limits {
+        Limits {
+            cpus: self.cpus.unwrap_or(defaults.cpus),
+            memory_bytes: self.memory_bytes.unwrap_or(defaults.memory_bytes),
+            processes: self.processes.unwrap_or(defaults.processes),
+            open_files: self.open_files.unwrap_or(defaults.open_files),
+            disk_bytes: self.disk_bytes.unwrap_or(defaults.disk_bytes),
+            file_bytes: self.file_bytes.unwrap_or(defaults.file_bytes),
+            wall_seconds: self.wall_seconds.unwrap_or(defaults.wall_seconds),
+            output_bytes: self.output_bytes.unwrap_or(defaults.output_bytes),
+        }
+    }
+}
+
+/// What the operator gives and allows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LimitsPolicy {
+    /// For whoever asks for nothing.
+    pub defaults: Limits,
+    /// The most anybody may ask for.
+    pub ceilings: Limits,
+}
+
+impl LimitsPolicy {
+    /// What a job gets that asks for this. Defaults above a ceiling are lowered to it; a request
+    /// above it is refused, so that nobody is surprised in the middle of the work.
+    ///
+    /// # Errors
+    /// Names the first field outside its range, and the range.
+    #[expect(clippy::cast_precision_loss, reason = "the numbers are compared and shown, not kept")]
+    pub fn grant(&self, asked: PartialLimits) -> Result<Limits, InvalidLimits> {
+        let (most, given) = (&self.ceilings, asked.or(self.defaults.lowered_to(&self.ceilings)));
+        given.validate()?;
+        check("cpus", given.cpus, 0.01, most.cpus)?;
+        let whole = [
+            ("memory_bytes", given.memory_bytes, most.memory_bytes),
+            ("processes", given.processes.into(), most.processes.into()),
+            ("open_files", given.open_files.into(), most.open_files.into()),
+            ("disk_bytes", given.disk_bytes, most.disk_bytes),
+            ("file_bytes", given.file_bytes, most.file_bytes),
+            ("wall_seconds", given.wall_seconds.into(), most.wall_seconds.into()),
+            ("output_bytes", given.output_bytes, most.output_bytes),
+        ];
+        for (field, given, most) in whole {
+            check(field, given as f64, 0.0, most as f64)?;
+        }
+        Ok(given)
     }
 }
 
@@ -93,6 +187,17 @@ mod tests {
     #[test]
     fn the_defaults_are_valid() {
         assert_eq!(Limits::default().validate(), Ok(()));
+    }
+
+    #[test]
+    fn more_than_the_ceiling_is_refused_and_a_default_above_it_lowered() {
+        let ceilings = Limits { processes: 100, cpus: 1.0, ..Limits::default() };
+        let policy = LimitsPolicy { defaults: Limits::default(), ceilings };
+        assert_eq!(policy.grant(PartialLimits::default()).unwrap(), ceilings);
+        let asked = PartialLimits { processes: Some(50), ..PartialLimits::default() };
+        assert_eq!(policy.grant(asked).unwrap(), Limits { processes: 50, ..ceilings });
+        let asked = PartialLimits { processes: Some(101), ..PartialLimits::default() };
+        assert_eq!(policy.grant(asked).unwrap_err().field, "processes");
     }
 
     #[test]

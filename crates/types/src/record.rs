@@ -65,4 +65,25 @@ pub struct Usage {
     pub memory_peak_bytes: Option<u64>,
     /// How often the kernel killed one of its processes for want of memory.
     pub oom_kills: Option<u64>,
+    /// How long its processes were held back by `limits.cpus`, in milliseconds, summed up.
+    #[serde(default)]
+    pub cpu_throttled_ms: Option<u64>,
+    /// The most processes and threads at one time.
+    #[serde(default)]
+    pub processes_peak: Option<u64>,
+    /// How often a new process was refused because of `limits.processes`.
+    #[serde(default)]
+    pub processes_refused: Option<u64>,
+    /// What its workspace held at the end, in bytes of disk.
+    #[serde(default)]
+    pub disk_bytes: Option<u64>,
+    /// What it wrote to stdout and stderr, in bytes.
+    #[serde(default)]
+    pub output_bytes: Option<u64>,
+    /// What it sent through its proxy, in bytes.
+    #[serde(default)]
+    pub egress_sent_bytes: Option<u64>,
+    /// What it received through its proxy, in bytes.
+    #[serde(default)]
+    pub egress_received_bytes: Option<u64>,
 }

@@ -1,6 +1,8 @@
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use crate::Limits;
+use crate::{Limits, Network};
 
 /// How a prompt is to be taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +32,12 @@ pub struct JobSpec {
     pub engine: String,
     /// What it may use.
     pub limits: Limits,
+    /// What its sandbox may reach.
+    #[serde(default)]
+    pub network: Network,
+    /// More variables for its commands.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
     /// Whether dependency caches such as `node_modules` go into the ZIP too.
     pub include_caches: bool,
 }

@@ -83,6 +83,9 @@ pub enum Reason {
     /// The job wrote more to stdout and stderr than it may.
     #[serde(rename = "limit:output")]
     LimitOutput,
+    /// The job filled its workspace and failed.
+    #[serde(rename = "limit:disk")]
+    LimitDisk,
     /// The sandbox could not be made.
     #[serde(rename = "sandbox_failed")]
     SandboxFailed,

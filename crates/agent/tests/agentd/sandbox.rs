@@ -47,6 +47,8 @@ impl Sandbox {
             job: JobId::generate(),
             runbook: Runbook { title: None, blocks },
             command_user,
+            environment: std::collections::BTreeMap::new(),
+            egress: false,
             checkpoint,
         };
         let dir = rooms(users);

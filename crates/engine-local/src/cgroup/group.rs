@@ -114,6 +114,7 @@ impl Group {
             cpu_ms: read(&self.cpu_ms),
             memory_peak_bytes: read(&self.memory_peak),
             oom_kills: read(&self.oom_kills),
+            ..Usage::default()
         }
     }
 

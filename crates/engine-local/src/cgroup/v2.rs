@@ -115,7 +115,12 @@ mod tests {
         assert_eq!(written("pids.max"), "9");
         assert_eq!(written("cpu.max"), "50000 100000");
         assert_eq!(written("cgroup.procs"), "42");
-        let usage = Usage { cpu_ms: Some(7), memory_peak_bytes: Some(4096), oom_kills: Some(3) };
+        let usage = Usage {
+            cpu_ms: Some(7),
+            memory_peak_bytes: Some(4096),
+            oom_kills: Some(3),
+            ..Usage::default()
+        };
         assert_eq!(group.usage(), usage);
     }
 

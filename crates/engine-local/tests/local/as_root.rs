@@ -29,7 +29,7 @@ async fn agentd_and_commands_have_a_uid_of_their_own_each() {
     let agentd = agentd(&bed, job);
     let commands = agentd + 1;
     assert_eq!(owner(bed.engine.gateway_dir(job)), (agentd, agentd, 0o700));
-    assert_eq!(owner(bed.engine.workspace(job)), (commands, commands, 0o700));
+    assert_eq!(owner(bed.engine.workspace(job).await.unwrap().path()), (commands, commands, 0o700));
     assert_eq!(owner(bed.folder(job)), (0, 0, 0o700));
     bed.engine.remove(job).await.unwrap();
 }
@@ -188,7 +188,8 @@ time.sleep(86400)
 ",
     );
     let job = bed.start(Limits::default()).await;
-    eventually("all signals are queued", || bed.engine.workspace(job).join("full").exists()).await;
+    let workspace = bed.engine.workspace(job).await.unwrap();
+    eventually("all signals are queued", || workspace.path().join("full").exists()).await;
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let queued = status.lines().find_map(|line| line.strip_prefix("SigQ:")).unwrap();
     let queued: u32 = queued.trim().split('/').next().unwrap().parse().unwrap();

@@ -294,7 +294,7 @@ async fn what_a_job_writes_is_in_its_workspace() {
     let bed = Bed::new(&format!("{} sh -c 'echo hello > /workspace/file'", as_command()));
     let job = bed.start(Limits::default()).await;
     bed.wait(job).await;
-    let file = bed.engine.workspace(job).join("file");
+    let file = bed.engine.workspace(job).await.unwrap().path().join("file");
     assert_eq!(fs::read_to_string(file).unwrap(), "hello\n");
     bed.engine.remove(job).await.unwrap();
 }
