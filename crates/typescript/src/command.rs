@@ -7,7 +7,7 @@ use typescript::Script;
 
 /// What `ts --help` says.
 pub(crate) const USAGE: &str = "\
-Runs and builds TypeScript on the Node in PATH (18.19, 20.6 or newer).
+Runs and builds TypeScript on the Node in PATH (18 or newer).
 
   ts run [--as PATH] FILE [ARGS…]   run FILE (as if it were at PATH)
   ts build SRC_DIR --out DIR        write DIR with SRC_DIR's TypeScript as JavaScript

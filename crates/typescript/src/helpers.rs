@@ -37,6 +37,21 @@ const COMMONJS: [(&[&str], &str); 5] = [
     ),
 ];
 
+/// What Node has of `import.meta` from 20.11 on: the text that wants it, and what defines it.
+const META: [(&str, &str); 2] = [
+    (
+        "import.meta.filename",
+        r#"import { fileURLToPath as _metaFile } from "node:url";
+           import.meta.filename ??= _metaFile(import.meta.url);"#,
+    ),
+    (
+        "import.meta.dirname",
+        r#"import { fileURLToPath as _metaPath } from "node:url";
+           import { dirname as _metaDir } from "node:path";
+           import.meta.dirname ??= _metaDir(_metaPath(import.meta.url));"#,
+    ),
+];
+
 /// Defines `babelHelpers`.
 pub(crate) fn insert_for_lowered<'a>(arena: &'a Allocator, program: &mut Program<'a>) {
     insert(arena, program, LOWERED);
@@ -51,6 +66,15 @@ pub(crate) fn insert_commonjs<'a>(
 ) {
     for (names, definition) in COMMONJS.iter().rev() {
         if names.iter().all(|name| wants(name)) {
+            insert(arena, program, definition);
+        }
+    }
+}
+
+/// Defines what the module's text mentions of `import.meta` and an older Node has not.
+pub(crate) fn insert_meta<'a>(arena: &'a Allocator, program: &mut Program<'a>) {
+    for (wanted, definition) in META {
+        if program.source_text.contains(wanted) {
             insert(arena, program, definition);
         }
     }

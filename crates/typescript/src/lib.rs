@@ -1,7 +1,7 @@
 //! TypeScript on any Node, without network and without npm packages.
 //!
 //! [`transpile()`] turns one file into JavaScript, [`build()`] a tree of them, and [`run()`] replaces this
-//! process by Node with a loader (`loader.mjs`) that calls back here for every TypeScript file.
+//! process by Node with a loader (`loader.js`) that calls back here for every TypeScript file.
 //!
 //! Not here: type checking (only the syntax is looked at, as with every fast TypeScript runner), and
 //! package resolution (Node does that).
@@ -9,6 +9,7 @@
 mod build;
 mod format;
 mod helpers;
+mod node;
 mod parse;
 mod problem;
 mod run;
@@ -17,6 +18,7 @@ mod transpile;
 
 pub use build::{BuildError, build};
 pub use format::Format;
+pub use node::NodeError;
 pub use problem::{Problem, Problems};
-pub use run::{NodeError, RunError, Script, run};
+pub use run::{RunError, Script, run};
 pub use transpile::{SourceMap, TranspileError, Transpiled, transpile, transpile_file};

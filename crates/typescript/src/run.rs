@@ -13,9 +13,8 @@ use std::process::Command;
 
 use rustix::fs::MemfdFlags;
 
-use crate::{TranspileError, Transpiled, transpile_file};
+use crate::{NodeError, TranspileError, Transpiled, node, transpile_file};
 
-const LOADER: &str = include_str!("loader.mjs");
 /// What the loader knows the entry's memory file by.
 const ENTRY_NAME: &str = "ts-entry";
 
@@ -29,20 +28,6 @@ pub struct Script {
     pub path: PathBuf,
     /// Its arguments.
     pub args: Vec<OsString>,
-}
-
-/// Why the Node in PATH will not do.
-#[derive(Debug, thiserror::Error)]
-pub enum NodeError {
-    /// There is none that starts.
-    #[error("cannot start `node` ({0}); install Node 18.19 or newer and put it in PATH")]
-    Missing(io::Error),
-    /// It has no module hooks.
-    #[error(
-        "the `node` in PATH is {0:?}, too old to run TypeScript; it takes 18.19 or newer of 18, \
-         20.6 or newer"
-    )]
-    TooOld(String),
 }
 
 /// Why a script was not run.
@@ -69,31 +54,22 @@ pub enum RunError {
 /// # Errors
 /// If there is no usable Node, or the script does not transpile.
 pub fn run(script: &Script) -> Result<Infallible, RunError> {
-    check_version(&version()?)?;
+    let asked = node::ask()?;
     let prepare = |source| RunError::Prepare { path: script.path.clone(), source };
-    let path = std::path::absolute(&script.path).map_err(prepare)?;
+    let given = std::path::absolute(&script.path).map_err(prepare)?;
+    // Node calls its main module by the name without links, but in `process.argv`.
+    let path = given.canonicalize().unwrap_or_else(|_absent| given.clone());
     let file = std::path::absolute(&script.file).map_err(prepare)?;
     let entry = memory_file(&transpile_file(&file, &path)?).map_err(prepare)?;
-    let loader = loader(&path, &file, &entry).map_err(prepare)?;
+    let config = config(&path, &file, &entry).map_err(prepare)?;
+    let arguments = asked.access()?.arguments(&config);
     let error = Command::new("node")
-        .args(["--enable-source-maps", "--import", &loader])
-        .arg(&path)
+        .arg("--enable-source-maps")
+        .args(arguments)
+        .arg(&given)
         .args(&script.args)
         .exec();
     Err(NodeError::Missing(error).into())
-}
-
-fn version() -> Result<String, NodeError> {
-    let output = Command::new("node").arg("--version").output().map_err(NodeError::Missing)?;
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-}
-
-/// `module.register` came with 18.19 and 20.6.
-fn check_version(version: &str) -> Result<(), NodeError> {
-    let mut numbers = version.trim_start_matches('v').split('.').map_while(|n| n.parse().ok());
-    let parts: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    let good = matches!(parts, (18, 19..) | (20, 6..) | (21.., _));
-    good.then_some(()).ok_or_else(|| NodeError::TooOld(version.to_owned()))
 }
 
 /// Not closed on exec: Node inherits it, and closes it for its own children.
@@ -103,44 +79,15 @@ fn memory_file(entry: &Transpiled) -> io::Result<OwnedFd> {
     Ok(file.into())
 }
 
-/// The loader as a data: URL, told where everything is.
-fn loader(path: &Path, file: &Path, entry: &OwnedFd) -> io::Result<String> {
+/// Tells the loader where everything is.
+fn config(path: &Path, file: &Path, entry: &OwnedFd) -> io::Result<String> {
     let config = serde_json::json!({
         "ts": utf8(&std::env::current_exe()?)?,
         "entry": { "path": utf8(path)?, "file": utf8(file)?, "fd": entry.as_raw_fd() },
     });
-    // The name keeps the whole URL out of stack traces.
-    let source = format!("const config = {config};\n{LOADER}//# sourceURL=ts:loader\n");
-    Ok(format!("data:text/javascript,{}", percent_encoded(&source)))
+    Ok(config.to_string())
 }
 
 fn utf8(path: &Path) -> io::Result<&str> {
     path.to_str().ok_or_else(|| io::Error::other("its path is not UTF-8"))
-}
-
-/// Enough for Node to read the text back from a URL.
-fn percent_encoded(text: &str) -> String {
-    text.bytes().fold(String::with_capacity(text.len() * 2), |mut url, byte| {
-        if byte.is_ascii_graphic() && !b"%#?\"<>`".contains(&byte) {
-            url.push(byte.into());
-        } else {
-            url.push_str(&format!("%{byte:02X}"));
-        }
-        url
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_without_module_hooks_are_refused() {
-        for old in ["v16.20.2", "v18.18.2", "v19.9.0", "v20.5.1", "", "nonsense"] {
-            assert!(matches!(check_version(old), Err(NodeError::TooOld(_))), "{old}");
-        }
-        for good in ["v18.19.0", "v20.6.0", "v20.20.2", "v22.15.0", "v24.0.0-nightly"] {
-            assert!(check_version(good).is_ok(), "{good}");
-        }
-    }
 }

@@ -1,13 +1,13 @@
 //! Import specifiers of a built tree: what names a TypeScript file must name its JavaScript.
 //!
-//! The loader (`loader.mjs`) has the same idea of which file a specifier means when running.
+//! The loader (`loader.js`) has the same idea of which file a specifier means when running.
 
 use std::path::{Path, PathBuf};
 
 use oxc::allocator::Allocator;
 use oxc::ast::ast::{
     Argument, CallExpression, ExportAllDeclaration, ExportFromDeclaration, Expression,
-    ImportDeclaration, ImportExpression, Program, StringLiteral,
+    ImportDeclaration, ImportExpression, Program, Statement, StringLiteral,
 };
 use oxc::ast_visit::{VisitMut, walk_mut};
 use oxc::str::Str;
@@ -25,6 +25,18 @@ pub(crate) fn point_to_javascript<'a>(
 ) {
     let dir = path.parent().unwrap_or(Path::new("")).to_owned();
     Rewriter { arena, dir }.visit_program(program);
+}
+
+/// Makes `import x from "./x.json" with { type: "json" }` an import without attributes, which the loader
+/// takes, too: before 18.20 and 20.10 Node has no syntax for them.
+pub(crate) fn forget_json_attributes(program: &mut Program<'_>) {
+    for statement in &mut program.body {
+        if let Statement::ImportDeclaration(import) = statement
+            && import.source.value.ends_with(".json")
+        {
+            import.with_clause = None;
+        }
+    }
 }
 
 /// The path with the extension that the build gives it; `None` if it is no TypeScript.

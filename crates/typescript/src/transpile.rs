@@ -94,12 +94,16 @@ pub fn transpile(
     check(&parsed.diagnostics, path, text)?;
     let mut program = parsed.program;
     let scoping = lower(&arena, &mut program, path)?;
+    if format == Format::Module {
+        helpers::insert_meta(&arena, &mut program);
+    }
     if format == Format::Module && declared.is_none() {
         let unresolved = scoping.root_unresolved_references();
         helpers::insert_commonjs(&arena, &mut program, |name| unresolved.contains_key(name));
     }
-    if source_map == SourceMap::None {
-        specifier::point_to_javascript(&arena, &mut program, path);
+    match source_map {
+        SourceMap::None => specifier::point_to_javascript(&arena, &mut program, path),
+        SourceMap::Inline => specifier::forget_json_attributes(&mut program),
     }
     Ok(Transpiled { code: print(&program, path, source_map), format })
 }

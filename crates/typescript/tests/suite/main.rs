@@ -1,4 +1,4 @@
-//! The real `ts` with the real Node from PATH, on small trees of files.
+//! The real `ts` with the real Node from PATH and others (`scripts/nodes`), on small trees of files.
 
 mod build;
 mod process;

@@ -68,6 +68,97 @@ fn json_comes_by_import_and_by_require() {
 }
 
 #[test]
+fn json_attributes_work_on_a_node_without_them() {
+    let tree = Tree::of(&[
+        ("data.json", r#"{"k": 5}"#),
+        ("main.ts", "import d from './data.json' with { type: 'json' }; console.log(d.k)"),
+    ]);
+    assert_eq!(tree.run(&["main.ts"]).good(), "5");
+}
+
+#[test]
+fn computed_specifiers_find_typescript() {
+    let tree = Tree::of(&[
+        ("lib.ts", LIB),
+        ("c.cts", "exports.n = 1 as number"),
+        (
+            "main.ts",
+            "import { createRequire } from 'node:module';
+             const [name, own] = ['lib', createRequire(import.meta.url)];
+             const all = [`./${name}`, `./${name}.ts`, new URL('./lib.ts', import.meta.url).href];
+             const found = await Promise.all(all.map((specifier) => import(specifier)));
+             console.log(new Set(found).size, own(['./c'][0]).n, own.resolve('./c') === own.resolve('./c.cts'));",
+        ),
+    ]);
+    assert_eq!(tree.run(&["main.ts"]).good(), "1 1 true");
+}
+
+#[test]
+fn javascript_finds_typescript() {
+    let tree = Tree::of(&[
+        ("lib.ts", "export const n: number = 1"),
+        ("c.ts", "exports.c = 2 as number"),
+        ("m.mjs", "export { n } from './lib'; export { n as again } from './lib.ts'"),
+        ("c.cjs", "module.exports = require('./c').c"),
+        (
+            "main.ts",
+            "import * as m from './m.mjs'; import c from './c.cjs'; console.log(m.n, m.again, c)",
+        ),
+    ]);
+    assert_eq!(tree.run(&["main.ts"]).good(), "1 1 2");
+}
+
+/// `require` of a module is Node's from 20.19 and 22.12 on; then all that it imports is found, too.
+#[test]
+fn a_required_module_works_or_says_what_to_do() {
+    let tree = Tree::of(&[
+        ("node_modules/pkg/package.json", r#"{"exports": "./i.ts"}"#),
+        ("node_modules/pkg/i.ts", "export const p: number = 2"),
+        ("lib.ts", "import { n } from './n'; import { p } from 'pkg'; export const sum: number = n + p"),
+        ("n.ts", "export const n: number = 1"),
+        (
+            "main.ts",
+            "const able = (process.features as any).require_module;
+             try { console.log(require('./lib').sum === 3 && able) }
+             catch (e: any) { console.log(!able && e.code === 'ERR_REQUIRE_ESM' && /can only import it/.test(e)) }",
+        ),
+    ]);
+    assert_eq!(tree.run(&["main.ts"]).good(), "true");
+}
+
+#[test]
+fn package_json_may_name_typescript() {
+    let tree = Tree::of(&[
+        (
+            "package.json",
+            r##"{"name": "self", "imports": {"#lib": "./lib.ts"}, "exports": {"./lib": "./lib.ts"}}"##,
+        ),
+        ("lib.ts", LIB),
+        (
+            "main.ts",
+            "import { Color } from '#lib'; import { Color as C2 } from 'self/lib'; console.log(Color === C2)",
+        ),
+    ]);
+    assert_eq!(tree.run(&["main.ts"]).good(), "true");
+}
+
+#[test]
+fn a_file_is_one_module_whatever_links_lead_to_it() {
+    let tree = Tree::of(&[
+        ("real/lib.ts", LIB),
+        (
+            "real/main.ts",
+            "import { Color } from './lib'; import { Color as C2 } from './lib.ts';
+             import { Color as C3 } from '../link/lib'; console.log(Color === C2, Color === C3)",
+        ),
+    ]);
+    std::os::unix::fs::symlink("real", tree.path("link")).unwrap();
+    assert_eq!(tree.run(&["link/main.ts"]).good(), "true true");
+    let alias = tree.path("link/step-1.ts");
+    assert_eq!(tree.run(&["--as", text(&alias), "real/main.ts"]).good(), "true true");
+}
+
+#[test]
 fn packages_are_nodes_business() {
     let tree = Tree::of(&[
         (

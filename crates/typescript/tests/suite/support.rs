@@ -1,9 +1,15 @@
 //! A directory of files, and the real `ts` and Node on them.
-#![expect(clippy::unwrap_used, reason = "only tests use it, and they may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "only tests use it, and they may panic"
+)]
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::LazyLock;
 
 /// A temporary tree; goes away with the value.
 pub(crate) struct Tree(tempfile::TempDir);
@@ -30,15 +36,21 @@ impl Tree {
         Done::of(self.command(env!("CARGO_BIN_EXE_ts")).args(args))
     }
 
-    /// `ts run` with these arguments.
-    pub(crate) fn run(&self, args: &[&str]) -> Done {
-        require_node();
-        self.ts(&[&["run"], args].concat())
+    /// `ts run` with these arguments, once on every Node.
+    pub(crate) fn run(&self, args: &[&str]) -> Runs {
+        let run = |node| Done::of(self.on(node).arg("run").args(args));
+        Runs(nodes().iter().map(|node| (node, run(node))).collect())
     }
 
-    /// Plain `node`.
+    /// `ts`, to be given arguments, with this Node in front of PATH.
+    pub(crate) fn on(&self, node: &Node) -> Command {
+        let mut command = self.command(env!("CARGO_BIN_EXE_ts"));
+        command.env("PATH", &node.path);
+        command
+    }
+
+    /// The machine's own `node`.
     pub(crate) fn node(&self, file: &str) -> Done {
-        require_node();
         Done::of(self.command("node").arg(file))
     }
 
@@ -50,9 +62,68 @@ impl Tree {
     }
 }
 
-fn require_node() {
-    let found = Command::new("node").arg("--version").output();
-    assert!(found.is_ok(), "these tests need `node` in PATH: install Node 18.19 or newer");
+/// A Node to test with.
+#[derive(Debug)]
+pub(crate) struct Node {
+    /// Its version, as it says itself.
+    pub(crate) version: String,
+    /// A PATH that begins with it.
+    path: OsString,
+}
+
+/// The machine's own Node, and those that `scripts/nodes` knows.
+pub(crate) fn nodes() -> &'static [Node] {
+    static NODES: LazyLock<Vec<Node>> = LazyLock::new(|| {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/nodes");
+        let found = Command::new(script).stderr(Stdio::inherit()).output().unwrap();
+        assert!(found.status.success(), "scripts/nodes failed; it says above why");
+        let dirs = String::from_utf8(found.stdout).unwrap();
+        let own = std::env::var_os("PATH").unwrap();
+        let others = dirs.lines().map(|dir| {
+            let rest = std::env::split_paths(&own);
+            std::env::join_paths([PathBuf::from(dir)].into_iter().chain(rest)).unwrap()
+        });
+        [own.clone()].into_iter().chain(others).map(Node::found).collect()
+    });
+    &NODES
+}
+
+impl Node {
+    fn found(path: OsString) -> Self {
+        let output = Command::new("node").arg("--version").env("PATH", &path).output();
+        let output = output.expect("these tests need `node` in PATH: install Node 18 or newer");
+        Self { version: String::from_utf8(output.stdout).unwrap().trim().to_owned(), path }
+    }
+}
+
+/// What the same command left behind on every Node.
+#[derive(Debug)]
+pub(crate) struct Runs(Vec<(&'static Node, Done)>);
+
+impl Runs {
+    /// The stdout, trimmed and the same of all, having exited with 0.
+    #[track_caller]
+    pub(crate) fn good(self) -> String {
+        let mut outputs = Vec::new();
+        for (node, done) in self.0 {
+            assert_eq!(done.code, Some(0), "{}: {done:?}", node.version);
+            outputs.push((&node.version, done.stdout.trim_end().to_owned()));
+        }
+        let (first, expected) = &outputs[0];
+        for (other, output) in &outputs {
+            assert_eq!(output, expected, "{other} and {first} differ");
+        }
+        expected.clone()
+    }
+
+    /// Having exited with this code, its stderr is such.
+    #[track_caller]
+    pub(crate) fn bad(self, code: i32, such: impl Fn(&str) -> bool) {
+        for (node, done) in self.0 {
+            assert_eq!(done.code, Some(code), "{}: {done:?}", node.version);
+            assert!(such(&done.stderr), "{}: {}", node.version, done.stderr);
+        }
+    }
 }
 
 /// What a program left behind.

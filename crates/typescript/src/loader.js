@@ -1,12 +1,12 @@
-// Teaches Node to run TypeScript: given to `node --import` as a data: URL by `ts run`, with
-// `const config = { ts, entry: { path, file, fd } }` in front. Where Node has module.registerHooks
-// (22.15 and later) the hooks for `import` run in the program's thread; elsewhere this same module is
-// loaded once more, as `…#hooks`, in Node's hooks thread. `require` is patched, as no Node before 24
-// calls hooks for all of it.
-import { readFileSync, readlinkSync, statSync } from "node:fs";
-import Module from "node:module";
-import { dirname, extname, join, resolve as absolute } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+// Teaches Node to run TypeScript. `ts run` hands it to Node, with a `require` and a `config` in front
+// (`node.rs`). All of it runs in the program's own thread. `import` is hooked by module.registerHooks, or
+// where Node has none (before 22.15) by replacing methods of its loader: module.register would start a
+// thread, which costs as much as starting Node. `require` is patched, as no Node before 24 calls hooks
+// for all of it.
+const { readFileSync, readlinkSync, realpathSync, statSync } = require("fs");
+const Module = require("module");
+const { dirname, extname, join, resolve: absolute } = require("path");
+const { URL, fileURLToPath, pathToFileURL } = require("url");
 
 const EXTENSIONS = [".ts", ".tsx", ".mts", ".cts"];
 const GUESSES = [...EXTENSIONS, ".js", ".mjs", ".cjs", ".json"];
@@ -14,13 +14,11 @@ const WRITTEN_AS = { ".js": [".ts", ".tsx"], ".jsx": [".tsx"], ".mjs": [".mts"],
 const REQUIRE_ENTRY =
   `import Module from "node:module"; Module._load(${JSON.stringify(config.entry.path)}, null, true);`;
 
-if (!import.meta.url.endsWith("#hooks")) {
-  if (Module.registerHooks) Module.registerHooks({ resolve, load });
-  else Module.register(`${import.meta.url}#hooks`);
-  patchRequire();
-}
+if (Module.registerHooks) Module.registerHooks({ resolve, load });
+else replaceLoader();
+patchRequire();
 
-export function resolve(specifier, context, next) {
+function resolve(specifier, context, next) {
   if (context.conditions?.includes("require")) return next(specifier, context);
   const url = fileUrl(specifier, context.parentURL);
   const path = url && fileURLToPath(url);
@@ -30,7 +28,7 @@ export function resolve(specifier, context, next) {
   return { url: pathToFileURL(found).href + url.search + url.hash, shortCircuit: true };
 }
 
-export function load(url, context, next) {
+function load(url, context, next) {
   const required = context.conditions?.includes("require");
   if (required || !url.startsWith("file:")) return next(url, context);
   const path = fileURLToPath(url);
@@ -52,6 +50,28 @@ export function load(url, context, next) {
   return next(url, context);
 }
 
+// Node's internals, as they were in every release from 18.0 to 22.14 and 23.4; no more will come. Not
+// all have all of these methods.
+function replaceLoader() {
+  const internal = require("internal/modules/esm/loader");
+  const loader = internal.getOrInitializeCascadedLoader?.() ??
+    require("internal/process/esm_loader").esmLoader;
+  for (const name of ["resolve", "resolveSync", "defaultResolve"]) {
+    replace(loader, name, (original) => (specifier, parentURL, ...rest) =>
+      resolve(`${specifier}`, { parentURL }, () => original(specifier, parentURL, ...rest)));
+  }
+  replace(loader, "load", (original) => async (url, context = {}) => {
+    return { responseURL: url, ...(await load(url, context, () => original(url, context))) };
+  });
+  // What a module that is required imports.
+  replace(require("internal/modules/esm/load"), "defaultLoadSync", (original) => (url, context = {}) =>
+    ({ responseURL: url, ...load(url, context, () => original(url, context)) }));
+}
+
+function replace(object, name, replacement) {
+  if (object[name]) object[name] = replacement(object[name].bind(object));
+}
+
 function fileUrl(specifier, parent) {
   if (!/^(\.{0,2}\/|\.{1,2}$|file:)/.test(specifier)) return undefined;
   if (parent !== undefined && !parent.startsWith("file:")) parent = undefined;
@@ -68,11 +88,13 @@ function locate(path) {
   if (isFile(path)) return undefined;
   const extension = extname(path);
   const stem = path.slice(0, path.length - extension.length);
-  return [
+  const found = [
     ...(WRITTEN_AS[extension] ?? []).map((other) => stem + other),
     ...GUESSES.map((guess) => path + guess),
     ...GUESSES.map((guess) => join(path, `index${guess}`)),
   ].find(isFile);
+  // As Node does: a file is one module, whatever links lead to it.
+  return found && realpathSync(found);
 }
 
 function isFile(path) {
@@ -104,7 +126,7 @@ function handedOver(fd) {
 
 function callTs(args) {
   // Loaded only when wanted: it costs a start several milliseconds.
-  const { spawnSync } = Module.createRequire("/")("node:child_process");
+  const { spawnSync } = require("child_process");
   const done = spawnSync(config.ts, ["transpile", ...args], {
     encoding: "utf8",
     maxBuffer: Infinity,
