@@ -36,10 +36,19 @@ check: format lint tidy unit ## Format, lints, rules of the house, unit tests: u
 
 test: setup format lint tidy docs ## Everything: the parts of check, docs, all tests, licences
 	cargo test --workspace --locked --no-fail-fast
+	@$(MAKE) --no-print-directory contract
 	@$(MAKE) --no-print-directory licences
 
+.PHONY: bench
+bench: build ## Measure what we promise in numbers on this machine: writes bench/RESULTS.md
+	@command -v bwrap >/dev/null || \
+		{ [ "$$(id -u)" -eq 0 ] && apt-get install --yes --quiet=2 --no-install-recommends bubblewrap >/dev/null; } || \
+		echo "bench: bwrap is not installed (Debian: bubblewrap), so its floor is skipped"
+	cargo build --release --locked --package bench
+	@TMPDIR=$${TMPDIR:-/var/tmp} target/release/bench --publish
+
 ##@ Parts
-.PHONY: format lint tidy docs unit licences
+.PHONY: format lint tidy docs unit contract licences
 format: ## Is every file formatted?
 	cargo fmt --all --check
 
@@ -54,6 +63,15 @@ docs: ## Do the docs in the code point somewhere?
 
 unit: ## The tests beside the code
 	cargo test --workspace --locked --lib --bins
+
+contract: ## Does a real server do what its OpenAPI document says? (Schemathesis)
+	cargo build --package cagent --locked
+	scripts/contract target/debug/cagent
+
+.PHONY: vm
+vm: ## Do limits hold on version 2 cgroups and under systemd? In an emulated machine: minutes
+	cargo build --locked --package cagent
+	tests/vm/run target/debug/cagent
 
 # Without the advisories: they need the network and change without a change of ours.
 licences: ## Are the licences and sources of all dependencies allowed?

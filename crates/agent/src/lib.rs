@@ -9,6 +9,7 @@
 //!     │                           ▲
 //!     ▼                           │ output
 //!  step ── spawn, end all ──► reaper           (the only one who waits for processes)
+//!  commands ── proxy ──► egress ── CONNECT ══ gateway
 //! ```
 //!
 //! Invariants: no command of the job can kill, trace or read PID 1; nothing a step started outlives
@@ -17,6 +18,7 @@
 //! Not here: limits, network policy and packaging, which the orchestrator enforces from outside;
 //! parsing runbooks (crate `runbook`); TypeScript (the `ts` tool).
 
+mod egress;
 pub mod flow;
 mod link;
 mod outbox;

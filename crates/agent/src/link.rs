@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use protocol::{Client, ClientError, Control, Controls, Report, Welcome};
+use protocol::{Client, ClientError, Control, Controls, Report, Tunnels, Welcome};
 use tokio::sync::Mutex;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +31,11 @@ impl Link {
     /// Opens the control stream; that it opened proves that the session key works.
     pub(crate) async fn control(&self) -> Result<Controls, ClientError> {
         persist(async || self.client.lock().await.control().await).await
+    }
+
+    /// What opens connections to hosts, once the session key is there.
+    pub(crate) async fn tunnels(&self) -> Tunnels {
+        self.client.lock().await.tunnels()
     }
 
     /// Sends whatever comes into the outbox; returns only with an error.

@@ -1,5 +1,5 @@
 //! The binary `agentd`. Without a command it is PID 1 of a sandbox; `exec` and `put` are what it
-//! starts itself as, as the command user.
+//! starts itself as, as the command user; `connect` is for commands.
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -16,7 +16,9 @@ use rustix::process::{
 const USAGE: &str = "\
 agentd is started by a sandbox, as its first process:
   agentd [--gateway SOCKET] [--steps DIR] [--workspace DIR]
-For people:
+For people and programs in a sandbox:
+  agentd connect HOST PORT
+                      connect standard input and output to a host, by the proxy
   agentd flow         print the flow of a runbook as a Mermaid drawing
   agentd --version";
 

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use protocol::{AgentSpec, ClientError, ReportKind};
 use tokio_util::sync::CancellationToken;
 
+use crate::egress;
 use crate::link::Link;
 use crate::outbox::Outbox;
 use crate::reaper::Reaper;
@@ -40,6 +41,9 @@ pub enum AgentError {
     /// It is not what a sandbox starts first.
     #[error("agentd cannot look after processes: {0}; only a sandbox should start it")]
     Reaper(#[source] io::Error),
+    /// Somebody else is where its proxies belong.
+    #[error("agentd cannot listen on the sandbox's loopback: {0}; only a sandbox should start it")]
+    Egress(#[source] io::Error),
     /// The gateway does not want it.
     #[error(transparent)]
     Gateway(#[from] ClientError),
@@ -55,6 +59,9 @@ pub async fn run(config: Config) -> Result<(), AgentError> {
     let welcome = link.hello().await?;
     // Before any command runs: from here on nobody but us can use the gateway.
     let controls = link.control().await?;
+    if welcome.spec.egress {
+        egress::open(link.tunnels().await).await.map_err(AgentError::Egress)?;
+    }
     let outbox = Rc::new(Outbox::new(welcome.acked));
     let command_user = welcome.spec.command_user;
     let runner = Runner { config, command_user, reaper, outbox: Rc::clone(&outbox) };

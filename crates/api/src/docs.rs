@@ -11,9 +11,10 @@ use axum::routing::get;
 use utoipa_swagger_ui::Config;
 
 use crate::Api;
+use crate::code::Code;
 use crate::home::html;
 use crate::json::Json;
-use crate::problem::{Code, Problem};
+use crate::problem::Problem;
 
 const PAGE: &str = include_str!("../assets/docs.html");
 const SCRIPT: &str = include_str!("../assets/docs.js");

@@ -1,6 +1,7 @@
 //! The result of a job.
 
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt as _;
 
 use axum::extract::State;
 use axum::response::Response;
@@ -8,10 +9,11 @@ use tokio::fs::File;
 use types::{JobId, JobRecord};
 
 use crate::Api;
-use crate::attachment;
+use crate::attachment::{Asked, Attachment, Conditions};
+use crate::code::Code;
 use crate::extract::JobPath;
-use crate::problem::{Code, Problem};
-use crate::refusals::{JobProblems, malformed_id};
+use crate::problem::Problem;
+use crate::refusals::{JobProblems, PartProblems, malformed_id};
 
 const ZIP: &str = "application/zip";
 
@@ -21,9 +23,9 @@ const ZIP: &str = "application/zip";
 /// the logs. Jobs that failed or were cancelled have one too. A job that is over and could not be
 /// packaged answers 404 `no_result`.
 #[utoipa::path(get, path = "/download/{id}", tag = "results",
-    params(("id" = JobId, Path, description = "The job")),
+    params(("id" = JobId, Path, description = "The job"), Conditions),
     responses((status = 200, description = "The ZIP", content(("application/zip"))),
-        JobProblems,
+        PartProblems, JobProblems,
         (status = 404, description = "`malformed_id`, `unknown_job`, `no_result`", body = Problem,
             content_type = "application/problem+json", example = json!(malformed_id())),
         (status = 409, description = "`not_ready`: the job is not over yet", body = Problem,
@@ -34,19 +36,28 @@ const ZIP: &str = "application/zip";
 pub(crate) async fn download(
     State(api): State<Api>,
     JobPath(id): JobPath,
+    asked: Asked,
 ) -> Result<Response, Problem> {
     let record = api.jobs.get(id).await?;
     if record.zip_bytes.is_none() {
         return Err(nothing_yet(&record));
     }
     match File::open(api.jobs.zip_path(id)).await {
-        Ok(zip) => attachment::streamed(zip, ZIP, &format!("{id}.zip")).await,
+        Ok(zip) => attachment(id, &zip).await?.send_file(&asked, zip).await,
         // Retention came first.
         Err(e) if e.kind() == ErrorKind::NotFound => {
             Err(Problem::new(Code::NoResult, format!("the ZIP of job {id} was removed")))
         }
         Err(e) => Err(Problem::internal(&e)),
     }
+}
+
+/// A ZIP is written once, under its final name when it is whole: size and time tell two apart.
+async fn attachment(id: JobId, zip: &File) -> Result<Attachment, Problem> {
+    let about = zip.metadata().await.map_err(|e| Problem::internal(&e))?;
+    let (bytes, seconds, nanos) = (about.len(), about.mtime(), about.mtime_nsec());
+    let etag = format!("\"{id}-{bytes:x}-{seconds:x}.{nanos:x}\"");
+    Ok(Attachment { bytes, etag: Some(etag), media_type: ZIP, name: format!("{id}.zip") })
 }
 
 fn nothing_yet(record: &JobRecord) -> Problem {

@@ -11,11 +11,12 @@ use jobs::Follower;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 use types::{Event, JobId};
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::Api;
+use crate::code::Code;
 use crate::extract::{JobPath, Params};
-use crate::problem::{Code, Problem};
+use crate::problem::Problem;
 use crate::refusals::JobProblems;
 
 /// How long a stream is silent at most; proxies close quieter ones after 30 s or more.
@@ -32,8 +33,30 @@ const LAST_EVENT_ID: &str = "last-event-id";
 pub(crate) struct EventParams {
     /// Only events with a greater `seq`; the `Last-Event-ID` header comes first.
     #[serde(default, deserialize_with = "seq")]
-    #[param(value_type = Option<u64>)]
+    #[param(value_type = Option<u64>, format = "uint64")]
     after: Option<u64>,
+}
+
+/// An event as it is sent.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "for the description; `sse_event` makes them")]
+pub(crate) struct SentEvent {
+    /// Its `seq`.
+    id: String,
+    /// Its type.
+    event: String,
+    /// All of it: an `Event`.
+    #[schema(content_media_type = "application/json")]
+    data: String,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "for the description; `last_event_id` reads the header")]
+pub(crate) struct LastEventId {
+    /// The last `seq` already seen.
+    #[param(rename = "Last-Event-ID", required = false, value_type = u64, format = "uint64")]
+    seq: (),
 }
 
 fn seq<'de, D: Deserializer<'de>>(value: D) -> Result<Option<u64>, D::Error> {
@@ -47,9 +70,9 @@ fn seq<'de, D: Deserializer<'de>>(value: D) -> Result<Option<u64>, D::Error> {
 /// JSON. A client that comes back with the last id after the end gets 204, so that it stays away.
 #[utoipa::path(get, path = "/v1/jobs/{id}/events", tag = "jobs",
     params(("id" = JobId, Path, description = "The job"), EventParams,
-        ("Last-Event-ID" = Option<u64>, Header, description = "The last `seq` already seen")),
-    responses((status = 200, description = "The events; `data` of each is one of these",
-            body = Event, content_type = "text/event-stream"),
+        LastEventId),
+    responses((status = 200, description = "The events; `data` of each is an `Event` as JSON",
+            body = SentEvent, content_type = "text/event-stream"),
         (status = 204, description = "The job is over and there are no events after this one"),
         (status = 422, description = "`invalid_field`: not the `seq` of an event", body = Problem,
             content_type = "application/problem+json",

@@ -1,38 +1,22 @@
 //! Extractors whose refusals are [`Problem`]s that say what to do.
 
 use std::error::Error as _;
-use std::time::Duration;
+use std::fmt;
+use std::marker::PhantomData;
 
-use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, QueryRejection};
-use axum::extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{FromRequestParts, Query, RawPathParams};
+use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::IntoResponse;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Visitor};
 use types::JobId;
 
-use crate::problem::{Code, Problem};
+use crate::code::Code;
+use crate::problem::Problem;
 use crate::wording::invalid_field;
-
-/// How long a whole body may take: a client that stops in the middle must not hold a connection.
-const BODY_PATIENCE: Duration = Duration::from_secs(15);
-
-/// A body of JSON: one object with the fields of `T`.
-#[derive(Debug)]
-pub(crate) struct JsonBody<T>(pub(crate) T);
-
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        expect_json(request.headers())?;
-        let body = Bytes::from_request(request, state);
-        let body = tokio::time::timeout(BODY_PATIENCE, body).await.map_err(|_| too_slow())?;
-        parse(&body.map_err(unread)?).map(Self)
-    }
-}
 
 /// The parameters after the `?`.
 #[derive(Debug)]
@@ -73,7 +57,8 @@ fn bad_query(rejection: &QueryRejection) -> Problem {
     invalid_field(field, what)
 }
 
-fn expect_json(headers: &HeaderMap) -> Result<(), Problem> {
+/// Refuses a body that is not announced as JSON.
+pub(crate) fn expect_json(headers: &HeaderMap) -> Result<(), Problem> {
     let given = headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
     let what = match given.as_deref() {
         Some(given) if is_json(given) => return Ok(()),
@@ -90,23 +75,8 @@ fn is_json(media_type: &str) -> bool {
         || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
-fn too_slow() -> Problem {
-    let seconds = BODY_PATIENCE.as_secs();
-    let detail = format!("the body did not arrive within {seconds} s; send it again");
-    Problem::new(Code::BrokenBody, detail)
-}
-
-fn unread(rejection: BytesRejection) -> Problem {
-    let text = rejection.body_text();
-    if rejection.into_response().status() == StatusCode::PAYLOAD_TOO_LARGE {
-        let most = crate::MAX_BODY_BYTES;
-        let detail = format!("the body is larger than {most} bytes; a prompt may have 1 MiB");
-        return Problem::new(Code::TooLarge, detail);
-    }
-    Problem::new(Code::BrokenBody, format!("the body could not be read: {text}"))
-}
-
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+/// Reads a body of JSON: one object with the fields of `T`.
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let body = std::str::from_utf8(body).map_err(|e| not_json(&e))?;
     // Of a wrong field serde_json may say the same as of broken JSON.
     serde_json::from_str::<IgnoredAny>(body).map_err(|e| not_json(&e))?;
@@ -116,6 +86,31 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     }
     let mut reader = serde_json::Deserializer::from_str(body);
     serde_path_to_error::deserialize(&mut reader).map_err(|e| bad_body(&e))
+}
+
+/// Reads a field that must be an object, or nothing: serde takes an array for a struct too.
+pub(crate) fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    value: D,
+) -> Result<Option<T>, D::Error> {
+    struct Object<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
+        type Value = Option<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map)).map(Some)
+        }
+    }
+
+    value.deserialize_any(Object(PhantomData))
 }
 
 fn not_json(error: &dyn std::error::Error) -> Problem {

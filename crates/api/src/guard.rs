@@ -13,7 +13,8 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use crate::problem::{Code, Problem};
+use crate::code::Code;
+use crate::problem::Problem;
 
 /// Lets through what comes from this machine and from no other origin's page.
 pub(crate) async fn guard(request: Request, next: Next) -> Response {

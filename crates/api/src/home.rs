@@ -1,6 +1,7 @@
 //! `/`: the health answer for programs, a small page for browsers.
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, HeaderValue};
@@ -44,14 +45,14 @@ pub(crate) fn assets() -> Router<Api> {
 }
 
 /// A page of ours and what it may load.
-pub(crate) fn html(page: &'static str, policy: &'static str) -> Response {
+pub(crate) fn html(page: impl Into<Body>, policy: &'static str) -> Response {
     let headers = [
         ("content-type", "text/html; charset=utf-8"),
         ("content-security-policy", policy),
         ("referrer-policy", "no-referrer"),
         ("x-frame-options", "DENY"),
     ];
-    (headers, page).into_response()
+    (headers, page.into()).into_response()
 }
 
 fn wants_html(headers: &HeaderMap) -> bool {

@@ -7,30 +7,40 @@
 //! disk as [`types::JobId`] only; every request passes `guard` first.
 
 mod attachment;
+mod body;
 mod cancel;
+mod code;
+mod disposition;
 mod docs;
 mod download;
 mod events;
 mod extract;
+mod files;
+mod forget;
 mod guard;
 mod health;
 mod home;
 mod json;
 mod links;
+mod list;
 mod logs;
+mod multipart;
 mod problem;
+mod range;
 mod refusals;
 mod schedule;
 mod status;
+mod submission;
 mod tail;
 mod wording;
 
+use std::mem;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, Uri};
 use axum::middleware::from_fn;
+use axum::routing::get;
 use jobs::Jobs;
 use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi as _;
@@ -39,16 +49,23 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use cancel::Cancelled;
+pub use code::Code;
+pub use files::{FileEntry, FileKind, FileList};
 pub use health::Health;
 pub use links::Links;
+pub use list::{JobList, JobSummary};
 pub use logs::Logs;
-pub use problem::{Code, FieldProblem, Problem};
+pub use problem::{FieldProblem, Problem};
 pub use schedule::Scheduled;
-pub use status::{Job, JobList, JobSummary, Status};
+pub use status::{Job, Status};
 
 /// The largest body of a request, in bytes: a prompt of 1 MiB of which JSON escapes every byte
 /// (`\u0001`, six bytes for one), and room for the other fields.
 pub const MAX_BODY_BYTES: usize = 6 * 1024 * 1024 + 64 * 1024;
+
+/// The largest body that carries files, in bytes: enough for data that goes with a task, and not
+/// for the use of this server as a store.
+pub const MAX_UPLOAD_BYTES: u64 = 1 << 30;
 
 /// What the API must know beside the jobs.
 #[derive(Clone, Debug)]
@@ -66,9 +83,10 @@ pub fn router(jobs: Jobs, config: ApiConfig) -> Router {
     router
         .merge(home::assets())
         .merge(docs::assets())
+        // Nobody should have to remember the slash.
+        .route("/v1/jobs/{id}/files", get(files::root))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(from_fn(guard::guard))
         .with_state(state)
 }
@@ -104,30 +122,42 @@ struct Api {
                        Every refusal is a problem body (RFC 9457) whose `code` is for programs and \
                        whose `detail` says what was wrong and what to do."
     ),
+    // What is only within text: the `data` of live events.
+    components(schemas(types::Event)),
     tags(
         (name = "server", description = "The server itself."),
         (name = "jobs", description = "Give, watch and stop jobs."),
         (name = "results", description = "What a job wrote."),
+        (name = "files", description = "Single files of a job's workspace."),
         (name = "docs", description = "This description."),
     )
 )]
 struct Document;
 
 fn documented() -> OpenApiRouter<Api> {
-    OpenApiRouter::with_openapi(Document::openapi())
+    let mut router = OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(home::root))
         .routes(routes!(schedule::schedule))
         .routes(routes!(schedule::submit))
         .routes(routes!(status::status))
-        .routes(routes!(status::list))
+        .routes(routes!(list::list))
         .routes(routes!(status::job))
         .routes(routes!(cancel::cancel))
+        .routes(routes!(forget::forget))
         .routes(routes!(events::events))
         .routes(routes!(logs::logs))
         .routes(routes!(logs::log_file))
         .routes(routes!(download::download))
+        .routes(routes!(files::root))
+        .routes(routes!(files::read, files::write))
         .routes(routes!(docs::page))
         .routes(routes!(docs::document))
+        .routes(routes!(code::page));
+    // How axum says that a path may have slashes is no OpenAPI.
+    let paths = &mut router.get_openapi_mut().paths.paths;
+    let plain = |path: String| path.replace("{*", "{");
+    *paths = mem::take(paths).into_iter().map(|(path, item)| (plain(path), item)).collect();
+    router
 }
 
 async fn unknown_path(uri: Uri) -> Problem {

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
+use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -11,11 +12,12 @@ use types::{JobId, Stream};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::Api;
-use crate::attachment;
+use crate::attachment::{Asked, Attachment, Conditions};
+use crate::code::Code;
 use crate::extract::{JobPath, Params};
 use crate::json::Json;
-use crate::problem::{Code, Problem};
-use crate::refusals::{JobProblems, malformed_id};
+use crate::problem::Problem;
+use crate::refusals::{JobProblems, PartProblems, malformed_id};
 use crate::tail::{self, Tail};
 
 /// How many lines `last_1000_lines` has.
@@ -80,10 +82,10 @@ async fn read_tail(path: PathBuf) -> Result<Tail, Problem> {
 /// Of a job that still runs: as much as there is now.
 #[utoipa::path(get, path = "/logs/{id}/{stream}", tag = "results",
     params(("id" = JobId, Path, description = "The job"),
-        ("stream" = Stream, Path, description = "Which log")),
+        ("stream" = Stream, Path, description = "Which log"), Conditions),
     responses((status = 200, description = "The log, byte for byte", body = String,
             content_type = "text/plain; charset=utf-8"),
-        JobProblems,
+        PartProblems, JobProblems,
         (status = 404, description = "`malformed_id`, `unknown_job`, `unknown_log`",
             body = Problem, content_type = "application/problem+json",
             example = json!(malformed_id()))))]
@@ -91,14 +93,27 @@ pub(crate) async fn log_file(
     State(api): State<Api>,
     JobPath(id): JobPath,
     Path((_, stream)): Path<(String, String)>,
+    asked: Asked,
 ) -> Result<Response, Problem> {
     let stream = known(&stream)?;
-    api.jobs.get(id).await?;
+    let over = api.jobs.get(id).await?.status.is_final();
+    let path = api.jobs.log_path(id, stream);
+    let file = match File::open(&path).await {
+        // Nothing was written yet.
+        Err(e) if e.kind() == ErrorKind::NotFound => None,
+        opened => Some(opened.map_err(|e| Problem::internal(&e))?),
+    };
+    let bytes = match &file {
+        Some(file) => file.metadata().await.map_err(|e| Problem::internal(&e))?.len(),
+        None => 0,
+    };
+    // A log only grows, and not after the job's end.
+    let etag = over.then(|| format!("\"{id}-{}-{bytes:x}\"", stream.as_str()));
     let name = format!("{id}-{}.log", stream.as_str());
-    match File::open(api.jobs.log_path(id, stream)).await {
-        Err(e) if e.kind() == ErrorKind::NotFound => attachment::empty(PLAIN_TEXT, &name),
-        Err(e) => Err(Problem::internal(&e)),
-        Ok(file) => attachment::streamed(file, PLAIN_TEXT, &name).await,
+    let attachment = Attachment { bytes, etag, media_type: PLAIN_TEXT, name };
+    match file {
+        Some(file) => attachment.send_file(&asked, file).await,
+        None => attachment.send(&asked, async |_| Ok(Body::empty())).await,
     }
 }
 

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use utoipa::IntoResponses;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder, ResponsesBuilder};
 
-use crate::problem::{Code, INTERNAL, PROBLEM_JSON, Problem};
+use crate::code::Code;
+use crate::problem::{INTERNAL, PROBLEM_JSON, Problem};
 
 /// The refusals of every call.
 pub(crate) enum CommonProblems {}
@@ -16,12 +17,62 @@ impl IntoResponses for CommonProblems {
     }
 }
 
+/// The refusal of a call with parameters.
+pub(crate) enum InvalidParams {}
+
+impl IntoResponses for InvalidParams {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let wait = "must be a whole number of seconds, 0 to 60";
+        documented([("`invalid_field`", Problem::field(Code::InvalidField, "wait", wait))])
+    }
+}
+
 /// The refusals of a call that names a job.
 pub(crate) enum JobProblems {}
 
 impl IntoResponses for JobProblems {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         documented([host_refused(), ("`malformed_id`, `unknown_job`", malformed_id()), internal()])
+    }
+}
+
+/// What a client that has some of it already may get, beside a 200.
+pub(crate) enum PartProblems {}
+
+impl IntoResponses for PartProblems {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let answer = |text: &str| ResponseBuilder::new().description(text);
+        let bytes = ContentBuilder::new().build();
+        let part = answer("The part that `Range` asks for").content("*/*", bytes).build();
+        let unchanged = answer("It is what `If-None-Match` says").build();
+        let beyond = Problem::new(Code::BadRange, "it has 5 bytes, not so many");
+        let mut responses = documented([("`bad_range`", beyond)]);
+        responses.insert("206".into(), part.into());
+        responses.insert("304".into(), unchanged.into());
+        responses
+    }
+}
+
+/// The refusals of a call that sends a file.
+pub(crate) enum UploadProblems {}
+
+impl IntoResponses for UploadProblems {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let problem = |code: Code| Problem::new(code, code.advice());
+        documented([
+            ("`broken_body`", problem(Code::BrokenBody)),
+            (
+                "`malformed_id`, `unknown_job`, `no_such_file`: its path leads over a file",
+                malformed_id(),
+            ),
+            (
+                "`job_over`, `not_ready`: the job is just starting, `not_a_file`",
+                problem(Code::JobOver),
+            ),
+            ("`too_large`", problem(Code::TooLarge)),
+            ("`bad_path`", problem(Code::BadPath)),
+            ("`disk_full`: try again after `Retry-After` seconds", problem(Code::DiskFull)),
+        ])
     }
 }
 
@@ -41,21 +92,28 @@ impl IntoResponses for ScheduleProblems {
             "invalid type: string \"2\", expected a number",
         );
         documented([
-            ("`invalid_json`, `broken_body`", problem(Code::InvalidJson, json)),
+            ("`invalid_json`, `broken_body`, `bad_multipart`", problem(Code::InvalidJson, json)),
             host_refused(),
-            ("`too_large`: a prompt has at most 1 MiB", problem(Code::TooLarge, large)),
+            (
+                "`key_reused`: the `Idempotency-Key` was used with another request",
+                problem(Code::KeyReused, Code::KeyReused.advice()),
+            ),
+            (
+                "`too_large`: a prompt has at most 1 MiB, files 1 GiB",
+                problem(Code::TooLarge, large),
+            ),
             (
                 "`media_type`: send `Content-Type: application/json`",
                 problem(Code::MediaType, media_type),
             ),
             (
                 "`invalid_field`, `empty_prompt`, `bad_runbook`, `no_model`, `unknown_engine`, \
-                 `bad_limits`",
+                 `bad_limits`, `bad_network`, `bad_environment`, `bad_key`, `bad_path`",
                 field,
             ),
             internal(),
             (
-                "`stopping`: try again after `Retry-After` seconds",
+                "`stopping`, `disk_full`: try again after `Retry-After` seconds",
                 problem(Code::Stopping, "the orchestrator is stopping; try again when it is up"),
             ),
         ])

@@ -1,16 +1,20 @@
 //! Giving a job.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use jobs::{ScheduleError, ScheduleRequest};
 use serde::{Deserialize, Serialize};
-use types::{JobId, JobStatus, Limits, Mode};
+use types::{JobId, JobStatus, Mode, Network, PartialLimits};
 use utoipa::ToSchema;
 
 use crate::Api;
-use crate::extract::JsonBody;
+use crate::code::Code;
+use crate::extract::object;
 use crate::json::Json;
-use crate::problem::{Code, FieldProblem, Problem};
+use crate::problem::{FieldProblem, Problem};
 use crate::refusals::ScheduleProblems;
+use crate::submission::{IdempotencyKey, Submission};
 
 /// A prompt that runs as it is.
 const EXAMPLE: &str = "# Hello\n\n```bash\necho hello > hello.txt\n```\n";
@@ -26,7 +30,10 @@ pub struct Scheduled {
 
 /// The body of both calls: they differ in the name of one field.
 macro_rules! request {
-    ($(#[$about:meta])* $name:ident { $task:ident }) => {
+    (
+        $(#[$about:meta])* $name:ident { $task:ident }
+        $(#[$form_about:meta])* $form:ident
+    ) => {
         $(#[$about])*
         #[derive(Debug, Deserialize, ToSchema)]
         #[serde(deny_unknown_fields)]
@@ -38,26 +45,45 @@ macro_rules! request {
             mode: Mode,
             /// Which engine makes the sandbox; the server's first one if not said.
             engine: Option<String>,
-            /// What the job may use; missing fields take their default.
-            limits: Option<Limits>,
+            /// What the job may use; missing fields take the operator's default.
+            #[serde(default, deserialize_with = "object")]
+            limits: Option<PartialLimits>,
             /// Whether dependency caches such as `node_modules` go into the ZIP too.
             #[serde(default)]
             include_caches: bool,
-            /// What the sandbox may reach; in this version nothing.
-            #[serde(rename = "network")]
-            _network: Option<Network>,
+            /// What the sandbox may reach; the operator's default if not said.
+            network: Option<Network>,
+            /// More variables for the job's commands; shown to nobody.
+            #[serde(default)]
+            environment: BTreeMap<String, String>,
         }
 
-        impl From<$name> for ScheduleRequest {
-            fn from(body: $name) -> Self {
+        impl From<Submission<$name>> for ScheduleRequest {
+            fn from(Submission { body, inputs, idempotency }: Submission<$name>) -> Self {
                 Self {
                     prompt: body.$task,
                     mode: body.mode,
                     engine: body.engine,
                     limits: body.limits.unwrap_or_default(),
                     include_caches: body.include_caches,
+                    network: body.network,
+                    environment: body.environment,
+                    inputs,
+                    idempotency,
                 }
             }
+        }
+
+        $(#[$form_about])*
+        #[derive(Deserialize, ToSchema)]
+        #[serde(deny_unknown_fields)]
+        #[expect(dead_code, reason = "for the description; `submission` reads the parts")]
+        pub(crate) struct $form {
+            /// The same as when it is sent alone.
+            job: $name,
+            /// A file for the workspace; its `filename` is its path there. May be repeated.
+            #[schema(value_type = Vec<String>, format = Binary, required = false)]
+            file: Vec<u8>,
         }
     };
 }
@@ -65,44 +91,46 @@ macro_rules! request {
 request!(
     /// A job to be done.
     ScheduleBody { prompt }
+    /// A job to be done, and files for its workspace.
+    ScheduleForm
 );
 request!(
     /// A job to be done, with the older name of its task.
     SubmitBody { task }
+    /// A job to be done, with the older name of its task, and files for its workspace.
+    SubmitForm
 );
-
-/// What a sandbox may reach.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-enum Network {
-    /// Nothing but itself.
-    None,
-}
 
 /// Give a job
 ///
-/// When this answers, the job is on disk and cannot be lost.
-#[utoipa::path(post, path = "/schedule", tag = "jobs", 
-    request_body(content = ScheduleBody, example = json!({"prompt": EXAMPLE})),
+/// When this answers, the job is on disk and cannot be lost. To send it again without making a second
+/// job, name the request by an `Idempotency-Key`. Files for the workspace come as parts `file` of a
+/// form.
+#[utoipa::path(post, path = "/schedule", tag = "jobs", params(IdempotencyKey),
+    request_body(content(
+        (ScheduleBody = "application/json", example = json!({"prompt": EXAMPLE})),
+        (ScheduleForm = "multipart/form-data"))),
     responses((status = 200, description = "The job was accepted", body = Scheduled),
         ScheduleProblems))]
 pub(crate) async fn schedule(
     State(api): State<Api>,
-    JsonBody(body): JsonBody<ScheduleBody>,
+    submission: Submission<ScheduleBody>,
 ) -> Result<Json<Scheduled>, Problem> {
-    accept(&api, body.into(), "prompt").await
+    accept(&api, submission.into(), "prompt").await
 }
 
 /// Give a job, by the call's older name
-#[utoipa::path(post, path = "/submit", tag = "jobs", 
-    request_body(content = SubmitBody, example = json!({"task": EXAMPLE})),
+#[utoipa::path(post, path = "/submit", tag = "jobs", params(IdempotencyKey),
+    request_body(content(
+        (SubmitBody = "application/json", example = json!({"task": EXAMPLE})),
+        (SubmitForm = "multipart/form-data"))),
     responses((status = 200, description = "The job was accepted", body = Scheduled),
         ScheduleProblems))]
 pub(crate) async fn submit(
     State(api): State<Api>,
-    JsonBody(body): JsonBody<SubmitBody>,
+    submission: Submission<SubmitBody>,
 ) -> Result<Json<Scheduled>, Problem> {
-    accept(&api, body.into(), "task").await
+    accept(&api, submission.into(), "task").await
 }
 
 async fn accept(
@@ -136,10 +164,22 @@ fn refused(error: &ScheduleError, task: &'static str) -> Problem {
                 format!("must be between {} and {}, not {}", bad.least, bad.most, bad.given);
             Problem::field(Code::BadLimits, &format!("limits.{}", bad.field), message)
         }
+        ScheduleError::Network { why } => Problem::field(Code::BadNetwork, "network", why),
+        ScheduleError::Environment(bad) => {
+            Problem::field(Code::BadEnvironment, "environment", bad.to_string())
+        }
+        ScheduleError::InputsTooLarge { .. } => Problem::field(Code::TooLarge, "file", text),
+        ScheduleError::BadKey => Problem::field(Code::BadKey, "Idempotency-Key", text),
+        ScheduleError::KeyReused { .. } => {
+            Problem::field(Code::KeyReused, "Idempotency-Key", format!("{text}; take a new one"))
+        }
+        ScheduleError::NoRoom(_) => {
+            Problem::new(Code::DiskFull, format!("{text}; {}", Code::DiskFull.advice()))
+        }
         ScheduleError::Stopping => {
             Problem::new(Code::Stopping, format!("{text}; try again when it is up"))
         }
-        ScheduleError::Store(_) => Problem::internal(error),
+        ScheduleError::Store(_) | ScheduleError::Inputs(_) => Problem::internal(error),
     }
 }
 

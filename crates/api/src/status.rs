@@ -1,19 +1,23 @@
-//! What is known of jobs: one in short, one in full, all of them.
+//! What is known of a job: in short, and in full.
 
 use std::path::Path;
+use std::time::Duration;
 
 use axum::extract::State;
 use jiff::Timestamp;
+use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
-use types::{Ending, JobId, JobRecord, JobStatus, Limits, Mode, Reason, SandboxReport, Usage};
-use utoipa::ToSchema;
+use types::{
+    Ending, JobId, JobRecord, JobStatus, Limits, Mode, Network, Reason, SandboxReport, Usage,
+};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::Api;
-use crate::extract::JobPath;
+use crate::extract::{JobPath, Params};
 use crate::json::Json;
 use crate::links::{self, Links};
 use crate::problem::Problem;
-use crate::refusals::{CommonProblems, JobProblems};
+use crate::refusals::{InvalidParams, JobProblems};
 
 /// A job in short.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -33,39 +37,6 @@ pub struct Status {
     pub download_link: Option<String>,
     /// Where its logs can be read, as a path of this server.
     pub logs_link: String,
-}
-
-/// Every job, newest first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct JobList {
-    /// The jobs.
-    pub jobs: Vec<JobSummary>,
-}
-
-/// One line of the list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct JobSummary {
-    /// Its id.
-    pub job_id: JobId,
-    /// What it is about, in one line: the heading of its prompt, or what its first block does.
-    pub title: String,
-    /// Where it is in its life.
-    pub status: JobStatus,
-    /// When it was accepted.
-    #[schema(value_type = String, format = "date-time")]
-    pub created: Timestamp,
-    /// When its sandbox began to be made.
-    #[schema(value_type = Option<String>, format = "date-time", required = true)]
-    pub started: Option<Timestamp>,
-    /// When it was over.
-    #[schema(value_type = Option<String>, format = "date-time", required = true)]
-    pub completed: Option<Timestamp>,
-    /// Why it ended, for programs; null until it is over.
-    #[schema(required = true)]
-    pub reason: Option<Reason>,
-    /// Why it ended, for people; null until it is over, and for `complete`.
-    #[schema(required = true)]
-    pub error: Option<String>,
 }
 
 /// Everything known of a job but its events and its logs.
@@ -108,6 +79,10 @@ pub struct Job {
     pub engine: String,
     /// What it may use.
     pub limits: Limits,
+    /// What its sandbox may reach.
+    pub network: Network,
+    /// The names of the variables that were given with it; their values are shown nowhere.
+    pub environment: Vec<String>,
     /// Whether dependency caches go into the ZIP too.
     pub include_caches: bool,
     /// How its sandbox is protected; null until there is one.
@@ -142,22 +117,6 @@ impl Status {
     }
 }
 
-impl From<types::JobSummary> for JobSummary {
-    fn from(summary: types::JobSummary) -> Self {
-        let ending = over(summary.status, summary.ending.as_ref());
-        Self {
-            job_id: summary.id,
-            title: summary.title,
-            status: summary.status,
-            created: summary.created,
-            started: summary.started,
-            completed: summary.completed,
-            reason: ending.map(|ending| ending.reason),
-            error: ending.and_then(|ending| ending.error.clone()),
-        }
-    }
-}
-
 impl Job {
     fn new(record: JobRecord, zip: &Path) -> Self {
         let JobRecord { id, spec, status, ending, zip_bytes, .. } = record;
@@ -178,6 +137,8 @@ impl Job {
             mode: spec.mode,
             engine: spec.engine,
             limits: spec.limits,
+            network: spec.network,
+            environment: spec.environment.into_keys().collect(),
             include_caches: spec.include_caches,
             sandbox: record.sandbox,
             usage: record.usage,
@@ -191,29 +152,47 @@ impl Job {
 
 /// How a job ended. While it is still being packaged the store knows already; a client does not,
 /// so that a `reason` always stands beside a final status.
-fn over(status: JobStatus, ending: Option<&Ending>) -> Option<&Ending> {
+pub(crate) fn over(status: JobStatus, ending: Option<&Ending>) -> Option<&Ending> {
     ending.filter(|_| status.is_final())
 }
 
+/// How long a client may wait for a job's end, in seconds; proxies give up on an answer after that.
+const MAX_WAIT: u64 = 60;
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct StatusParams {
+    /// Answer when the job is over, or after so many seconds.
+    #[serde(default, deserialize_with = "seconds")]
+    #[param(value_type = Option<u64>, maximum = 60)]
+    wait: u64,
+}
+
+fn seconds<'de, D: Deserializer<'de>>(value: D) -> Result<u64, D::Error> {
+    let wrong = || D::Error::custom("must be a whole number of seconds, 0 to 60");
+    let seconds = String::deserialize(value)?.parse().map_err(|_| wrong())?;
+    if seconds > MAX_WAIT { Err(wrong()) } else { Ok(seconds) }
+}
+
 /// A job in short
+///
+/// At once, or with `wait` when it is over.
 #[utoipa::path(get, path = "/status/{id}", tag = "jobs",
-    params(("id" = JobId, Path, description = "The job")),
-    responses((status = 200, description = "Where the job is", body = Status), JobProblems))]
+    params(("id" = JobId, Path, description = "The job"), StatusParams),
+    responses((status = 200, description = "Where the job is", body = Status), InvalidParams,
+        JobProblems))]
 pub(crate) async fn status(
     State(api): State<Api>,
     JobPath(id): JobPath,
+    Params(StatusParams { wait }): Params<StatusParams>,
 ) -> Result<Json<Status>, Problem> {
-    let record = api.jobs.get(id).await?;
+    let over = api.jobs.wait_until_over(id, Duration::from_secs(wait));
+    let record = tokio::select! {
+        record = over => record?,
+        () = api.config.closing.cancelled() => api.jobs.get(id).await?,
+    };
     Ok(Json(Status::new(&record, &api.jobs.zip_path(id))))
-}
-
-/// Every job, newest first
-#[utoipa::path(get, path = "/jobs", tag = "jobs", operation_id = "jobs",
-    responses((status = 200, description = "The jobs that are kept", body = JobList),
-        CommonProblems))]
-pub(crate) async fn list(State(api): State<Api>) -> Result<Json<JobList>, Problem> {
-    let jobs = api.jobs.list().await?;
-    Ok(Json(JobList { jobs: jobs.into_iter().map(JobSummary::from).collect() }))
 }
 
 /// Everything known of a job

@@ -1,16 +1,16 @@
 //! What serde says of a wrong field, in the words of JSON instead of Rust.
 
-use crate::problem::{Code, Problem};
+use crate::code::Code;
+use crate::problem::Problem;
 
 /// Fields of a job that the API knows and this version cannot serve.
 const NOT_YET: [&str; 2] = ["image", "model"];
 
 /// serde's words and ours.
-const WORDS: [(&str, &str); 9] = [
+const WORDS: [(&str, &str); 8] = [
     ("expected f64", "expected a number"),
     ("expected u64", "expected a whole number, 0 or more"),
     ("expected u32", "expected a whole number, 0 or more"),
-    ("expected struct Limits", "expected an object"),
     // What serde_json says where one of several words is expected and there is a number.
     ("expected value", "expected a string"),
     ("unknown variant", "unknown value"),

@@ -27,12 +27,12 @@ pub(crate) fn is_named_as_one(name: &[u8]) -> bool {
 
 /// Whether what a directory holds says that it is a cache: `CACHEDIR.TAG` (Cargo's `target`), or
 /// the `pyvenv.cfg` of a Python environment, whatever its name.
-pub(crate) fn is_marked_as_one(tree: &Tree, directory: &[u8], names: &[Vec<u8>]) -> bool {
+pub(crate) fn is_marked_as_one(tree: &Tree<'_>, directory: &[u8], names: &[Vec<u8>]) -> bool {
     let holds = |name: &[u8]| names.binary_search_by(|other| other.as_slice().cmp(name)).is_ok();
     holds(b"pyvenv.cfg") || holds(b"CACHEDIR.TAG") && has_signature(tree, directory)
 }
 
-fn has_signature(tree: &Tree, directory: &[u8]) -> bool {
+fn has_signature(tree: &Tree<'_>, directory: &[u8]) -> bool {
     let path = [directory, b"/CACHEDIR.TAG"].concat();
     let mut start = [0; SIGNATURE.len()];
     tree.file(&path).is_ok_and(|opened| {

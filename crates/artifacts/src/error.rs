@@ -3,26 +3,25 @@ use std::path::PathBuf;
 
 use rustix::io::Errno;
 
-/// Why there is no ZIP. What a job does to its workspace is no reason: that ends up in the
+use crate::AccessError;
+
+/// Why there is no ZIP, or no input. What a job does to its workspace is no reason: that ends up in the
 /// manifest.
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {
     /// The workspace itself cannot be opened.
-    #[error("cannot open the workspace {}: {source}; it must be a directory the orchestrator may read", path.display())]
+    #[error(
+        "cannot open the workspace: {source}; it must be a directory the orchestrator may read"
+    )]
     Workspace {
-        /// The workspace.
-        path: PathBuf,
         /// What the kernel said.
         source: Errno,
     },
     /// The system call that keeps packing inside the workspace is not there.
     #[error(
-        "cannot pack {}: the kernel refuses openat2 ({source}); Linux 5.6 or newer is needed, and in a container a seccomp profile that allows it",
-        path.display()
+        "the kernel refuses openat2 ({source}); Linux 5.6 or newer is needed, and in a container a seccomp profile that allows it"
     )]
     NoOpenat2 {
-        /// The workspace.
-        path: PathBuf,
         /// What the kernel said.
         source: Errno,
     },
@@ -35,6 +34,14 @@ pub enum PackError {
         path: String,
         /// What the kernel said.
         source: Errno,
+    },
+    /// A file cannot be put into the workspace.
+    #[error("cannot put `{path}` into the workspace: {source}")]
+    Input {
+        /// The file, relative to the workspace.
+        path: String,
+        /// What went wrong.
+        source: AccessError,
     },
     /// A file of the orchestrator that belongs beneath `.cagent/` cannot be read.
     #[error("cannot read what belongs in `.cagent/{name}`: {source}; check the data directory")]

@@ -1,4 +1,4 @@
-//! Packs the workspace of a job into a ZIP with a manifest.
+//! Packs the workspace of a job into a ZIP with a manifest; reads and writes its files.
 //!
 //! The workspace is hostile: whatever ran in the sandbox chose every name, kind, size and link in
 //! it, and may still be changing them. So files are opened beneath the workspace only, links are
@@ -8,26 +8,36 @@
 //! Not here: who calls it and when (`jobs`), what becomes of the ZIP (`api`, retention in `jobs`),
 //! and removing a workspace (the engines).
 
+mod access;
 mod archive;
 mod cache;
 mod error;
 mod manifest;
 mod name;
 mod pack;
+mod path;
 mod tree;
+mod upload;
 mod walk;
+mod zipped;
 
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
+pub use access::{AccessError, Content, FileEntry, FileKind, Listing};
 pub use error::PackError;
 pub use pack::pack;
+pub use path::{InvalidPath, WorkspacePath};
+pub use tree::Tree;
+pub use upload::{NewFile, Replaced};
+pub use zipped::Zipped;
 
 /// What to pack, and where to.
 #[derive(Debug)]
 pub struct PackRequest<'a> {
-    /// The directory to pack; its own files are at the root of the ZIP. One that is not there (a
-    /// job may end before it has a sandbox) counts as empty and is listed as `missing`.
-    pub workspace: &'a Path,
+    /// The directory to pack; its own files are at the root of the ZIP. None (a job may end before
+    /// it has a sandbox) counts as empty and is listed as `missing`.
+    pub workspace: Option<BorrowedFd<'a>>,
     /// The ZIP to write; replaced atomically. Its directory must exist.
     pub target: &'a Path,
     /// Facts of the job, given word for word as `job` in the manifest.

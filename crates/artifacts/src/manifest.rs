@@ -60,7 +60,7 @@ struct Escaped {
 pub(crate) enum Why {
     /// The workspace itself is not there.
     Missing,
-    /// `.cagent` at the workspace's root.
+    /// `.cagent` at the workspace's root, or what is left of an upload.
     Reserved,
     /// A dependency cache.
     Cache,

@@ -25,6 +25,27 @@ pub(crate) fn escape(path: &[u8]) -> String {
     name
 }
 
+/// The path that has this name in the ZIP: every `%XX` becomes its byte.
+pub(crate) fn unescape(name: &str) -> Vec<u8> {
+    let bytes = name.as_bytes();
+    let (mut path, mut at) = (Vec::with_capacity(bytes.len()), 0);
+    while at < bytes.len() {
+        let hex = bytes.get(at + 1..at + 3).filter(|two| two.iter().all(u8::is_ascii_hexdigit));
+        let code = hex.and_then(|two| u8::from_str_radix(str::from_utf8(two).ok()?, 16).ok());
+        match code {
+            Some(code) if bytes[at] == b'%' => {
+                path.push(code);
+                at += 3;
+            }
+            _ => {
+                path.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    path
+}
+
 fn is_unsafe(path: &[u8], at: usize, c: char) -> bool {
     match c {
         '\\' => true,
@@ -70,23 +91,6 @@ mod tests {
         ] {
             assert_eq!(escape(path), name);
         }
-    }
-
-    fn unescape(name: &str) -> Vec<u8> {
-        let bytes = name.as_bytes();
-        let (mut path, mut at) = (Vec::new(), 0);
-        while at < bytes.len() {
-            let hex = bytes.get(at + 1..at + 3).and_then(|two| std::str::from_utf8(two).ok());
-            let byte = hex.filter(|two| two.bytes().all(|b| b.is_ascii_hexdigit()));
-            if let (b'%', Some(hex)) = (bytes[at], byte) {
-                path.push(u8::from_str_radix(hex, 16).unwrap());
-                at += 3;
-            } else {
-                path.push(bytes[at]);
-                at += 1;
-            }
-        }
-        path
     }
 
     proptest! {

@@ -29,13 +29,14 @@ use crate::{Extra, Options, PackError, PackRequest, Packed, Source};
 /// entry of the workspace is no reason to fail: it is left out and listed.
 pub fn pack(request: PackRequest<'_>) -> Result<Packed, PackError> {
     let PackRequest { workspace, target, job, extras, options } = request;
-    let tree = Tree::open(workspace)?;
+    let tree = workspace.map(Tree::new);
+    tree.as_ref().map_or(Ok(()), Tree::check)?;
     let failed = |source| PackError::Write { path: target.into(), source };
     let mut part = create_part(target).map_err(failed)?;
 
     let mut packer = Packer::new(part.as_file_mut(), target, job, options);
     match &tree {
-        Some(tree) => packer.add_workspace(tree, workspace)?,
+        Some(tree) => packer.add_workspace(tree)?,
         None => packer.manifest.leave_out(b".", Why::Missing),
     }
     for extra in extras {
@@ -94,9 +95,9 @@ impl<'a> Packer<'a> {
         Self { archive, manifest, target, options, bytes_left }
     }
 
-    fn add_workspace(&mut self, tree: &Tree, workspace: &Path) -> Result<(), PackError> {
-        let walk = Walk::new(tree, self.options)
-            .map_err(|source| PackError::Workspace { path: workspace.into(), source })?;
+    fn add_workspace(&mut self, tree: &Tree<'_>) -> Result<(), PackError> {
+        let walk =
+            Walk::new(*tree, self.options).map_err(|source| PackError::Workspace { source })?;
         for found in walk {
             let (path, found) = found?;
             match found {
@@ -110,7 +111,7 @@ impl<'a> Packer<'a> {
         Ok(())
     }
 
-    fn add_file(&mut self, tree: &Tree, path: &[u8]) -> Result<(), PackError> {
+    fn add_file(&mut self, tree: &Tree<'_>, path: &[u8]) -> Result<(), PackError> {
         let (file, stat, size) = match self.open(tree, path)? {
             Ok(opened) => opened,
             Err(why) => {
@@ -132,7 +133,7 @@ impl<'a> Packer<'a> {
     }
 
     /// A file and its size, or why it is left out.
-    fn open(&self, tree: &Tree, path: &[u8]) -> Result<Result<Opened, Why>, PackError> {
+    fn open(&self, tree: &Tree<'_>, path: &[u8]) -> Result<Result<Opened, Why>, PackError> {
         let (file, stat) = match tree.file(path) {
             Ok(Some(opened)) => opened,
             Ok(None) => return Ok(Err(Why::Changed)),

@@ -5,9 +5,8 @@
 //! open at a time.
 
 use std::fs::File;
-use std::path::Path;
 
-use rustix::fd::OwnedFd;
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
@@ -18,10 +17,10 @@ const BENEATH: ResolveFlags = ResolveFlags::BENEATH
     .union(ResolveFlags::NO_MAGICLINKS)
     .union(ResolveFlags::NO_XDEV);
 
-/// An open workspace.
-#[derive(Debug)]
-pub(crate) struct Tree {
-    root: OwnedFd,
+/// An open workspace: all that can be done to its files is done through it.
+#[derive(Clone, Copy, Debug)]
+pub struct Tree<'a> {
+    root: BorrowedFd<'a>,
 }
 
 /// The names in a directory, in order.
@@ -33,24 +32,29 @@ pub(crate) struct Names {
     pub(crate) more: u64,
 }
 
-impl Tree {
-    /// Opens a workspace; none if there is no such directory.
-    pub(crate) fn open(workspace: &Path) -> Result<Option<Self>, PackError> {
-        let failed = |source| PackError::Workspace { path: workspace.into(), source };
-        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = match rustix::fs::open(workspace, flags, Mode::empty()) {
-            Ok(root) => root,
-            Err(Errno::NOENT) => return Ok(None),
-            Err(errno) => return Err(failed(errno)),
-        };
-        let tree = Self { root };
-        match tree.open_at(b"", OFlags::DIRECTORY) {
-            Ok(_) => Ok(Some(tree)),
-            Err(source @ (Errno::NOSYS | Errno::PERM)) => {
-                Err(PackError::NoOpenat2 { path: workspace.into(), source })
-            }
-            Err(errno) => Err(failed(errno)),
+impl<'a> Tree<'a> {
+    /// The workspace that is this open directory.
+    #[must_use]
+    pub fn new(root: BorrowedFd<'a>) -> Self {
+        Self { root }
+    }
+
+    /// Whether it can be used at all.
+    pub(crate) fn check(&self) -> Result<(), PackError> {
+        match self.directory(b"") {
+            Ok(_) => Ok(()),
+            Err(source @ (Errno::NOSYS | Errno::PERM)) => Err(PackError::NoOpenat2 { source }),
+            Err(source) => Err(PackError::Workspace { source }),
         }
+    }
+
+    pub(crate) fn root(&self) -> BorrowedFd<'a> {
+        self.root
+    }
+
+    /// Opens a directory.
+    pub(crate) fn directory(&self, path: &[u8]) -> Result<OwnedFd, Errno> {
+        self.open_at(path, OFlags::DIRECTORY)
     }
 
     /// What an entry is, and a handle on it that cannot read it: nothing is opened yet that could
@@ -73,7 +77,7 @@ impl Tree {
     /// The first `keep` names of a directory, in order.
     pub(crate) fn names(&self, path: &[u8], keep: usize) -> Result<Names, Errno> {
         let mut names = Names::default();
-        for entry in Dir::new(self.open_at(path, OFlags::DIRECTORY)?)? {
+        for entry in Dir::new(self.directory(path)?)? {
             let entry = entry?;
             if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
                 names.first.push(entry.file_name().to_bytes().to_vec());
@@ -90,7 +94,7 @@ impl Tree {
         let path = if path.is_empty() { b"." } else { path };
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         rustix::io::retry_on_intr(|| {
-            rustix::fs::openat2(&self.root, path, flags, Mode::empty(), BENEATH)
+            rustix::fs::openat2(self.root, path, flags, Mode::empty(), BENEATH)
         })
     }
 }
@@ -111,26 +115,31 @@ pub(crate) fn link_target(handle: &OwnedFd) -> Result<Vec<u8>, Errno> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsFd;
+
     use super::*;
 
-    fn open(path: &str) -> Tree {
-        Tree::open(Path::new(path)).unwrap().unwrap()
+    fn open(path: &str) -> File {
+        File::open(path).unwrap()
     }
 
     #[test]
     fn mount_points_are_not_entered() {
-        assert_eq!(open("/").look(b"proc").unwrap_err(), Errno::XDEV);
-        assert_eq!(open("/").file(b"proc/version").unwrap_err(), Errno::XDEV);
+        let root = open("/");
+        let tree = Tree::new(root.as_fd());
+        assert_eq!(tree.look(b"proc").unwrap_err(), Errno::XDEV);
+        assert_eq!(tree.file(b"proc/version").unwrap_err(), Errno::XDEV);
     }
 
     #[test]
     fn no_way_leads_out() {
+        let usr = open("/usr");
         for path in [&b"../etc/passwd"[..], b"/etc/passwd", b"../usr/."] {
-            assert_eq!(open("/usr").file(path).unwrap_err(), Errno::XDEV);
+            assert_eq!(Tree::new(usr.as_fd()).file(path).unwrap_err(), Errno::XDEV);
         }
-        let process = format!("/proc/{}", std::process::id());
+        let process = open(&format!("/proc/{}", std::process::id()));
         for path in [&b"exe"[..], b"root/etc/passwd"] {
-            assert_eq!(open(&process).file(path).unwrap_err(), Errno::LOOP);
+            assert_eq!(Tree::new(process.as_fd()).file(path).unwrap_err(), Errno::LOOP);
         }
     }
 }

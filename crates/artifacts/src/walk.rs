@@ -7,7 +7,7 @@ use rustix::io::Errno;
 
 use crate::manifest::{MAX_LISTED, Why};
 use crate::tree::{self, Names, Tree};
-use crate::{Options, PackError, cache, name};
+use crate::{Options, PackError, access, cache, name, path, upload};
 
 /// The reserved name at the root of the ZIP.
 pub(crate) const RESERVED: &str = ".cagent";
@@ -35,7 +35,7 @@ pub(crate) enum Found {
 /// their entries.
 #[derive(Debug)]
 pub(crate) struct Walk<'a> {
-    tree: &'a Tree,
+    tree: Tree<'a>,
     options: Options,
     /// The directories on the way to the present one.
     open: Vec<Directory>,
@@ -54,7 +54,7 @@ struct Directory {
 }
 
 impl<'a> Walk<'a> {
-    pub(crate) fn new(tree: &'a Tree, options: Options) -> Result<Self, Errno> {
+    pub(crate) fn new(tree: Tree<'a>, options: Options) -> Result<Self, Errno> {
         let entries_left = usize::try_from(options.max_files).unwrap_or(usize::MAX);
         let open = Vec::new();
         let mut walk = Self { tree, options, open, entries_left, path_bytes_left: MAX_PATH_BYTES };
@@ -76,7 +76,7 @@ impl<'a> Walk<'a> {
     }
 
     fn visit(&mut self, path: &[u8], name: &[u8], allowed: bool) -> Result<Option<Found>, Errno> {
-        if self.open.len() == 1 && name.eq_ignore_ascii_case(RESERVED.as_bytes()) {
+        if self.open.len() == 1 && path::is_reserved(name) || upload::is_unfinished(name) {
             return Ok(Some(Found::LeftOut(Why::Reserved)));
         }
         if !allowed || path.len() > self.path_bytes_left {
@@ -106,7 +106,7 @@ impl<'a> Walk<'a> {
             return Ok(Some(Found::LeftOut(Why::TooDeep)));
         }
         let names = self.names(path)?;
-        if leave_caches && cache::is_marked_as_one(self.tree, path, &names.first) {
+        if leave_caches && cache::is_marked_as_one(&self.tree, path, &names.first) {
             return Ok(Some(Found::LeftOut(Why::Cache)));
         }
         if names.first.is_empty() {
@@ -132,7 +132,7 @@ impl Iterator for Walk<'_> {
             };
             let allowed = directory.allowed > 0;
             directory.allowed = directory.allowed.saturating_sub(1);
-            let path = join(&directory.path, &name);
+            let path = access::join(&directory.path, &name);
             match self.visit(&path, &name, allowed) {
                 Ok(None) => {}
                 Ok(Some(found)) => return Some(Ok((path, found))),
@@ -142,10 +142,6 @@ impl Iterator for Walk<'_> {
             }
         }
     }
-}
-
-fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
-    if directory.is_empty() { name.to_vec() } else { [directory, b"/", name].concat() }
 }
 
 /// Why an entry is left out that could not be opened.

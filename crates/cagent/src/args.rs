@@ -1,14 +1,18 @@
-//! The command line. Every option that is also a variable says so; `settings` puts them together.
+//! The command line. Options that are settings are taken as they are; `settings` reads them.
 
-use std::num::NonZeroUsize;
+use std::ffi::{OsStr, OsString};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use types::Mode;
+use clap::{Args, Parser, Subcommand};
+use types::{JobStatus, Mode, Network};
 
+use crate::input::{Input, Variable};
 use crate::job_name::JobName;
 use crate::limit::Limit;
-use crate::settings::at_least_one;
+use crate::settings::Flags;
+use crate::spot::Spot;
+use crate::value;
 
 /// Give a task; it is done in a sealed sandbox, live before your eyes, and ends in a ZIP.
 #[derive(Debug, Parser)]
@@ -26,11 +30,15 @@ pub(crate) struct Global {
     /// The server to use, such as http://127.0.0.1:8000. Without it: the one that runs on the data
     /// directory, else one within this process [env: CAGENT_SERVER]
     #[arg(long, global = true, value_name = "URL")]
-    pub(crate) server: Option<String>,
+    pub(crate) server: Option<OsString>,
     /// Where jobs are kept [env: CAGENT_DATA_DIR] [default: /var/lib/cagent for root, else
     /// ~/.local/share/cagent]
     #[arg(long, global = true, value_name = "DIR")]
-    pub(crate) data_dir: Option<PathBuf>,
+    pub(crate) data_dir: Option<OsString>,
+    /// The settings file [env: CAGENT_CONFIG] [default: cagent.toml in the data directory, else
+    /// /etc/cagent/cagent.toml for root, ~/.config/cagent/cagent.toml for others]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<OsString>,
     /// How to print
     #[arg(short = 'o', long, global = true, value_parser = format, default_value = "text",
         value_name = "text|json")]
@@ -52,7 +60,7 @@ pub(crate) enum Command {
     /// Run one task and follow it; the exit code is its outcome
     Run(RunArgs),
     /// List the jobs, newest first
-    Ps,
+    Ps(PsArgs),
     /// Show one job
     Status(JobArgs),
     /// Print what a job wrote
@@ -61,8 +69,16 @@ pub(crate) enum Command {
     Cancel(JobArgs),
     /// Save a job's ZIP
     Download(DownloadArgs),
+    /// List the files of a job, while it runs or after
+    Files(FilesArgs),
+    /// Copy one file out of a job, or into one that is not over
+    Cp(CpArgs),
+    /// Forget jobs that are over, with all their files
+    Delete(DeleteArgs),
     /// Check what this machine can do
     Doctor(EngineArgs),
+    /// Show every setting, its value and who decided it
+    Config(ServeArgs),
 }
 
 #[derive(Debug, Args)]
@@ -70,15 +86,15 @@ pub(crate) struct ServeArgs {
     /// Where to listen; a loopback address, port 0 picks a free port [env: CAGENT_LISTEN] [default:
     /// 127.0.0.1:8000]
     #[arg(long, value_name = "ADDRESS")]
-    pub(crate) listen: Option<String>,
-    /// What makes sandboxes
-    #[arg(long, value_enum, default_value_t = EngineName::Local)]
-    pub(crate) engine: EngineName,
+    pub(crate) listen: Option<OsString>,
+    /// What makes sandboxes: local, the embedded engine [env: CAGENT_ENGINE] [default: local]
+    #[arg(long, value_name = "ENGINE")]
+    pub(crate) engine: Option<OsString>,
     #[command(flatten)]
     pub(crate) engine_args: EngineArgs,
     /// How many jobs run at one time [env: CAGENT_CONCURRENCY] [default: the number of cores]
-    #[arg(long, value_parser = at_least_one, value_name = "JOBS")]
-    pub(crate) concurrency: Option<NonZeroUsize>,
+    #[arg(long, value_name = "JOBS")]
+    pub(crate) concurrency: Option<OsString>,
 }
 
 /// How the engine is set up.
@@ -87,13 +103,7 @@ pub(crate) struct EngineArgs {
     /// A directory of this machine that sandboxes see, read-only, at the same path; may be repeated
     /// [env: CAGENT_EXPOSE, separated by colons]
     #[arg(long, value_name = "PATH")]
-    pub(crate) expose: Vec<PathBuf>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum EngineName {
-    /// The embedded engine
-    Local,
+    pub(crate) expose: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]
@@ -109,11 +119,58 @@ pub(crate) struct RunArgs {
     /// What the job may use, such as memory_bytes=512M or wall_seconds=5m; may be repeated
     #[arg(long = "limit", value_name = "NAME=VALUE")]
     pub(crate) limits: Vec<Limit>,
+    /// What the job may reach: nothing, the public internet, or these domains (*.example.org: every
+    /// name below) [default: what the server's operator chose]
+    #[arg(long, value_parser = value::network::<str>, value_name = "none|open|DOMAIN,...")]
+    pub(crate) network: Option<Network>,
+    /// A variable for the job's commands; without a value the one it has here; may be repeated
+    #[arg(long = "env", value_name = "NAME[=VALUE]")]
+    pub(crate) environment: Vec<Variable>,
+    /// A file for the job's workspace, as INSIDE or under its own name; may be repeated
+    #[arg(long = "file", value_name = "PATH[=INSIDE]")]
+    pub(crate) files: Vec<Input>,
+    /// Whoever repeats a call with the same key and the same task gets the same job, not another
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
     /// Put dependency caches such as node_modules into the ZIP too
     #[arg(long)]
     pub(crate) include_caches: bool,
     #[command(flatten)]
     pub(crate) engine_args: EngineArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PsArgs {
+    /// Only jobs that are in one of these, such as running or complete,error
+    #[arg(long = "status", value_parser = status, value_delimiter = ',', value_name = "STATUS,...")]
+    pub(crate) statuses: Vec<JobStatus>,
+    /// Only the newest
+    #[arg(long, value_name = "JOBS")]
+    pub(crate) limit: Option<NonZeroU32>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FilesArgs {
+    /// The job's id, or at least 4 characters of its beginning or its end
+    pub(crate) job: JobName,
+    /// The directory, within its workspace
+    #[arg(default_value = "")]
+    pub(crate) path: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CpArgs {
+    /// JOB:PATH, or a file here
+    pub(crate) from: Spot,
+    /// JOB:PATH, or a file or directory here; `-` for standard output
+    pub(crate) to: Spot,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeleteArgs {
+    /// Their ids, or at least 4 characters of the beginning or the end of each
+    #[arg(required = true)]
+    pub(crate) jobs: Vec<JobName>,
 }
 
 #[derive(Debug, Args)]
@@ -143,6 +200,30 @@ pub(crate) struct DownloadArgs {
     pub(crate) output: Option<PathBuf>,
 }
 
+impl Cli {
+    /// The settings among the options.
+    pub(crate) fn flags(&self) -> Flags {
+        let none = EngineArgs::default();
+        let (serve, engine) = match &self.command {
+            Command::Serve(args) | Command::Config(args) => (Some(args), &args.engine_args),
+            Command::Run(args) => (None, &args.engine_args),
+            Command::Doctor(args) => (None, args),
+            _ => (None, &none),
+        };
+        let expose = (!engine.expose.is_empty()).then(|| engine.expose.join(OsStr::new(":")));
+        let all = [
+            ("config", self.global.config.clone()),
+            ("server", self.global.server.clone()),
+            ("data_dir", self.global.data_dir.clone()),
+            ("listen", serve.and_then(|args| args.listen.clone())),
+            ("engine", serve.and_then(|args| args.engine.clone())),
+            ("concurrency", serve.and_then(|args| args.concurrency.clone())),
+            ("expose", expose),
+        ];
+        all.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
+    }
+}
+
 fn format(text: &str) -> Result<Format, &'static str> {
     match text {
         "text" => Ok(Format::Text),
@@ -152,6 +233,11 @@ fn format(text: &str) -> Result<Format, &'static str> {
 }
 
 /// The words are those of the API.
+fn status(text: &str) -> Result<JobStatus, serde_json::Error> {
+    serde_json::from_value(text.into())
+}
+
+/// The same.
 fn mode(text: &str) -> Result<Mode, serde_json::Error> {
     serde_json::from_value(text.into())
 }
@@ -161,6 +247,7 @@ mod tests {
     use clap::CommandFactory as _;
 
     use super::*;
+    use crate::settings;
 
     #[test]
     fn the_command_line_is_sound() {
@@ -171,6 +258,36 @@ mod tests {
     fn a_mode_is_a_word_of_the_api() {
         assert_eq!(mode("runbook").unwrap(), Mode::Runbook);
         assert!(mode("other").unwrap_err().to_string().contains("runbook"));
+    }
+
+    #[test]
+    fn statuses_are_words_of_the_api() {
+        let cli = Cli::try_parse_from(["cagent", "ps", "--status", "running,error"]).unwrap();
+        let Command::Ps(args) = cli.command else { panic!("{cli:?}") };
+        assert_eq!(args.statuses, [JobStatus::Running, JobStatus::Error]);
+        let error = Cli::try_parse_from(["cagent", "ps", "--status", "done"]).unwrap_err();
+        assert!(error.to_string().contains("complete"), "{error}");
+    }
+
+    /// Else a setting would be shown with a flag that is none, or could not be set by its own.
+    #[test]
+    fn every_flag_of_a_setting_is_an_option_that_reaches_it() {
+        for setting in settings::all() {
+            let Some(flag) = setting.flag else { continue };
+            let cli = Cli::try_parse_from(["cagent", "config", flag, "some value"]).unwrap();
+            let flags = cli.flags();
+            assert_eq!(flags.len(), 1, "{flag}");
+            assert_eq!(flags[setting.key], "some value", "{flag}");
+            let config = Cli::command();
+            let config = config.find_subcommand("config").unwrap().clone();
+            let all = Cli::command();
+            let option = all
+                .get_arguments()
+                .chain(config.get_arguments())
+                .find(|option| option.get_long().is_some_and(|long| format!("--{long}") == flag));
+            let help = option.and_then(|option| option.get_help()).unwrap().to_string();
+            assert!(help.contains(&format!("[env: {}", setting.variable)), "{flag}: {help}");
+        }
     }
 
     #[test]
@@ -186,7 +303,6 @@ mod tests {
             Cli::try_parse_from(args).unwrap_err().to_string()
         };
         assert!(error(&["download", "-o", "x.zip", "abcd"]).contains("--output"));
-        assert!(error(&["serve", "--concurrency", "0"]).contains("1 or more"));
         assert!(error(&["run", "--limit", "ram=1", "x"]).contains("memory_bytes"));
     }
 }

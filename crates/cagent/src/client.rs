@@ -1,22 +1,28 @@
 //! The calls of the API that commands make.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use api::{Cancelled, Health, Job, JobList, Logs, Problem, Scheduled};
-use reqwest::header::{ACCEPT, HeaderName};
+use api::{Cancelled, FileList, Health, Job, JobList, Logs, Problem, Scheduled};
+use reqwest::header::{ACCEPT, HeaderName, HeaderValue};
+use reqwest::multipart::{Form, Part};
 use reqwest::{RequestBuilder, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use types::{JobId, Stream};
+use tokio::fs::File;
+use types::{JobId, JobStatus, Stream};
 
 use crate::complaint;
+use crate::input::Input;
 use crate::sse::EventStream;
 
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long a server that works may take for a health answer.
 const HEALTH_PATIENCE: Duration = Duration::from_secs(2);
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
@@ -40,13 +46,38 @@ impl Client {
         health.is_ok_and(|health| health.name == "cagent")
     }
 
-    /// Gives a job: the body of `POST /schedule`.
-    pub(crate) async fn schedule(&self, body: &Value) -> anyhow::Result<Scheduled> {
-        self.json(self.http.post(self.url("schedule")).json(body)).await
+    /// Gives a job: the body of `POST /schedule`, and files for its workspace.
+    pub(crate) async fn schedule(
+        &self,
+        body: &Value,
+        files: &[Input],
+        key: Option<&str>,
+    ) -> anyhow::Result<Scheduled> {
+        let request = self.http.post(self.url("schedule"));
+        let request = match files {
+            [] => request.json(body),
+            files => request.multipart(form(body, files).await?),
+        };
+        let Some(key) = key else { return self.json(request).await };
+        let key = HeaderValue::from_str(key).context("the idempotency key: expected ASCII")?;
+        self.json(request.header(IDEMPOTENCY_KEY, key)).await
     }
 
     pub(crate) async fn jobs(&self) -> anyhow::Result<JobList> {
-        self.json(self.get("jobs")).await
+        self.jobs_in(&[], None).await
+    }
+
+    /// The newest of the jobs that are in one of these statuses, or in any.
+    pub(crate) async fn jobs_in(
+        &self,
+        statuses: &[JobStatus],
+        limit: Option<NonZeroU32>,
+    ) -> anyhow::Result<JobList> {
+        let status = statuses.iter().map(|status| ("status", status.to_string()));
+        let limit = limit.map(|limit| ("limit", limit.to_string()));
+        let mut url: Url = self.url("jobs").parse().context("the address of the list")?;
+        url.query_pairs_mut().extend_pairs(status.chain(limit));
+        self.json(self.http.get(url)).await
     }
 
     pub(crate) async fn job(&self, job: JobId) -> anyhow::Result<Job> {
@@ -70,6 +101,38 @@ impl Client {
     /// The ZIP, as a body to be read.
     pub(crate) async fn zip(&self, job: JobId) -> anyhow::Result<Response> {
         self.send(self.get(&format!("download/{job}"))).await
+    }
+
+    /// Forgets a job that is over.
+    pub(crate) async fn delete(&self, job: JobId) -> anyhow::Result<()> {
+        let request = self.http.delete(self.url(&format!("v1/jobs/{job}")));
+        self.send(request).await.map(drop)
+    }
+
+    /// What is in a directory of a job's workspace.
+    pub(crate) async fn files(&self, job: JobId, dir: &str) -> anyhow::Result<FileList> {
+        let dir =
+            if dir.is_empty() { String::new() } else { format!("{}/", dir.trim_matches('/')) };
+        self.json(self.http.get(self.file_url(job, &dir)?)).await
+    }
+
+    /// A file of a job's workspace, as a body to be read.
+    pub(crate) async fn file(&self, job: JobId, path: &str) -> anyhow::Result<Response> {
+        self.send(self.http.get(self.file_url(job, path)?)).await
+    }
+
+    /// Puts a file into a job's workspace.
+    pub(crate) async fn put_file(&self, job: JobId, path: &str, file: File) -> anyhow::Result<()> {
+        self.send(self.http.put(self.file_url(job, path)?).body(file)).await.map(drop)
+    }
+
+    /// Names of files may hold anything.
+    fn file_url(&self, job: JobId, path: &str) -> anyhow::Result<Url> {
+        let mut url: Url = self.url(&format!("v1/jobs/{job}/files")).parse()?;
+        let Ok(mut parts) = url.path_segments_mut() else { bail!("{} has no paths", self.base) };
+        parts.extend(path.split('/'));
+        drop(parts);
+        Ok(url)
     }
 
     /// The events after this `seq`; none if the job is over and there are no more.
@@ -116,6 +179,16 @@ impl Client {
             Err(_) => bail!("the server {} answered {status}; is it a cagent?", self.base),
         }
     }
+}
+
+async fn form(body: &Value, files: &[Input]) -> anyhow::Result<Form> {
+    let job = Part::text(body.to_string()).mime_str("application/json")?;
+    let mut form = Form::new().percent_encode_noop().part("job", job);
+    for Input { local, inside } in files {
+        let part = Part::file(local).await.with_context(|| format!("read {}", local.display()))?;
+        form = form.part("file", part.file_name(inside.clone()));
+    }
+    Ok(form)
 }
 
 /// The server understood and said no.

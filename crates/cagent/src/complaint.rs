@@ -37,9 +37,14 @@ fn is_of_another_user(error: &anyhow::Error) -> bool {
 /// What the server refused, without the names of calls and fields that its clients know it by.
 pub(crate) fn of_problem(problem: &Problem) -> String {
     let what = problem.detail.rsplit_once("; ").map_or(&*problem.detail, |(what, _)| what);
+    let first = problem.detail.split("; ").next().unwrap_or_default();
     match problem.code {
         Code::UnknownJob => format!("{what}; `cagent ps` lists them"),
         Code::NotReady => format!("{what}; `cagent logs -f JOB` follows it"),
+        Code::NotOver => format!("{first}; `cagent cancel JOB` stops it"),
+        Code::NoSuchFile => format!("{first}; `cagent files JOB` lists what there is"),
+        Code::JobOver => format!("{first}; `cagent run --file` gives files to a new one"),
+        Code::DiskFull => format!("{first}; `cagent delete JOB` makes room"),
         Code::EmptyPrompt => "the task is empty; say what to do, for example as a fenced bash \
                               block"
             .into(),

@@ -1,7 +1,7 @@
 //! `cagent`: the command line, the settings, and the one place where everything is put together.
 //!
 //! ```text
-//! main ─► args, environment ─► settings
+//! main ─► args ─► settings
 //!           └─► commands ─► place: which server? ─┬─► client ─HTTP─► a server that runs
 //!                                                 └─► server: one of our own, in this process
 //! ```
@@ -13,8 +13,8 @@ mod args;
 mod client;
 mod commands;
 mod complaint;
-mod environment;
 mod follow;
+mod input;
 mod job_name;
 mod limit;
 mod listener;
@@ -25,9 +25,11 @@ mod progress;
 mod server;
 mod settings;
 mod signals;
+mod spot;
 mod sse;
 mod text;
 mod tools;
+mod value;
 
 use std::io;
 use std::process::ExitCode;
@@ -37,7 +39,7 @@ use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 
 use args::{Cli, Command};
-use environment::Environment;
+use settings::{Settings, Sources};
 
 /// What `cagent` exits with when it could not do what it was told: 1 is left to jobs that failed.
 const EXIT_FAILURE: u8 = 2;
@@ -59,19 +61,20 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    let environment = Environment::read(".env".as_ref())?;
-    log(&environment, &cli.command)?;
+    let sources = Sources::read(cli.flags(), std::env::vars_os(), ".env".as_ref())?;
+    let settings = Settings::new(&sources)?;
+    log(settings.log.as_deref(), &cli.command)?;
+    sources.warnings().iter().for_each(|warning| complaint::say(warning));
     let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;
-    let code = runtime.block_on(commands::run(cli, &environment));
+    let code = runtime.block_on(commands::run(cli, settings, &sources));
     // A read of standard input cannot be taken back; nobody waits for it.
     runtime.shutdown_background();
     code
 }
 
-fn log(environment: &Environment, command: &Command) -> anyhow::Result<()> {
+fn log(filter: Option<&str>, command: &Command) -> anyhow::Result<()> {
     let usual = if matches!(command, Command::Serve(_)) { "info" } else { "warn" };
-    let filter = environment.text("RUST_LOG")?.unwrap_or_else(|| usual.into());
-    let filter = EnvFilter::try_new(&filter).with_context(|| format!("RUST_LOG={filter}"))?;
+    let filter = EnvFilter::try_new(filter.unwrap_or(usual)).context("set up the log")?;
     let colours = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours);
     // A log that cannot be written (full disk, closed pipe) would otherwise be told on standard

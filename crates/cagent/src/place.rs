@@ -13,7 +13,6 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use reqwest::Url;
 use types::JobStatus;
 
 use crate::client::Client;
@@ -50,13 +49,9 @@ enum Found {
 
 impl Place {
     /// Finds a server, or starts one.
-    pub(crate) async fn find(
-        given: Option<Url>,
-        settings: Settings,
-        purpose: Purpose,
-    ) -> anyhow::Result<Self> {
-        let (client, found) = match given {
-            Some(url) => (Client::new(url)?, Found::Given),
+    pub(crate) async fn find(settings: Settings, purpose: Purpose) -> anyhow::Result<Self> {
+        let (client, found) = match &settings.server {
+            Some(url) => (Client::new(url.clone())?, Found::Given),
             None => look(&settings, purpose).await?,
         };
         Ok(Self { client, settings, purpose, found })

@@ -10,14 +10,16 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use api::ApiConfig;
 use engine::Engine;
-use engine_local::{LocalConfig, LocalEngine, UidRange};
-use jobs::{Config, Folders, Jobs, OpenError};
+use engine_local::{LocalConfig, LocalEngine};
+use jobs::{Config, Folders, Jobs, NetworkPolicy, OpenError};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::settings::Settings;
 use crate::{listener, lockfile, text, tools};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How long requests that are being answered may take when the server goes down.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
@@ -151,7 +153,14 @@ fn config(settings: &Settings, purpose: Purpose) -> Config {
             Purpose::Serve | Purpose::Work => settings.concurrency.get(),
             Purpose::Look => 0,
         },
-        retention: settings.retention,
+        retention: DAY * settings.retention_days,
+        limits: settings.limits,
+        network: NetworkPolicy {
+            default: settings.network.clone(),
+            ceiling: settings.network_ceiling.clone(),
+        },
+        egress_allow: settings.egress_allow.clone().into(),
+        reserve_bytes: settings.reserve_bytes,
     }
 }
 
@@ -164,7 +173,7 @@ pub(crate) fn engine_config(settings: &Settings) -> anyhow::Result<LocalConfig> 
         helper: tools.helper,
         tools: tools.inside,
         expose: settings.expose.clone(),
-        uids: UidRange::default(),
+        uids: settings.uids,
     })
 }
 

@@ -61,9 +61,10 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
-/// `1 file`, `2 files`.
+/// `1 file`, `2 files`, `2 processes`.
 pub(crate) fn count(number: u64, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+    let plural = if what.ends_with('s') { "es" } else { "s" };
+    format!("{number} {what}{}", if number == 1 { "" } else { plural })
 }
 
 #[cfg(test)]
@@ -99,5 +100,6 @@ mod tests {
         assert_eq!(size(u64::MAX), "17179869183.9 GiB");
         assert_eq!(count(1, "file"), "1 file");
         assert_eq!(count(0, "file"), "0 files");
+        assert_eq!(count(2, "process"), "2 processes");
     }
 }

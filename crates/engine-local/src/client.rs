@@ -57,7 +57,7 @@ pub(crate) async fn state(folder: &Path) -> Result<SandboxState, EngineError> {
 
 /// How the sandbox in this folder ended, of which no helper lives.
 pub(crate) fn end_of(folder: &Path) -> Ended {
-    let lost = Ended { end: SandboxEnd::Lost, usage: Usage::default() };
+    let lost = Ended { end: SandboxEnd::Lost, usage: Usage::default(), disk_full: false };
     let text = std::fs::read(folder.join(folder::ENDED)).unwrap_or_default();
     serde_json::from_slice(&text).unwrap_or(lost)
 }

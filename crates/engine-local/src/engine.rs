@@ -1,6 +1,6 @@
 use std::fs::DirBuilder;
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt, chown};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,9 @@ use types::{Isolation, JobId, SandboxReport, Usage};
 
 use crate::cgroup::{Missing, Place};
 use crate::client::{self, Answer, io_error};
+use crate::config::ca_bundle;
 use crate::control::{Call, Reply};
+use crate::disk::Workspaces;
 use crate::plan::{Plan, Users, VERSION};
 use crate::uids::Uids;
 use crate::{LocalConfig, folder, inside, report, start, sweep};
@@ -28,6 +30,7 @@ struct Inner {
     uids: Uids,
     place: Place,
     missing: Vec<Missing>,
+    workspaces: Workspaces,
 }
 
 /// How long everything inside may take to die of SIGKILL.
@@ -61,7 +64,8 @@ impl LocalEngine {
             }
         }
         let (place, missing) = Place::find();
-        Ok(Self { inner: Arc::new(Inner { config, uids, place, missing }) })
+        let workspaces = Workspaces::open(&config.home, matches!(uids, Uids::Own(_)));
+        Ok(Self { inner: Arc::new(Inner { config, uids, place, missing, workspaces }) })
     }
 
     /// Makes a sandbox that runs this command in place of agentd.
@@ -106,7 +110,11 @@ impl Engine for LocalEngine {
         Ok(SandboxReport {
             engine: self.name().into(),
             isolation: Isolation::Namespace,
-            shortfalls: report::shortfalls(&self.inner.missing, self.command_user().is_some()),
+            shortfalls: report::shortfalls(
+                &self.inner.missing,
+                self.inner.workspaces.no_images(),
+                self.command_user().is_some(),
+            ),
         })
     }
 
@@ -115,7 +123,11 @@ impl Engine for LocalEngine {
     }
 
     async fn start(&self, job: JobId) -> Result<(), EngineError> {
-        start::start(&self.inner.config.helper, &self.existing(job)?, job).await
+        let folder = self.existing(job)?;
+        let inner = Arc::clone(&self.inner);
+        let mounted = folder.clone();
+        let mount = blocking(move || inner.workspaces.mount(&mounted)).await?;
+        start::start(&self.inner.config.helper, &folder, mount, job).await
     }
 
     async fn stop(&self, job: JobId) -> Result<(), EngineError> {
@@ -168,8 +180,9 @@ impl Engine for LocalEngine {
     }
 
     async fn workspace(&self, job: JobId) -> Result<Workspace, EngineError> {
-        let path = self.existing(job)?.join(folder::WORKSPACE);
-        Workspace::open(&path).map_err(|e| io_error("open", &path, e))
+        let folder = self.existing(job)?;
+        let inner = Arc::clone(&self.inner);
+        blocking(move || inner.workspaces.workspace(&folder)).await
     }
 
     fn gateway_dir(&self, job: JobId) -> PathBuf {
@@ -188,7 +201,7 @@ impl Inner {
 
     fn create(&self, spec: &SandboxSpec, command: Vec<String>) -> Result<(), EngineError> {
         let folder = self.folder(spec.job);
-        make_dir(&folder).map_err(|e| match e {
+        folder::make_dir(&folder).map_err(|e| match e {
             EngineError::Io { source, .. } if source.kind() == ErrorKind::AlreadyExists => {
                 EngineError::Exists(spec.job)
             }
@@ -198,7 +211,7 @@ impl Inner {
         let filled = users.and_then(|users| self.fill(&folder, spec, users, command));
         filled.inspect_err(|_| {
             // The first error says more than a second one would. Users go back with the folder.
-            let _ = sweep::remove(&self.config.home, &spec.job.to_string());
+            let _ = self.sweep(spec.job);
         })
     }
 
@@ -217,19 +230,29 @@ impl Inner {
             name: spec.job.to_string(),
             tools: self.config.tools.clone(),
             expose: self.config.expose.clone(),
+            ca_bundle: ca_bundle(),
             path: self.config.path_inside(),
+            image: self.workspaces.no_images().is_none(),
             command,
         };
         let file = folder.join(folder::PLAN);
         let written = serde_json::to_vec(&plan).map_err(Into::into);
         let written = written.and_then(|text| std::fs::write(&file, text));
         written.map_err(|e| io_error("write", &file, e))?;
-        let (agentd, commands) = match users {
-            Users::Separate { agentd, commands } => (Some(agentd), Some(commands)),
-            Users::Shared { .. } => (None, None),
+        let agentd = match users {
+            Users::Separate { agentd, .. } => Some(agentd),
+            Users::Shared { .. } => None,
         };
-        make_dir_of(&folder.join(folder::GATEWAY), agentd)?;
-        make_dir_of(&folder.join(folder::WORKSPACE), commands)
+        folder::make_dir_of(&folder.join(folder::GATEWAY), agentd)?;
+        self.workspaces.make(folder, spec.limits.disk_bytes, users)
+    }
+
+    /// Removes all files of a sandbox.
+    fn sweep(&self, job: JobId) -> std::io::Result<()> {
+        let swept = sweep::remove(&self.config.home, &job.to_string());
+        // In this order, so that nobody can mount it again.
+        self.workspaces.discard(&self.folder(job));
+        swept
     }
 
     /// Removes what an ended sandbox left. The cgroups are there only if the helper was killed.
@@ -240,8 +263,7 @@ impl Inner {
             let removed = plan.place.group(&plan.name, &plan.limits).remove();
             removed.map_err(|e| io_error("remove the cgroups of", &folder, e))?;
         }
-        let swept = sweep::remove(&self.config.home, &job.to_string());
-        swept.map_err(|e| io_error("remove", &folder, e))?;
+        self.sweep(job).map_err(|e| io_error("remove", &folder, e))?;
         // Last: nobody else may get these users while a file of theirs is there.
         plan.into_iter().for_each(|plan| self.uids.release(plan.users, &folder));
         Ok(())
@@ -279,15 +301,4 @@ fn make_home(home: &Path) -> Result<PathBuf, EngineError> {
 
 fn canonical(path: &Path) -> Result<PathBuf, EngineError> {
     path.canonicalize().map_err(|e| io_error("find", path, e))
-}
-
-fn make_dir(path: &Path) -> Result<(), EngineError> {
-    DirBuilder::new().mode(0o700).create(path).map_err(|e| io_error("create", path, e))
-}
-
-/// A directory for its owner alone: this uid and the gid of the same number, or the caller.
-fn make_dir_of(path: &Path, owner: Option<u32>) -> Result<(), EngineError> {
-    make_dir(path)?;
-    let Some(id) = owner else { return Ok(()) };
-    chown(path, Some(id), Some(id)).map_err(|e| io_error("give away", path, e))
 }

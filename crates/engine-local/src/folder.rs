@@ -1,7 +1,18 @@
 //! What lies in a sandbox's folder, `<home>/<job>/`, and the only writer of each.
 
-/// The job's files, seen inside as `/workspace`.
+use std::fs::DirBuilder;
+use std::os::unix::fs::{DirBuilderExt, chown};
+use std::path::Path;
+
+use engine::EngineError;
+
+use crate::client::io_error;
+
+/// The job's files, seen inside as `/workspace`, where they have no image of their own.
 pub(crate) const WORKSPACE: &str = "workspace";
+
+/// The file system with the job's files, where these have one of their own.
+pub(crate) const IMAGE: &str = "workspace.img";
 
 /// The gateway's socket goes here; seen inside as `/run/cagent`.
 pub(crate) const GATEWAY: &str = "gateway";
@@ -20,3 +31,15 @@ pub(crate) const AGENT_LOG: &str = "agentd.log";
 
 /// What the helper had to complain of.
 pub(crate) const HELPER_LOG: &str = "helper.log";
+
+/// Makes a directory for us alone.
+pub(crate) fn make_dir(path: &Path) -> Result<(), EngineError> {
+    DirBuilder::new().mode(0o700).create(path).map_err(|e| io_error("create", path, e))
+}
+
+/// A directory for its owner alone: this uid and the gid of the same number, or the caller.
+pub(crate) fn make_dir_of(path: &Path, owner: Option<u32>) -> Result<(), EngineError> {
+    make_dir(path)?;
+    let Some(id) = owner else { return Ok(()) };
+    chown(path, Some(id), Some(id)).map_err(|e| io_error("give away", path, e))
+}

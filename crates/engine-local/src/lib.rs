@@ -16,6 +16,7 @@ mod cgroup;
 mod client;
 mod config;
 mod control;
+mod disk;
 mod engine;
 mod folder;
 pub mod helper;

@@ -24,8 +24,13 @@ pub(crate) struct Plan {
     pub(crate) name: String,
     pub(crate) tools: PathBuf,
     pub(crate) expose: Vec<PathBuf>,
+    /// The certificates that the host trusts.
+    pub(crate) ca_bundle: Option<PathBuf>,
     /// `PATH` inside.
     pub(crate) path: String,
+    /// Whether the workspace is an image, whose mount the helper finds in the place of stdin.
+    #[serde(default)]
+    pub(crate) image: bool,
     /// What runs as PID 1; never empty.
     pub(crate) command: Vec<String>,
 }

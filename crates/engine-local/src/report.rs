@@ -28,14 +28,22 @@ pub(crate) fn kernel_release() -> String {
     rustix::system::uname().release().to_string_lossy().into_owned()
 }
 
-/// What a job may ask for and does not get here.
-pub(crate) fn shortfalls(missing: &[Missing], separate_users: bool) -> Vec<Shortfall> {
+/// What a job may ask for and does not get here. `no_images` is why workspaces are not images.
+pub(crate) fn shortfalls(
+    missing: &[Missing],
+    no_images: Option<&str>,
+    separate_users: bool,
+) -> Vec<Shortfall> {
     let mut all: Vec<_> = missing.iter().filter_map(not_limited).collect();
-    all.push(shortfall(
-        "disk",
-        "files in the workspace are limited in size, not in number",
-        "put the data directory on a file system of its own",
-    ));
+    all.extend(no_images.map(|why| {
+        shortfall(
+            "disk",
+            &format!(
+                "watched, not enforced: a workspace cannot have a file system of its own: {why}"
+            ),
+            "run cagent as root, on a host with mkfs.ext4 (e2fsprogs) and loop devices",
+        )
+    }));
     if !separate_users {
         all.push(shortfall(
             "separate_users",
@@ -82,8 +90,9 @@ mod tests {
     fn an_ordinary_user_without_cgroups_hears_of_everything() {
         let missing = [Controller::Memory, Controller::Pids, Controller::Cpu, Controller::Cpuacct]
             .map(|controller| Missing { controller, why: "no".into() });
-        let what: Vec<_> = shortfalls(&missing, false).into_iter().map(|s| s.what).collect();
+        let what: Vec<_> =
+            shortfalls(&missing, Some("no"), false).into_iter().map(|s| s.what).collect();
         assert_eq!(what, ["memory", "cpu", "disk", "separate_users"]);
-        assert_eq!(shortfalls(&[], true).len(), 1);
+        assert_eq!(shortfalls(&[], None, true), []);
     }
 }

@@ -1,6 +1,7 @@
 //! Starts a helper and hears whether its sandbox runs.
 
 use std::fs::File;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -17,9 +18,14 @@ use crate::folder;
 /// Far above the few milliseconds it takes, also on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Starts the sandbox in this folder.
-pub(crate) async fn start(helper: &Path, folder: &Path, job: JobId) -> Result<(), EngineError> {
-    let mut child = spawn(helper, folder, job)?;
+/// Starts the sandbox in this folder, with this mount as its workspace if that is an image.
+pub(crate) async fn start(
+    helper: &Path,
+    folder: &Path,
+    workspace: Option<OwnedFd>,
+    job: JobId,
+) -> Result<(), EngineError> {
+    let mut child = spawn(helper, folder, workspace, job)?;
     let heard = tokio::time::timeout(PATIENCE, hear(&mut child)).await;
     let Ok(heard) = heard else {
         // Its death is that of anything inside.
@@ -35,7 +41,12 @@ pub(crate) async fn start(helper: &Path, folder: &Path, job: JobId) -> Result<()
     }
 }
 
-fn spawn(helper: &Path, folder: &Path, job: JobId) -> Result<Child, EngineError> {
+fn spawn(
+    helper: &Path,
+    folder: &Path,
+    workspace: Option<OwnedFd>,
+    job: JobId,
+) -> Result<Child, EngineError> {
     let log = folder.join(folder::HELPER_LOG);
     let stderr = File::create(&log).map_err(|e| io_error("create", &log, e))?;
     Command::new(helper)
@@ -43,7 +54,7 @@ fn spawn(helper: &Path, folder: &Path, job: JobId) -> Result<Child, EngineError>
         .arg(job.to_string())
         .current_dir(folder)
         .env_clear()
-        .stdin(Stdio::null())
+        .stdin(workspace.map_or_else(Stdio::null, Stdio::from))
         .stdout(Stdio::piped())
         .stderr(stderr)
         .spawn()

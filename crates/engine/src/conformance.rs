@@ -31,7 +31,7 @@ async fn a_sandbox_lives_and_leaves_nothing(engine: &dyn Engine) {
     engine.create(&spec).await.expect("create");
     assert_eq!(state(engine, spec.job).await, Some(SandboxState::Created));
     let workspace = engine.workspace(spec.job).await.expect("a created sandbox has a workspace");
-    assert!(workspace.path().is_dir());
+    std::fs::write(workspace.path().join("kept"), "1").expect("a workspace can be written");
     drop(workspace);
     assert!(engine.gateway_dir(spec.job).is_dir(), "a created sandbox has a gateway directory");
 
@@ -43,6 +43,10 @@ async fn a_sandbox_lives_and_leaves_nothing(engine: &dyn Engine) {
     let ended = in_time(engine.wait(spec.job)).await.expect("wait");
     assert_eq!(ended.end, SandboxEnd::Stopped);
     assert_eq!(state(engine, spec.job).await, Some(SandboxState::Ended));
+    let workspace = engine.workspace(spec.job).await.expect("an ended sandbox has a workspace");
+    let kept = std::fs::read(workspace.path().join("kept"));
+    assert_eq!(kept.expect("it is the same one"), b"1");
+    drop(workspace);
     engine.stop(spec.job).await.expect("a second stop is no error");
     assert_eq!(
         in_time(engine.wait(spec.job)).await.expect("a second wait").end,

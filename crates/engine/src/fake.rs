@@ -132,7 +132,8 @@ impl Engine for FakeEngine {
         let mut changes = self.ended(job)?.subscribe();
         let end =
             *changes.wait_for(Option::is_some).await.map_err(|_| EngineError::NotFound(job))?;
-        Ok(Ended { end: end.unwrap_or(SandboxEnd::Lost), usage: Usage::default() })
+        let end = end.unwrap_or(SandboxEnd::Lost);
+        Ok(Ended { end, usage: Usage::default(), disk_full: false })
     }
 
     async fn list(&self) -> Result<Vec<(JobId, SandboxState)>, EngineError> {

@@ -31,6 +31,9 @@ pub struct Ended {
     pub end: SandboxEnd,
     /// What it used.
     pub usage: Usage,
+    /// Whether its workspace had no room left, in bytes or in files.
+    #[serde(default)]
+    pub disk_full: bool,
 }
 
 /// How a sandbox ended.
@@ -46,6 +49,8 @@ pub enum SandboxEnd {
     Stopped,
     /// The wall time was over.
     WallTime,
+    /// Its workspace held more than `limits.disk_bytes`, where that is watched but not enforced.
+    DiskQuota,
     /// Nobody knows: the helper itself was killed.
     Lost,
 }

@@ -1,14 +1,23 @@
 //! Who is connected. Any command of the job may be able to connect, so a connection that has not
 //! shown the session key is a guest: it has little time, and makes room for whoever comes next.
 //!
-//! Not here: what a caller may do ([`crate::routes`]).
+//! A connection that has become a way out is no longer ours to count.
+//!
+//! Not here: what a caller may do ([`crate::routes`]), how many ways out there may be
+//! ([`crate::egress`]).
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Method, Request, Response};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{UnixListener, UnixStream};
@@ -16,11 +25,12 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::routes::{self, Session};
+use crate::routes::{Caller, Session};
 
-/// The most connections of one gateway. The agent needs two, and a reconnect begins before the
-/// gateway has noticed that the old connection broke.
-const MAX_CONNECTIONS: usize = 8;
+/// The most connections of one gateway, ways out not counted. The agent needs two, and a reconnect
+/// begins before the gateway has noticed that the old connection broke; the others are for those
+/// who have called but not been heard yet.
+const MAX_CONNECTIONS: usize = 32;
 
 /// How long a connection may last without the key: headers, body, answer and all.
 const GUEST_TIME: Duration = Duration::from_secs(2);
@@ -31,22 +41,32 @@ const BUFFER_BYTES: usize = 64 * 1024;
 /// The pause after a failed accept: the process has no descriptors left, most likely.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Whether a connection belongs to the agent; it never becomes a guest again.
+/// What a connection is: a guest, the agent's, or a way out. It never becomes less again.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Trust(Arc<AtomicBool>);
+pub(crate) struct Standing(Arc<AtomicU8>);
 
-impl Trust {
-    pub(crate) fn give(&self) {
-        self.0.store(true, Ordering::Relaxed);
+const GUEST: u8 = 0;
+const AGENT: u8 = 1;
+const WAY_OUT: u8 = 2;
+
+impl Standing {
+    /// The key was shown.
+    pub(crate) fn rise(&self) {
+        self.0.fetch_max(AGENT, Ordering::Relaxed);
     }
 
-    fn is_given(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+    /// It becomes a way out, or ends.
+    pub(crate) fn leave(&self) {
+        self.0.fetch_max(WAY_OUT, Ordering::Relaxed);
+    }
+
+    fn is(&self, standing: u8) -> bool {
+        self.0.load(Ordering::Relaxed) == standing
     }
 }
 
 struct Connection {
-    trust: Trust,
+    standing: Standing,
     task: AbortOnDropHandle<()>,
 }
 
@@ -58,6 +78,8 @@ pub(crate) async fn serve(listener: UnixListener, session: Session, closing: Can
             Ok((stream, _)) => {
                 make_room(&mut open).await;
                 open.push_back(connection(stream, session.clone(), closing.clone()));
+                // Lets those who came speak before others come, lest they look like guests.
+                tokio::task::yield_now().await;
             }
             Err(e) => {
                 tracing::warn!("a gateway cannot accept a connection: {e}");
@@ -74,11 +96,13 @@ pub(crate) async fn serve(listener: UnixListener, session: Session, closing: Can
 /// out and cannot push out the agent.
 async fn make_room(open: &mut VecDeque<Connection>) {
     open.retain(|connection| !connection.task.is_finished());
-    if open.len() < MAX_CONNECTIONS {
+    let first = |standing| open.iter().position(|connection| connection.standing.is(standing));
+    let counted = open.iter().filter(|connection| !connection.standing.is(WAY_OUT)).count();
+    if counted < MAX_CONNECTIONS {
         return;
     }
-    let oldest_guest = open.iter().position(|connection| !connection.trust.is_given());
-    if let Some(connection) = open.remove(oldest_guest.unwrap_or(0)) {
+    let oldest = first(GUEST).or_else(|| first(AGENT));
+    if let Some(connection) = oldest.and_then(|oldest| open.remove(oldest)) {
         connection.task.abort();
         // Its descriptor is free only then.
         drop(connection.task.await);
@@ -86,29 +110,48 @@ async fn make_room(open: &mut VecDeque<Connection>) {
 }
 
 fn connection(stream: UnixStream, session: Session, closing: CancellationToken) -> Connection {
-    let trust = Trust::default();
-    let task = tokio::spawn(talk(stream, session, trust.clone(), closing));
-    Connection { trust, task: AbortOnDropHandle::new(task) }
+    let standing = Standing::default();
+    let task = tokio::spawn(talk(stream, session, standing.clone(), closing));
+    Connection { standing, task: AbortOnDropHandle::new(task) }
 }
 
-async fn talk(stream: UnixStream, session: Session, trust: Trust, closing: CancellationToken) {
-    let service = TowerToHyperService::new(routes::router(session, trust.clone()));
+async fn talk(
+    stream: UnixStream,
+    session: Session,
+    standing: Standing,
+    closing: CancellationToken,
+) {
+    let caller = Caller::new(session, standing.clone());
+    let router = TowerToHyperService::new(caller.clone().router());
+    let service = service_fn(|request| answer(&caller, &router, request));
     let connection = http1::Builder::new()
         .max_buf_size(BUFFER_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     // How it ended is the caller's business.
     tokio::select! {
         _ = connection.as_mut() => return,
-        () = overstayed(&trust) => return,
+        () = overstayed(&standing) => return,
         () = closing.cancelled() => connection.as_mut().graceful_shutdown(),
     }
     drop(connection.await);
 }
 
-async fn overstayed(guest: &Trust) {
+async fn answer(
+    caller: &Caller,
+    router: &TowerToHyperService<Router>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    if request.method() == Method::CONNECT {
+        return Ok(caller.connect(request).await);
+    }
+    router.call(request).await
+}
+
+async fn overstayed(guest: &Standing) {
     sleep(GUEST_TIME).await;
-    if guest.is_given() {
+    if !guest.is(GUEST) {
         std::future::pending().await
     }
 }

@@ -3,14 +3,17 @@
 //! One unix socket per job, served as plain HTTP/1.1. Everything that comes in is hostile: bodies
 //! and connections are bounded, and a caller without the session key can do nothing but the first
 //! hello. Once the key was used, nothing but headers is read of such a caller, and its connection
-//! lasts two seconds at most, less if others come. What a report *means* is the [`Sink`]'s business
-//! (`jobs` implements it).
+//! lasts two seconds at most, less if others come. A `CONNECT` of the key's holder becomes a connection
+//! to a host, if the job's [`EgressPolicy`] allows it. What a report *means* is the [`Sink`]'s
+//! business (`jobs` implements it).
 
 mod connections;
+mod egress;
 mod key;
 mod routes;
 mod server;
 
+pub use egress::EgressPolicy;
 pub use key::KeyState;
 pub use server::{Gateway, OpenError};
 

@@ -1,4 +1,4 @@
-//! The three calls.
+//! The calls.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,11 +11,14 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use futures_util::stream;
+use hyper::Request;
+use hyper::body::Incoming;
 use protocol::{Ack, Control, Hello, MAX_BATCH_BYTES, Report, VERSION, Welcome, path};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::connections::Trust;
+use crate::connections::Standing;
+use crate::egress::Exit;
 use crate::key::{self, KeyState};
 use crate::{Sink, SinkError};
 
@@ -28,6 +31,7 @@ pub(crate) struct Session {
     key: Arc<Mutex<KeyState>>,
     sink: Arc<dyn Sink>,
     cancelled: watch::Receiver<bool>,
+    exit: Exit,
     closing: CancellationToken,
 }
 
@@ -36,9 +40,10 @@ impl Session {
         key: KeyState,
         sink: Arc<dyn Sink>,
         cancelled: watch::Receiver<bool>,
+        exit: Exit,
         closing: CancellationToken,
     ) -> Self {
-        Self { key: Arc::new(Mutex::new(key)), sink, cancelled, closing }
+        Self { key: Arc::new(Mutex::new(key)), sink, cancelled, exit, closing }
     }
 
     fn key(&self) -> KeyState {
@@ -52,12 +57,34 @@ impl Session {
 
 /// What a call of one connection needs.
 #[derive(Clone, Debug)]
-struct Caller {
+pub(crate) struct Caller {
     session: Session,
-    trust: Trust,
+    standing: Standing,
 }
 
 impl Caller {
+    pub(crate) fn new(session: Session, standing: Standing) -> Self {
+        Self { session, standing }
+    }
+
+    /// The calls that have a path.
+    pub(crate) fn router(self) -> Router {
+        Router::new()
+            .route(path::HELLO, post(hello).layer(DefaultBodyLimit::max(MAX_HELLO_BYTES)))
+            .route(path::REPORTS, post(reports).layer(DefaultBodyLimit::max(MAX_BATCH_BYTES)))
+            .route(path::CONTROL, get(control))
+            .with_state(self)
+    }
+
+    /// The call that has none.
+    pub(crate) async fn connect(&self, request: Request<Incoming>) -> Response {
+        if let Err(refusal) = self.admit(request.headers()).await {
+            return refusal.into_response();
+        }
+        self.standing.leave();
+        self.session.exit.connect(request).await
+    }
+
     /// Lets in whoever has the key, and remembers that it was used.
     async fn admit(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let state = self.session.key();
@@ -67,22 +94,13 @@ impl Caller {
                 "the session key is missing or wrong".into(),
             ));
         }
-        self.trust.give();
+        self.standing.rise();
         if let KeyState::Given(hash) = state {
             self.session.sink.key_used().await?;
             self.session.set_key(KeyState::Used(hash));
         }
         Ok(())
     }
-}
-
-/// The calls of one connection.
-pub(crate) fn router(session: Session, trust: Trust) -> Router {
-    Router::new()
-        .route(path::HELLO, post(hello).layer(DefaultBodyLimit::max(MAX_HELLO_BYTES)))
-        .route(path::REPORTS, post(reports).layer(DefaultBodyLimit::max(MAX_BATCH_BYTES)))
-        .route(path::CONTROL, get(control))
-        .with_state(Caller { session, trust })
 }
 
 /// Proof that the caller has the key. As an argument it goes before the body, which is then read
@@ -119,7 +137,7 @@ impl FromRequestParts<Caller> for Greeter {
 }
 
 async fn hello(
-    State(Caller { session, trust }): State<Caller>,
+    State(Caller { session, standing }): State<Caller>,
     greeter: Greeter,
     body: Bytes,
 ) -> Result<Json<Welcome>, Refusal> {
@@ -133,7 +151,7 @@ async fn hello(
         Greeter::Holder => None,
     };
     // Nobody but the agent comes before the key was used.
-    trust.give();
+    standing.rise();
     let hash = session_key.as_deref().map(key::digest);
     let (spec, acked) = session.sink.hello(hello, hash).await?;
     if let Some(hash) = hash {

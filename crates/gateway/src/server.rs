@@ -1,14 +1,17 @@
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use protocol::SOCKET_NAME;
 use rustix::fs::{AtFlags, Mode, OFlags};
 use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::egress::{EgressPolicy, Exit};
 use crate::routes::Session;
 use crate::{KeyState, Sink, connections};
 
@@ -19,7 +22,14 @@ pub struct Gateway {
     cancel: watch::Sender<bool>,
     closing: CancellationToken,
     server: JoinHandle<()>,
+    teller: JoinHandle<()>,
 }
+
+/// How long connections may take to end by themselves.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// How long the sink may take for what is left to be told.
+const SINK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why a gateway could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -36,14 +46,21 @@ impl Gateway {
     ///
     /// # Errors
     /// When the socket cannot be made.
-    pub fn open(dir: &Path, key: KeyState, sink: Arc<dyn Sink>) -> Result<Self, OpenError> {
+    pub fn open(
+        dir: &Path,
+        key: KeyState,
+        sink: Arc<dyn Sink>,
+        egress: EgressPolicy,
+    ) -> Result<Self, OpenError> {
         let socket = dir.join(SOCKET_NAME);
         let listener = bind(dir).map_err(|source| OpenError { socket: socket.clone(), source })?;
         let (cancel, cancelled) = watch::channel(false);
         let closing = CancellationToken::new();
-        let session = Session::new(key, sink, cancelled, closing.clone());
+        let exit = Exit::new(egress, closing.clone());
+        let teller = tokio::spawn(exit.clone().tell(sink.clone()));
+        let session = Session::new(key, sink, cancelled, exit, closing.clone());
         let server = tokio::spawn(connections::serve(listener, session, closing.clone()));
-        Ok(Self { socket, cancel, closing, server })
+        Ok(Self { socket, cancel, closing, server, teller })
     }
 
     /// Tells the agent, now or when it next connects, to stop.
@@ -51,13 +68,15 @@ impl Gateway {
         self.cancel.send_replace(true);
     }
 
-    /// Closes every connection and removes the socket.
+    /// Closes every connection, has told of every one, and removes the socket.
     pub async fn close(mut self) {
         self.closing.cancel();
-        // Connections that do not end by themselves are dropped with the task.
-        let patience = std::time::Duration::from_millis(200);
-        if tokio::time::timeout(patience, &mut self.server).await.is_err() {
+        if timeout(PATIENCE, &mut self.server).await.is_err() {
+            // The connections are dropped with the task.
             self.server.abort();
+        }
+        if timeout(SINK_PATIENCE, &mut self.teller).await.is_err() {
+            tracing::warn!("{}: not every connection was recorded in time", self.socket.display());
         }
     }
 }

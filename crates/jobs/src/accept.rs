@@ -3,13 +3,25 @@
 use std::collections::BTreeMap;
 
 use runbook::{ParseError, Runbook};
-use types::{InvalidLimits, JobSpec, Limits, Mode, Network};
+use store::RequestKey;
+use types::{InvalidLimits, JobId, JobSpec, LimitsPolicy, Mode, Network, PartialLimits};
+
+use crate::environment::{self, InvalidEnvironment};
+use crate::room::NoRoom;
+use crate::service::NetworkPolicy;
+use crate::staging::Staged;
 
 /// The largest prompt, in bytes.
 pub const MAX_PROMPT_BYTES: usize = 1024 * 1024;
 
+/// How many domains a job may list.
+const MAX_DOMAINS: usize = 256;
+
+/// The longest name of a request, in bytes.
+const MAX_KEY_BYTES: usize = 255;
+
 /// What a client asks for.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct ScheduleRequest {
     /// The task.
     pub prompt: String,
@@ -17,10 +29,43 @@ pub struct ScheduleRequest {
     pub mode: Mode,
     /// Which engine; the first one configured if not said.
     pub engine: Option<String>,
-    /// What it may use.
-    pub limits: Limits,
+    /// What it may use; the operator's defaults where not said.
+    pub limits: PartialLimits,
     /// Whether dependency caches go into the ZIP.
     pub include_caches: bool,
+    /// What it may reach; the operator's default if not said.
+    pub network: Option<Network>,
+    /// Variables of its commands.
+    pub environment: BTreeMap<String, String>,
+    /// Files that are in its workspace when it begins.
+    pub inputs: Option<Staged>,
+    /// What the client names this request, so that a repeat makes no second job.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// A client's name of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idempotency {
+    /// 1 to 255 printable ASCII characters.
+    pub key: String,
+    /// SHA-256 of all that was asked for.
+    pub fingerprint: [u8; 32],
+}
+
+/// What a request is measured by.
+#[derive(Debug)]
+pub(crate) struct Terms<'a> {
+    pub(crate) engines: Vec<&'static str>,
+    pub(crate) limits: &'a LimitsPolicy,
+    pub(crate) network: &'a NetworkPolicy,
+}
+
+/// A request that can become a job.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(crate) spec: JobSpec,
+    pub(crate) key: Option<RequestKey>,
+    pub(crate) inputs: Option<Staged>,
 }
 
 /// Why a job was not accepted. Nothing was kept of it.
@@ -54,12 +99,44 @@ pub enum ScheduleError {
         /// What there is.
         available: Vec<String>,
     },
-    /// A limit makes no sense.
+    /// A limit makes no sense, or is above what the operator allows.
     #[error(transparent)]
     Limits(#[from] InvalidLimits),
+    /// The network is more than the operator allows, or the list is too long.
+    #[error("network: {why}")]
+    Network {
+        /// Why not.
+        why: String,
+    },
+    /// A variable cannot be set.
+    #[error(transparent)]
+    Environment(#[from] InvalidEnvironment),
+    /// The input files do not fit into the workspace.
+    #[error("the input files have {bytes} bytes; limits.disk_bytes allows {most}")]
+    InputsTooLarge {
+        /// What was sent.
+        bytes: u64,
+        /// What is allowed.
+        most: u64,
+    },
+    /// The request's name is empty, too long, or not printable ASCII.
+    #[error("an idempotency key has 1 to {MAX_KEY_BYTES} printable ASCII characters")]
+    BadKey,
+    /// The same name was used for another request.
+    #[error("the idempotency key was used for another request before, which became job {job}")]
+    KeyReused {
+        /// The job of that request.
+        job: JobId,
+    },
+    /// The server's disk is full.
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
     /// The orchestrator is going down.
     #[error("the orchestrator is stopping")]
     Stopping,
+    /// The input files could not be kept; the text is for the log, not for the client.
+    #[error("keep the input files: {0}")]
+    Inputs(#[source] std::io::Error),
     /// The store failed; the text is for the log, not for the client.
     #[error("keep the job: {0}")]
     Store(#[from] store::StoreError),
@@ -68,9 +145,10 @@ pub enum ScheduleError {
 /// Checks a request and settles what it left open.
 pub(crate) fn accept(
     request: ScheduleRequest,
-    engines: &[&'static str],
-) -> Result<JobSpec, ScheduleError> {
-    let ScheduleRequest { prompt, mode, engine, limits, include_caches } = request;
+    terms: &Terms<'_>,
+) -> Result<Accepted, ScheduleError> {
+    let ScheduleRequest { prompt, environment, inputs, include_caches, .. } = request;
+    let key = request.idempotency.map(name).transpose()?;
     if prompt.trim().is_empty() {
         return Err(ScheduleError::EmptyPrompt);
     }
@@ -78,19 +156,50 @@ pub(crate) fn accept(
         let bytes = prompt.len();
         return Err(ScheduleError::PromptTooLarge { bytes, most: MAX_PROMPT_BYTES });
     }
-    limits.validate()?;
-    let engine = choose(engine, engines)?;
-    let (mode, runbook) = settle(mode, &prompt)?;
-    Ok(JobSpec {
-        title: title(&runbook),
-        prompt,
-        mode,
-        engine,
-        limits,
-        network: Network::None,
-        environment: BTreeMap::new(),
-        include_caches,
-    })
+    let limits = terms.limits.grant(request.limits)?;
+    let network = reach(request.network, terms.network)?;
+    environment::check(&environment)?;
+    fits(inputs.as_ref(), limits.disk_bytes)?;
+    let engine = choose(request.engine, &terms.engines)?;
+    let (mode, runbook) = settle(request.mode, &prompt)?;
+    let title = title(&runbook);
+    let spec =
+        JobSpec { title, prompt, mode, engine, limits, network, environment, include_caches };
+    Ok(Accepted { spec, key, inputs })
+}
+
+fn name(Idempotency { key, fingerprint }: Idempotency) -> Result<RequestKey, ScheduleError> {
+    let printable = key.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    if printable && (1..=MAX_KEY_BYTES).contains(&key.len()) {
+        Ok(RequestKey { key, fingerprint })
+    } else {
+        Err(ScheduleError::BadKey)
+    }
+}
+
+/// What a job may reach that asks for this. A default beyond the ceiling is the ceiling.
+fn reach(asked: Option<Network>, policy: &NetworkPolicy) -> Result<Network, ScheduleError> {
+    let NetworkPolicy { default, ceiling } = policy;
+    let refuse = |why: String| Err(ScheduleError::Network { why });
+    match asked {
+        None if default.is_within(ceiling) => Ok(default.clone()),
+        None => Ok(ceiling.clone()),
+        Some(Network::Domains(domains)) if domains.len() > MAX_DOMAINS => {
+            refuse(format!("{} domains; at most {MAX_DOMAINS} are allowed", domains.len()))
+        }
+        Some(asked) if !asked.is_within(ceiling) => {
+            let most = serde_json::to_string(ceiling).unwrap_or_default();
+            refuse(format!("more than this server allows, which is {most}"))
+        }
+        Some(asked) => Ok(asked),
+    }
+}
+
+fn fits(inputs: Option<&Staged>, most: u64) -> Result<(), ScheduleError> {
+    match inputs.map(Staged::bytes) {
+        Some(bytes) if bytes > most => Err(ScheduleError::InputsTooLarge { bytes, most }),
+        _ => Ok(()),
+    }
 }
 
 fn choose(asked: Option<String>, engines: &[&'static str]) -> Result<String, ScheduleError> {

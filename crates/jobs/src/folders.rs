@@ -13,6 +13,7 @@ const LOCK: &str = "lock";
 /// ```text
 /// <data>/lock       held by the orchestrator; one line: who and where
 /// <data>/cagent.db  the store
+/// <data>/staging/, <data>/inputs/<job>/   input files of jobs that have not begun
 /// <output>/<job>/   output.zip, stdout.log, stderr.log
 /// ```
 #[derive(Clone, Debug)]
@@ -123,6 +124,23 @@ impl Folders {
         self.data.join("cagent.db")
     }
 
+    /// What has to have room.
+    pub(crate) fn roots(&self) -> Vec<PathBuf> {
+        vec![self.data.clone(), self.output.clone()]
+    }
+
+    pub(crate) fn staging(&self) -> PathBuf {
+        self.data.join("staging")
+    }
+
+    pub(crate) fn all_inputs(&self) -> PathBuf {
+        self.data.join("inputs")
+    }
+
+    pub(crate) fn inputs(&self, job: JobId) -> PathBuf {
+        self.all_inputs().join(job.to_string())
+    }
+
     pub(crate) fn of_job(&self, job: JobId) -> PathBuf {
         self.output.join(job.to_string())
     }
@@ -143,7 +161,7 @@ impl Folders {
 }
 
 /// Prompts and results are nobody else's business.
-fn make_private(path: &Path) -> std::io::Result<()> {
+pub(crate) fn make_private(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }

@@ -5,12 +5,20 @@
 //! | `lifecycle` | what may happen to a job, as a pure function; the state machine is drawn there |
 //! | `queue` | who runs next, as a pure structure |
 //! | `accept` | what a request must be to become a job |
-//! | `service` | the facade: accept, look, cancel, follow |
-//! | `run` | one job from its slot to its end |
+//! | `environment` | what a job's own variables may be |
+//! | `room` | whether the disk has room for more |
+//! | `service` | the facade: accept, look, cancel, follow, forget |
+//! | `inner` | what everything shares; the one way to change a job |
+//! | `run` | one job from its slot to the end of its work |
+//! | `conclude` | from there to its end |
+//! | `outcome` | what the way a sandbox ended means, as pure functions |
 //! | `sink` | where an agent's reports go: events and log files |
 //! | `translate` | what a batch of reports comes to, as a pure function |
 //! | `pack` | the result |
 //! | `recover` | what an earlier orchestrator left |
+//! | `staging` | input files until there is a workspace |
+//! | `files`, `upload` | a job's files, to be read and written from outside |
+//! | `lease` | what is open in a workspace, until that goes |
 //! | `retention` | what is forgotten, and when |
 //! | `folders` | where everything lies, and the lock on it |
 //!
@@ -18,19 +26,37 @@
 //! two of them race, and no other crate changes a job.
 
 mod accept;
+mod conclude;
+mod environment;
+mod files;
 mod folders;
 mod follow;
+mod inner;
+mod lease;
 mod lifecycle;
+mod outcome;
 mod pack;
 mod queue;
 mod recover;
 mod retention;
+mod room;
 mod run;
 mod service;
 mod sink;
+mod staging;
 mod translate;
+mod upload;
 
-pub use accept::{MAX_PROMPT_BYTES, ScheduleError, ScheduleRequest};
+pub use accept::{Idempotency, MAX_PROMPT_BYTES, ScheduleError, ScheduleRequest};
+pub use artifacts::{FileEntry, FileKind, InvalidPath, Listing, WorkspacePath};
+pub use environment::InvalidEnvironment;
+pub use files::{FileContent, FilesError, MAX_LISTED};
 pub use folders::{Folders, OpenError, owner};
 pub use follow::Follower;
-pub use service::{Cancellation, Config, JobError, Jobs};
+pub use ipnet::IpNet;
+pub use room::NoRoom;
+pub use service::{
+    Cancellation, Config, ForgetError, JobError, JobPage, Jobs, ListRequest, NetworkPolicy,
+};
+pub use staging::{Staged, Staging};
+pub use upload::FileWriter;

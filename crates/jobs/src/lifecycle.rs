@@ -108,11 +108,17 @@ pub(crate) fn apply(
 /// # Errors
 /// As [`apply`].
 pub(crate) fn apply_to(draft: &mut store::Draft, input: Input) -> Result<(), Impossible> {
-    let now = Timestamp::now();
+    let now = not_before(&draft.state, Timestamp::now());
     for event in apply(&mut draft.state, input, now)? {
         draft.append(now, event);
     }
     Ok(())
+}
+
+/// The time as far as a job is concerned: a clock that jumps back does not let it end before it
+/// began.
+fn not_before(job: &JobState, now: Timestamp) -> Timestamp {
+    now.max(job.created).max(job.started.unwrap_or(job.created))
 }
 
 fn over(job: &mut JobState, ending: Ending) -> Vec<EventKind> {
@@ -166,13 +172,23 @@ mod tests {
     }
 
     fn play(inputs: &[Input]) -> (JobState, Vec<EventKind>) {
-        let mut job = JobState::new();
+        let mut job = JobState::new(Timestamp::UNIX_EPOCH);
         let mut events = vec![];
         for input in inputs {
             events
                 .extend(apply(&mut job, input.clone(), Timestamp::UNIX_EPOCH).unwrap_or_default());
         }
         (job, events)
+    }
+
+    #[test]
+    fn a_clock_that_jumps_back_turns_nothing_around() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut job = JobState::new(at(100));
+        assert_eq!(not_before(&job, at(50)), at(100));
+        job.started = Some(at(200));
+        assert_eq!(not_before(&job, at(150)), at(200));
+        assert_eq!(not_before(&job, at(250)), at(250));
     }
 
     #[test]
@@ -243,7 +259,7 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_happens(inputs in prop::collection::vec(any_input(), 0..40)) {
-            let mut job = JobState::new();
+            let mut job = JobState::new(Timestamp::UNIX_EPOCH);
             let mut ends = 0;
             for input in inputs {
                 let before = job.clone();

@@ -1,21 +1,39 @@
 //! The result: the workspace, and what is known of the job.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use artifacts::{Extra, Options, PackRequest, Packed, Source};
 use engine::{Engine, EngineError, Workspace};
+use store::StoreError;
 use types::{JobId, JobRecord, Stream};
 
+use crate::room;
 use crate::run::not_configured;
 use crate::service::Inner;
 
 /// Events written at one time.
 const PAGE: u32 = 1000;
 
+/// How long a job waits for room for its result, and how often it looks. Longer than retention
+/// takes to make some.
+const FULL_PATIENCE: Duration = Duration::from_secs(90);
+const FULL_PAUSE: Duration = Duration::from_secs(3);
+
+/// Why there is no ZIP.
+struct Unpacked {
+    /// For people.
+    why: String,
+    /// Whether there was no room for it.
+    full: bool,
+}
+
 impl Inner {
-    /// Packs a job's workspace into its `output.zip`.
+    /// Packs a job's workspace into its `output.zip`; tries again for some time where the disk is
+    /// full. None if the orchestrator stops first.
     ///
     /// # Errors
     /// Why there is no ZIP, for people.
@@ -23,22 +41,34 @@ impl Inner {
         &self,
         record: &JobRecord,
         engine: Option<&dyn Engine>,
-    ) -> Result<Packed, String> {
-        let folder = self.folders.of_job(record.id);
-        let workspace = match (engine, record.started) {
-            (Some(engine), _) => match engine.workspace(record.id).await {
-                Ok(workspace) => Some(workspace),
-                Err(EngineError::NotFound(_)) => None,
-                Err(e) => return Err(e.to_string()),
-            },
-            (None, None) => None,
-            (None, Some(_)) => return Err(not_configured(&record.spec.engine)),
-        };
-        self.folders.make_for_job(record.id).map_err(|e| e.to_string())?;
-        let events = folder.join("events.ndjson.tmp");
+    ) -> Option<Result<Packed, String>> {
+        let _turn = self.packers.acquire().await.ok()?;
+        let deadline = Instant::now() + FULL_PATIENCE;
+        loop {
+            match self.pack_once(record, engine).await {
+                Err(Unpacked { why, full: true }) if Instant::now() < deadline => {
+                    tracing::warn!(job = %record.id, "no room for a result, it is tried again: {why}");
+                }
+                packed => return Some(packed.map_err(|unpacked| unpacked.why)),
+            }
+            let stopped = self.stopping.cancelled();
+            if tokio::time::timeout(FULL_PAUSE, stopped).await.is_ok() {
+                return None;
+            }
+        }
+    }
+
+    async fn pack_once(
+        &self,
+        record: &JobRecord,
+        engine: Option<&dyn Engine>,
+    ) -> Result<Packed, Unpacked> {
+        let workspace = workspace(record, engine).await?;
+        self.folders.make_for_job(record.id).map_err(unpacked)?;
+        let events = self.folders.of_job(record.id).join("events.ndjson.tmp");
         let packed = match self.write_events(record.id, &events).await {
             Ok(()) => self.pack_with(record, workspace, events.clone()).await,
-            Err(e) => Err(format!("write the events: {e}")),
+            Err(e) => Err(unpacked(e)),
         };
         drop(tokio::fs::remove_file(events).await);
         packed
@@ -52,7 +82,7 @@ impl Inner {
             let Some(last) = page.last() else { break };
             after = last.seq;
             for event in &page {
-                serde_json::to_writer(&mut file, event)?;
+                serde_json::to_writer(&mut file, event).map_err(io::Error::from)?;
                 file.write_all(b"\n")?;
             }
         }
@@ -64,7 +94,7 @@ impl Inner {
         record: &JobRecord,
         workspace: Option<Workspace>,
         events: PathBuf,
-    ) -> Result<Packed, String> {
+    ) -> Result<Packed, Unpacked> {
         let log = |stream| Source::File(self.folders.log(record.id, stream));
         let extras = vec![
             Extra { name: "runbook.md", source: Source::Bytes(record.spec.prompt.clone().into()) },
@@ -75,25 +105,54 @@ impl Inner {
         let target = self.folders.zip(record.id);
         let include_caches = record.spec.include_caches;
         let job = facts(record);
-        // What is not there is packed as empty.
-        let nothing = self.folders.of_job(record.id).join("workspace");
         let work = move || {
-            let path = workspace.as_ref().map_or(nothing, Workspace::path);
             artifacts::pack(PackRequest {
-                workspace: &path,
+                workspace: workspace.as_ref().map(AsFd::as_fd),
                 target: &target,
                 job,
                 extras,
                 options: Options { include_caches, ..Options::default() },
             })
         };
-        let done = tokio::task::spawn_blocking(work).await.map_err(|e| e.to_string())?;
-        done.map_err(|e| e.to_string())
+        tokio::task::spawn_blocking(work).await.map_err(unpacked)?.map_err(unpacked)
     }
 }
 
+/// The job's files; none if it never had any.
+async fn workspace(
+    record: &JobRecord,
+    engine: Option<&dyn Engine>,
+) -> Result<Option<Workspace>, Unpacked> {
+    match (engine, record.started) {
+        (Some(engine), _) => match engine.workspace(record.id).await {
+            Ok(workspace) => Ok(Some(workspace)),
+            Err(EngineError::NotFound(_)) => Ok(None),
+            Err(e) => Err(unpacked(e)),
+        },
+        (None, None) => Ok(None),
+        (None, Some(_)) => Err(Unpacked { why: not_configured(&record.spec.engine), full: false }),
+    }
+}
+
+/// Looks for a full disk among the causes.
+fn unpacked(error: impl std::error::Error + 'static) -> Unpacked {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    let mut full = false;
+    while let Some(error) = cause {
+        full |= error.downcast_ref().is_some_and(room::is_full);
+        cause = error.source();
+    }
+    Unpacked { why: error.to_string(), full }
+}
+
 /// Why the events could not be written.
-type Unwritten = Box<dyn std::error::Error + Send + Sync>;
+#[derive(Debug, thiserror::Error)]
+enum Unwritten {
+    #[error("write the events: {0}")]
+    Io(#[from] io::Error),
+    #[error("write the events: {0}")]
+    Store(#[from] StoreError),
+}
 
 /// What the manifest says of the job. The prompt is beside it, as `runbook.md`.
 fn facts(record: &JobRecord) -> serde_json::Value {
@@ -102,6 +161,9 @@ fn facts(record: &JobRecord) -> serde_json::Value {
         "mode": record.spec.mode,
         "engine": record.spec.engine,
         "limits": record.spec.limits,
+        "network": record.spec.network,
+        // Their values may be secrets.
+        "environment": record.spec.environment.keys().collect::<Vec<_>>(),
         "created": record.created,
         "started": record.started,
         "result": record.ending,

@@ -7,7 +7,9 @@ use engine::SandboxState;
 use types::{JobId, JobStatus};
 
 use crate::folders::OpenError;
+use crate::run::Turn;
 use crate::service::Inner;
+use crate::staging::Inputs;
 
 /// Sandboxes by their jobs, each with its engine and state.
 pub(crate) type Sandboxes = HashMap<JobId, (&'static str, SandboxState)>;
@@ -18,7 +20,7 @@ impl Inner {
     pub(crate) async fn recover(self: &Arc<Self>) -> Result<(), OpenError> {
         let mut sandboxes = self.sandboxes().await;
         for job in self.store.unfinished().await? {
-            self.enliven(job.id);
+            self.enliven(job.id, Inputs::found(&self.folders.inputs(job.id)));
             let found = sandboxes.remove(&job.id).map(|(_, state)| state);
             if job.status == JobStatus::Scheduled {
                 self.queue().push(job.id);
@@ -30,10 +32,11 @@ impl Inner {
                     live.cancel.cancel();
                 }
                 self.queue().adopt(job.id);
-                self.spawn(job.id, found);
+                self.spawn(job.id, Turn::Again(found));
             }
         }
         self.remove_orphans(sandboxes).await;
+        self.remove_stale_inputs();
         self.pump();
         Ok(())
     }
@@ -50,6 +53,18 @@ impl Inner {
                 && let Err(e) = engine.remove(job).await
             {
                 tracing::error!(%job, "could not remove it: {e}");
+            }
+        }
+    }
+
+    /// Removes input files whose request or job is gone.
+    fn remove_stale_inputs(&self) {
+        drop(std::fs::remove_dir_all(self.folders.staging()));
+        let folders = std::fs::read_dir(self.folders.all_inputs()).into_iter().flatten().flatten();
+        for folder in folders {
+            let job = folder.file_name().to_str().and_then(|name| name.parse::<JobId>().ok());
+            if !job.is_some_and(|job| self.live().contains_key(&job)) {
+                drop(std::fs::remove_dir_all(folder.path()));
             }
         }
     }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use types::JobId;
 
-use crate::service::Inner;
+use crate::service::{ForgetError, Inner, JobError};
 
 /// How often old jobs are looked for. Retention is counted in days.
 const SWEEP: Duration = Duration::from_secs(60);
@@ -23,33 +24,40 @@ impl Inner {
             tokio::select! {
                 () = self.stopping.cancelled() => return,
                 _ = tick.tick() => {
-                    self.sweep(horizon(Timestamp::now(), retention)).await;
+                    let now = Timestamp::now();
+                    if let Err(e) = self.store.none_ended_after(now).await {
+                        tracing::error!("could not look for jobs of the future: {e}");
+                    }
+                    self.sweep(horizon(now, retention)).await;
                     self.remove_orphans(self.sandboxes().await).await;
                 }
             }
         }
     }
 
-    /// Removes every trace of jobs that ended before `horizon`: files first, so that what a crash
-    /// leaves half-done is found again.
+    /// Forgets the jobs that ended before `horizon`.
     pub(crate) async fn sweep(&self, horizon: Timestamp) {
         let old = match self.store.finished_before(horizon).await {
             Ok(old) => old,
             Err(e) => return tracing::error!("could not look for old jobs: {e}"),
         };
         for job in old {
-            match tokio::fs::remove_dir_all(self.folders.of_job(job)).await {
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                    tracing::error!(%job, "could not remove an old result: {e}");
-                    continue;
-                }
-                _ => {}
-            }
-            match self.store.delete(job).await {
+            match self.erase(job).await {
                 Ok(()) => tracing::info!(%job, "forgot a job; its retention was over"),
                 Err(e) => tracing::error!(%job, "could not forget an old job: {e}"),
             }
         }
+    }
+
+    /// Removes every trace of a job that is over: files first, so that what a crash leaves
+    /// half-done is found again.
+    pub(crate) async fn erase(&self, job: JobId) -> Result<(), ForgetError> {
+        match tokio::fs::remove_dir_all(self.folders.of_job(job)).await {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e.into()),
+            _ => {}
+        }
+        self.drop_inputs(job).await;
+        Ok(self.store.delete(job).await.map_err(JobError::from)?)
     }
 }
 

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{Ended, Engine, EngineError, SandboxEnd, SandboxSpec, SandboxState};
-use gateway::{Gateway, KeyState};
+use engine::{Ended, Engine, SandboxSpec, SandboxState};
+use gateway::{EgressPolicy, Gateway, KeyState};
 use protocol::{AgentSpec, COMMAND_ID, CommandUser};
 use runbook::Runbook;
 use store::{Durability, Session};
 use tokio_util::sync::CancellationToken;
-use types::{Ending, EventKind, JobId, JobRecord, JobStatus, Network, Reason, StepOutcome};
+use types::{Ending, JobId, JobRecord, JobStatus, Network, Reason};
 
 use crate::lifecycle::Input;
 use crate::service::Inner;
 use crate::sink::{Door, JobSink};
+use crate::{outcome, staging};
 
 /// How long a new sandbox may take until its agent says hello. A loaded machine needs seconds.
 const HELLO_PATIENCE: Duration = Duration::from_secs(30);
@@ -24,12 +25,16 @@ const CANCEL_GRACE: Duration = Duration::from_secs(4);
 /// How long a stopped sandbox may take to be gone.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
 
-/// How a runner left its job.
-enum Outcome {
-    /// The work is over; how, and how its sandbox ended where there was one.
-    Over(Ending, Option<Ended>),
-    /// The orchestrator is stopping; the sandbox goes on.
-    Detached,
+/// How a job's work was over, and how its sandbox ended where there was one. None if the
+/// orchestrator is stopping, and the sandbox goes on.
+type Outcome = Option<(Ending, Option<Ended>)>;
+
+/// How a job got its slot.
+pub(crate) enum Turn {
+    /// It was next in the queue.
+    Next,
+    /// An earlier orchestrator had begun with it and left a sandbox in this state, or none.
+    Again(Option<SandboxState>),
 }
 
 /// A sandbox and what is between it and us.
@@ -58,24 +63,24 @@ impl Inner {
             // Its own statement, so that the lock is not held while a job starts.
             let next = if self.stopping.is_cancelled() { None } else { self.queue().next() };
             let Some(job) = next else { return };
-            self.spawn(job, None);
+            self.spawn(job, Turn::Next);
         }
     }
 
-    /// Runs a job that holds a slot. `found` is its sandbox's state where an earlier orchestrator
-    /// had begun with it.
-    pub(crate) fn spawn(self: &Arc<Self>, job: JobId, found: Option<SandboxState>) {
+    /// Runs a job that holds a slot.
+    pub(crate) fn spawn(self: &Arc<Self>, job: JobId, turn: Turn) {
         let slot = Slot { inner: self.clone(), job };
-        self.tasks.spawn(async move { slot.inner.run(job, found).await });
+        self.tasks.spawn(async move { slot.inner.run(job, turn).await });
     }
 
-    async fn run(self: &Arc<Self>, job: JobId, found: Option<SandboxState>) {
+    async fn run(self: &Arc<Self>, job: JobId, turn: Turn) {
         let Some(record) = self.look(job).await else { return };
-        let fresh = record.status == JobStatus::Scheduled;
-        // Where it was cancelled in the meantime somebody else brings it to its end.
-        if fresh && !self.happen(job, Durability::Grouped, Input::Admit).await {
-            return;
-        }
+        let found = match turn {
+            Turn::Again(found) => found,
+            Turn::Next if self.happen(job, Durability::Grouped, Input::Admit).await => None,
+            // It was cancelled in the meantime; somebody else brings it to its end.
+            Turn::Next => return,
+        };
         if record.status != JobStatus::Packaging {
             let Some(engine) = self.engine(&record.spec.engine) else {
                 let text =
@@ -84,8 +89,8 @@ impl Inner {
                 return self.conclude(job).await;
             };
             match self.work(&record, engine.as_ref(), found).await {
-                Outcome::Detached => return,
-                Outcome::Over(ending, ended) => self.over(job, ending, ended).await,
+                None => return,
+                Some((ending, ended)) => self.over(job, ending, ended).await,
             }
         }
         self.conclude(job).await;
@@ -106,17 +111,17 @@ impl Inner {
             Some(SandboxState::Running | SandboxState::Ended) => self.attach(record, engine).await,
             _ if record.status == JobStatus::Running => {
                 let text = "its sandbox was gone when the orchestrator came back";
-                return Outcome::Over(Ending::error(Reason::Interrupted, text), None);
+                return Some((Ending::error(Reason::Interrupted, text), None));
             }
             _ => self.make(record, engine).await,
         };
         let attached = match attached {
             Ok(attached) => attached,
-            Err(ending) => return Outcome::Over(ending, None),
+            Err(ending) => return Some((ending, None)),
         };
         let outcome = match self.supervise(record.id, engine, &attached, &cancel).await {
-            None => Outcome::Detached,
-            Some(ending) => Outcome::Over(ending, stop(record.id, engine).await),
+            None => None,
+            Some(ending) => Some((ending, stop(record.id, engine).await)),
         };
         attached.gateway.close().await;
         outcome
@@ -135,9 +140,21 @@ impl Inner {
         self.folders.make_for_job(job).map_err(failed)?;
         let spec = SandboxSpec { job, limits: record.spec.limits };
         engine.create(&spec).await.map_err(failed)?;
+        self.place_inputs(job, engine).await?;
         let attached = self.connect(record, engine, Session::default()).await?;
         engine.start(job).await.map_err(failed)?;
         Ok(attached)
+    }
+
+    /// Puts a job's input files into its workspace.
+    async fn place_inputs(&self, job: JobId, engine: &dyn Engine) -> Result<(), Ending> {
+        if !self.inputs(job).is_some_and(|inputs| inputs.take()) {
+            return Ok(());
+        }
+        let (from, workspace) =
+            (self.folders.inputs(job), engine.workspace(job).await.map_err(failed)?);
+        let place = move || staging::place(&from, &workspace);
+        tokio::task::spawn_blocking(place).await.map_err(failed)?.map_err(failed)
     }
 
     /// A sandbox that outlived an earlier orchestrator.
@@ -176,7 +193,10 @@ impl Inner {
         let limit = record.spec.limits.output_bytes;
         let sink = Arc::new(JobSink::new(self.clone(), spec, report, limit, session));
         let dir = engine.gateway_dir(record.id);
-        let gateway = Gateway::open(&dir, key, Arc::new(Door(sink.clone()))).map_err(failed)?;
+        let (network, allow) = (record.spec.network.clone(), self.config.egress_allow.clone());
+        let egress = EgressPolicy { network, allow };
+        let gateway = Gateway::open(&dir, key, Arc::new(Door(sink.clone())), egress);
+        let gateway = gateway.map_err(failed)?;
         Ok(Attached { gateway, sink })
     }
 
@@ -192,7 +212,7 @@ impl Inner {
             tokio::select! {
                 biased;
                 ending = attached.sink.verdict() => ending,
-                ended = engine.wait(job) => lost(ended),
+                ended = engine.wait(job) => outcome::lost(ended),
                 () = no_hello(&attached.sink) => {
                     failed(format!("its agent did not say hello within {}s", HELLO_PATIENCE.as_secs()))
                 }
@@ -211,59 +231,6 @@ impl Inner {
             ending = over => Some(ending),
             ending = forced => Some(ending),
             () = self.stopping.cancelled() => None,
-        }
-    }
-
-    /// Records that a job's work is over, how, and what it had used.
-    async fn over(&self, job: JobId, ending: Ending, ended: Option<Ended>) {
-        let usage = ended.map(|ended| ended.usage);
-        let ending = refine(ending, ended);
-        let noted = self.change(job, Durability::Grouped, move |draft| {
-            draft.state.usage = usage;
-            if let Some(step) = draft.state.session.open_step.take() {
-                let outcome = StepOutcome::Interrupted;
-                let event = EventKind::StepFinished { step, outcome, exit_code: None, millis: 0 };
-                draft.append(jiff::Timestamp::now(), event);
-            }
-        });
-        if let Err(e) = noted.await {
-            tracing::error!(%job, "could not record what a job used: {e}");
-        }
-        self.happen(job, Durability::Grouped, Input::Over(ending)).await;
-    }
-
-    /// Packs a job whose work is over, removes its sandbox and ends it.
-    pub(crate) async fn conclude(&self, job: JobId) {
-        let Some(record) = self.look(job).await else { return };
-        let engine = self.engine(&record.spec.engine);
-        if record.zip_bytes.is_none() {
-            let input = match self.pack(&record, engine.as_deref()).await {
-                Ok(packed) => Input::Packed {
-                    files: packed.files,
-                    bytes: packed.zip_bytes,
-                    left_out: packed.left_out,
-                },
-                Err(e) => Input::PackFailed(e),
-            };
-            // On the disk before the workspace goes.
-            if !self.happen(job, Durability::Full, input).await {
-                return;
-            }
-        }
-        if let Some(engine) = engine
-            && let Err(e) = engine.remove(job).await
-        {
-            // It is an orphan then; the sweeper tries again.
-            tracing::error!(%job, "could not remove a sandbox: {e}");
-        }
-        if self.happen(job, Durability::Full, Input::Removed).await {
-            self.tell_end(job).await;
-        }
-    }
-
-    async fn tell_end(&self, job: JobId) {
-        if let Ok(JobRecord { status, ending: Some(ending), .. }) = self.store.job(job).await {
-            tracing::info!(%job, %status, reason = ?ending.reason, "ended");
         }
     }
 }
@@ -300,59 +267,4 @@ async fn no_hello(sink: &JobSink) {
 
 fn failed(error: impl std::fmt::Display) -> Ending {
     Ending::error(Reason::SandboxFailed, error.to_string())
-}
-
-/// What it means that a sandbox ended before its agent reported.
-fn lost(ended: Result<Ended, EngineError>) -> Ending {
-    let lost = |text: String| Ending::error(Reason::SandboxLost, text);
-    match ended.map(|ended| ended.end) {
-        Ok(SandboxEnd::WallTime) => {
-            Ending::error(Reason::LimitWall, "the job ran longer than limits.wall_seconds allows")
-        }
-        Ok(SandboxEnd::Exited { code }) => {
-            lost(format!("its agent ended with exit code {code} before it reported a result"))
-        }
-        Ok(SandboxEnd::Stopped) => lost("its sandbox was stopped from outside".into()),
-        Ok(SandboxEnd::Lost) => lost("its sandbox was killed from outside".into()),
-        Err(e) => lost(e.to_string()),
-    }
-}
-
-/// What happened after the kernel killed something for want of memory is told as that.
-fn refine(ending: Ending, ended: Option<Ended>) -> Ending {
-    let killed = ended.and_then(|ended| ended.usage.oom_kills).is_some_and(|kills| kills > 0);
-    // A job that ran out of a limit is never complete, and its other failures follow from that.
-    let follows = matches!(
-        ending.reason,
-        Reason::Finished | Reason::StepFailed | Reason::StepTimeout | Reason::SandboxLost
-    );
-    if killed && follows {
-        let text = "the kernel killed a process of the job: more memory than limits.memory_bytes";
-        return Ending { exit_code: ending.exit_code, ..Ending::error(Reason::LimitMemory, text) };
-    }
-    ending
-}
-
-#[cfg(test)]
-mod tests {
-    use types::Usage;
-
-    use super::*;
-
-    fn ended(oom_kills: u64) -> Option<Ended> {
-        let usage = Usage { oom_kills: Some(oom_kills), ..Usage::default() };
-        Some(Ended { end: SandboxEnd::Stopped, usage })
-    }
-
-    #[test]
-    fn a_kill_for_want_of_memory_is_the_reason_whatever_followed() {
-        let failed = Ending::error(Reason::StepFailed, "step 1").with_exit_code(1);
-        for ending in [failed.clone(), Ending::complete()] {
-            let refined = refine(ending.clone(), ended(1));
-            assert_eq!((refined.status, refined.reason), (JobStatus::Error, Reason::LimitMemory));
-            assert_eq!(refined.exit_code, ending.exit_code);
-            assert_eq!(refine(ending.clone(), ended(0)), ending);
-        }
-        assert_eq!(refine(Ending::cancelled(), ended(1)), Ending::cancelled());
-    }
 }

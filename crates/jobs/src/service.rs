@@ -1,26 +1,18 @@
-use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use engine::Engine;
-use jiff::Timestamp;
-use store::{Draft, Durability, Store, StoreError};
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-use types::{EventKind, JobId, JobRecord, JobSpec, JobStatus, JobSummary, Stream};
+use ipnet::IpNet;
+use store::{JobFilter, StoreError};
+use types::{JobId, JobRecord, JobStatus, JobSummary, LimitsPolicy, Network, Stream};
 
 use crate::accept::{self, ScheduleError, ScheduleRequest};
+use crate::files::FilesError;
 use crate::folders::{Folders, OpenError};
 use crate::follow::Follower;
-use crate::lifecycle::{self, Input};
-use crate::queue::Queue;
-
-/// Pauses between tries of a store that fails: from one that nobody notices to one that costs
-/// nothing.
-const FIRST_PAUSE: Duration = Duration::from_millis(20);
-const LAST_PAUSE: Duration = Duration::from_secs(2);
+pub(crate) use crate::inner::Inner;
+use crate::staging::Staging;
 
 /// How the service is set up.
 #[derive(Clone, Debug)]
@@ -30,6 +22,43 @@ pub struct Config {
     pub concurrency: usize,
     /// How long a finished job is kept.
     pub retention: Duration,
+    /// What jobs may use.
+    pub limits: LimitsPolicy,
+    /// What jobs may reach.
+    pub network: NetworkPolicy,
+    /// Networks that jobs may reach though they are not public, as far as their own setting goes.
+    pub egress_allow: Arc<[IpNet]>,
+    /// Bytes of disk below which nothing is accepted.
+    pub reserve_bytes: u64,
+}
+
+/// What the operator gives and allows of the network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkPolicy {
+    /// For whoever asks for nothing; lowered to the ceiling.
+    pub default: Network,
+    /// The most anybody may ask for.
+    pub ceiling: Network,
+}
+
+/// Which jobs to list.
+#[derive(Clone, Debug, Default)]
+pub struct ListRequest {
+    /// Only those in one of these; all if empty.
+    pub statuses: Vec<JobStatus>,
+    /// So many at most; all if none.
+    pub limit: Option<u32>,
+    /// Only those older than this one, which need not be there any more.
+    pub after: Option<JobId>,
+}
+
+/// A part of the list of jobs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JobPage {
+    /// The jobs, newest first.
+    pub jobs: Vec<JobSummary>,
+    /// What to ask for jobs after; none if there are no more.
+    pub next: Option<JobId>,
 }
 
 /// Why a job could not be looked at.
@@ -52,6 +81,20 @@ impl From<StoreError> for JobError {
     }
 }
 
+/// Why a job was not forgotten.
+#[derive(Debug, thiserror::Error)]
+pub enum ForgetError {
+    /// It could not be looked at, or there is none.
+    #[error(transparent)]
+    Job(#[from] JobError),
+    /// It may still be working.
+    #[error("the job is {0}; cancel it first, or wait until it is over")]
+    NotOver(JobStatus),
+    /// Its files could not be removed.
+    #[error("remove the job's files: {0}")]
+    Io(#[from] std::io::Error),
+}
+
 /// What a cancel did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cancellation {
@@ -64,7 +107,7 @@ pub struct Cancellation {
 /// The service. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Jobs {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 impl Jobs {
@@ -77,24 +120,17 @@ impl Jobs {
         config: Config,
         engines: Vec<Arc<dyn Engine>>,
     ) -> Result<Self, OpenError> {
-        let store = Store::open(&folders.store())?;
-        let inner = Arc::new(Inner {
-            folders,
-            store,
-            engines,
-            queue: Mutex::new(Queue::new(config.concurrency)),
-            live: Mutex::default(),
-            stopping: CancellationToken::new(),
-            tasks: TaskTracker::new(),
-        });
-        if config.concurrency > 0 {
+        let (runs, retention) = (config.concurrency > 0, config.retention);
+        let inner = Arc::new(Inner::open(folders, config, engines)?);
+        if runs {
             inner.recover().await?;
-            inner.tasks.spawn(inner.clone().sweep_for_ever(config.retention));
+            inner.tasks.spawn(inner.clone().sweep_for_ever(retention));
         }
         Ok(Self { inner })
     }
 
-    /// Accepts a job. When this returns it is durable.
+    /// Accepts a job. When this returns it is durable. A request that names itself as one before it
+    /// did, and asks for the same, is answered with the job of that one.
     ///
     /// # Errors
     /// Says what is wrong with the request; nothing was kept then.
@@ -103,16 +139,23 @@ impl Jobs {
         if inner.stopping.is_cancelled() {
             return Err(ScheduleError::Stopping);
         }
-        let names: Vec<_> = inner.engines.iter().map(|engine| engine.name()).collect();
+        inner.room.check()?;
+        let this = inner.clone();
         // A hostile runbook of 1 MiB takes a quarter of a second to read.
-        let checked = tokio::task::spawn_blocking(move || accept::accept(request, &names)).await;
-        let spec = checked.map_err(|_| ScheduleError::Stopping)??;
-        let job = JobId::generate();
+        let checked = tokio::task::spawn_blocking(move || accept::accept(request, &this.terms()));
+        let accepted = checked.await.map_err(|_| ScheduleError::Stopping)??;
         let this = inner.clone();
         // A task of its own: a client that leaves now must not leave a job that nobody runs.
-        let kept = inner.tasks.spawn(async move { this.keep(job, spec).await });
-        kept.await.map_err(|_| ScheduleError::Stopping)??;
-        Ok(job)
+        let kept = inner.tasks.spawn(async move { this.keep(accepted).await });
+        kept.await.map_err(|_| ScheduleError::Stopping)?
+    }
+
+    /// Begins to take the input files of a request that is still to come.
+    ///
+    /// # Errors
+    /// When the disk is full.
+    pub async fn stage(&self) -> Result<Staging, FilesError> {
+        Staging::begin(&self.inner.folders, self.inner.room.clone()).await
     }
 
     /// One job.
@@ -123,12 +166,41 @@ impl Jobs {
         Ok(self.inner.store.job(job).await?)
     }
 
-    /// Every job, newest first.
+    /// A job as it is when it is over, or as it is by then when `patience` is.
+    ///
+    /// # Errors
+    /// When there is none, or the store fails.
+    pub async fn wait_until_over(
+        &self,
+        job: JobId,
+        patience: Duration,
+    ) -> Result<JobRecord, JobError> {
+        let news = self.inner.live().get(&job).map(|live| live.news.subscribe());
+        if let Some(mut news) = news {
+            // The bell goes when the job is over.
+            let over = async { while news.changed().await.is_ok() {} };
+            tokio::select! {
+                () = self.inner.stopping.cancelled() => {}
+                _ = tokio::time::timeout(patience, over) => {}
+            }
+        }
+        self.get(job).await
+    }
+
+    /// Jobs, newest first.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn list(&self) -> Result<Vec<JobSummary>, JobError> {
-        Ok(self.inner.store.jobs().await?)
+    pub async fn list(&self, request: &ListRequest) -> Result<JobPage, JobError> {
+        let limit = request.limit.map(|limit| limit.saturating_add(1));
+        let statuses = request.statuses.clone();
+        let which = JobFilter { statuses, before: request.after, limit };
+        let mut jobs = self.inner.store.jobs(which).await?;
+        // One more than asked for says whether there are more.
+        let most = request.limit.map_or(usize::MAX, |limit| limit as usize);
+        let next = if jobs.len() > most { jobs[..most].last().map(|job| job.id) } else { None };
+        jobs.truncate(most);
+        Ok(JobPage { jobs, next })
     }
 
     /// Asks for a job to be cancelled; returns at once, the job ends soon after.
@@ -152,6 +224,20 @@ impl Jobs {
         Ok(Follower::new(self.inner.clone(), job, after, news))
     }
 
+    /// Removes every trace of a job that is over, now.
+    ///
+    /// # Errors
+    /// When there is none, or it is not over.
+    pub async fn forget(&self, job: JobId) -> Result<(), ForgetError> {
+        let status = self.get(job).await?.status;
+        if !status.is_final() {
+            return Err(ForgetError::NotOver(status));
+        }
+        let this = self.inner.clone();
+        let done = self.inner.tasks.spawn(async move { this.erase(job).await });
+        done.await.map_err(|_| ForgetError::Job(JobError::Store(StoreError::Closed)))?
+    }
+
     /// Where the job's ZIP is, once `JobRecord::zip_bytes` is set.
     #[must_use]
     pub fn zip_path(&self, job: JobId) -> PathBuf {
@@ -170,146 +256,5 @@ impl Jobs {
         self.inner.stopping.cancel();
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
-    }
-}
-
-/// What everything in this crate shares.
-#[derive(Debug)]
-pub(crate) struct Inner {
-    pub(crate) folders: Folders,
-    pub(crate) store: Store,
-    pub(crate) engines: Vec<Arc<dyn Engine>>,
-    pub(crate) stopping: CancellationToken,
-    pub(crate) tasks: TaskTracker,
-    queue: Mutex<Queue>,
-    live: Mutex<HashMap<JobId, Live>>,
-}
-
-/// What a job has that has not ended.
-#[derive(Debug)]
-pub(crate) struct Live {
-    /// Rings after every change; gone once the job has ended.
-    pub(crate) news: watch::Sender<()>,
-    /// Tells the job's runner that a cancel was accepted.
-    pub(crate) cancel: CancellationToken,
-}
-
-impl Inner {
-    /// Makes an accepted job durable, then lets it wait for its turn.
-    async fn keep(self: &Arc<Self>, job: JobId, spec: JobSpec) -> Result<(), StoreError> {
-        let first = EventKind::Scheduled { mode: spec.mode };
-        self.store.insert(job, Timestamp::now(), spec, first).await?;
-        tracing::info!(%job, "accepted");
-        self.enliven(job);
-        self.queue().push(job);
-        self.pump();
-        Ok(())
-    }
-
-    async fn cancel(self: &Arc<Self>, job: JobId) -> Result<Cancellation, StoreError> {
-        let change = |draft: &mut Draft| {
-            let before = draft.state.status;
-            // A cancel is possible in every status.
-            drop(lifecycle::apply_to(draft, Input::Cancel));
-            let state = &draft.state;
-            let ends = state.ending.as_ref().map(|ending| ending.status);
-            let cancelled = state.cancel_requested || ends == Some(JobStatus::Cancelled);
-            (before, Cancellation { cancelled, status: state.status })
-        };
-        let (before, cancellation) = self.change(job, Durability::Full, change).await?;
-        if before == JobStatus::Scheduled {
-            // It holds no slot and has no sandbox: it goes straight to its end.
-            self.queue().done(job);
-            let this = self.clone();
-            self.tasks.spawn(async move { this.conclude(job).await });
-        } else if let Some(live) = self.live().get(&job) {
-            live.cancel.cancel();
-        }
-        Ok(cancellation)
-    }
-
-    pub(crate) fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn live(&self) -> MutexGuard<'_, HashMap<JobId, Live>> {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Begins to tell followers of a job.
-    pub(crate) fn enliven(&self, job: JobId) {
-        let live = Live { news: watch::Sender::new(()), cancel: CancellationToken::new() };
-        self.live().insert(job, live);
-    }
-
-    /// The one way to change a job: in the store, then told to its followers.
-    pub(crate) async fn change<R: Send + 'static>(
-        &self,
-        job: JobId,
-        durability: Durability,
-        change: impl FnOnce(&mut Draft) -> R + Send + 'static,
-    ) -> Result<R, StoreError> {
-        let with_end = move |draft: &mut Draft| (change(draft), draft.state.status.is_final());
-        let (answer, ended) = self.store.update(job, durability, with_end).await?;
-        let mut live = self.live();
-        if ended {
-            // Dropping the bell ends the followers' wait.
-            live.remove(&job);
-        } else if let Some(live) = live.get(&job) {
-            live.news.send_replace(());
-        }
-        Ok(answer)
-    }
-
-    /// Applies what happened to a job, however often the store fails (a full disk, say) before it
-    /// takes it. False if it is impossible for the job as it is, or the orchestrator stops first:
-    /// then the next one finds the job as it was.
-    pub(crate) async fn happen(&self, job: JobId, durability: Durability, input: Input) -> bool {
-        let mut pause = FIRST_PAUSE;
-        loop {
-            let input = input.clone();
-            let change = move |draft: &mut Draft| lifecycle::apply_to(draft, input);
-            match self.change(job, durability, change).await {
-                Ok(Ok(())) => return true,
-                Ok(Err(impossible)) => {
-                    tracing::debug!(%job, "{impossible}");
-                    return false;
-                }
-                Err(e) if !self.may_try_again(job, &e, &mut pause).await => return false,
-                Err(_) => {}
-            }
-        }
-    }
-
-    /// A job as it is now; `None` if it is forgotten, or the orchestrator stops while the store
-    /// fails.
-    pub(crate) async fn look(&self, job: JobId) -> Option<JobRecord> {
-        let mut pause = FIRST_PAUSE;
-        loop {
-            match self.store.job(job).await {
-                Ok(record) => return Some(record),
-                Err(e) if !self.may_try_again(job, &e, &mut pause).await => return None,
-                Err(_) => {}
-            }
-        }
-    }
-
-    /// Waits before the store is tried again; false if that makes no sense.
-    async fn may_try_again(&self, job: JobId, error: &StoreError, pause: &mut Duration) -> bool {
-        if matches!(error, StoreError::NotFound(_) | StoreError::Closed) {
-            return false;
-        }
-        tracing::error!(%job, "the store failed, it is tried again: {error}");
-        tokio::select! {
-            () = self.stopping.cancelled() => false,
-            () = tokio::time::sleep(*pause) => {
-                *pause = (*pause * 2).min(LAST_PAUSE);
-                true
-            }
-        }
-    }
-
-    pub(crate) fn engine(&self, name: &str) -> Option<Arc<dyn Engine>> {
-        self.engines.iter().find(|engine| engine.name() == name).cloned()
     }
 }

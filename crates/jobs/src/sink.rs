@@ -98,6 +98,7 @@ impl JobSink {
         let applied = self.inner.change(self.job, Durability::Full, change).await;
         applied.map_err(unavailable)?.map_err(|e| SinkError::Refused(e.to_string()))?;
         self.connected.send_replace(true);
+        self.inner.release_inputs(self.job);
         Ok((self.spec.clone(), self.progress.lock().await.acked))
     }
 
@@ -107,8 +108,12 @@ impl JobSink {
     }
 
     async fn egress(&self, egress: Egress) -> Result<(), SinkError> {
-        let event = EventKind::Egress { egress };
-        let change = move |draft: &mut Draft| draft.append(Timestamp::now(), event);
+        let change = move |draft: &mut Draft| {
+            let session = &mut draft.state.session;
+            session.sent_bytes = session.sent_bytes.saturating_add(egress.sent_bytes);
+            session.received_bytes = session.received_bytes.saturating_add(egress.received_bytes);
+            draft.append(Timestamp::now(), EventKind::Egress { egress });
+        };
         self.inner.change(self.job, Durability::Grouped, change).await.map_err(unavailable)
     }
 
@@ -128,9 +133,11 @@ impl JobSink {
         let (session, events) = (batch.session.clone(), batch.events);
         self.inner
             .change(self.job, Durability::Grouped, move |draft| {
-                // The key's part is not ours.
-                let Session { key_hash, key_used, .. } = draft.state.session;
-                draft.state.session = Session { key_hash, key_used, ..session };
+                // What is not reported is not ours.
+                let Session { key_hash, key_used, sent_bytes, received_bytes, .. } =
+                    draft.state.session;
+                draft.state.session =
+                    Session { key_hash, key_used, sent_bytes, received_bytes, ..session };
                 for (at, event) in events {
                     draft.append(at, event);
                 }

@@ -10,7 +10,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
 
-use crate::{Ack, Control, Hello, Report, VERSION, Welcome, path};
+use crate::{Ack, Control, Hello, Report, Tunnels, VERSION, Welcome, path};
 
 /// The largest answer agentd reads: a spec with its runbook, and room to spare.
 const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
@@ -120,6 +120,12 @@ impl Client {
         let answer = send(&mut connection, request).await?;
         let answer = accepted(path::CONTROL, answer).await?;
         Ok(Controls { body: answer.into_body(), buffer: BytesMut::new(), _connection: connection })
+    }
+
+    /// What opens connections with the key this client has now.
+    #[must_use]
+    pub fn tunnels(&self) -> Tunnels {
+        Tunnels::new(self.socket.clone(), self.key.clone())
     }
 
     async fn post<A: serde::de::DeserializeOwned>(

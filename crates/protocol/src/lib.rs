@@ -6,7 +6,7 @@
 //! | `POST /v1/hello` | anyone until a key was used, then the key's holder | [`Hello`] → [`Welcome`] |
 //! | `POST /v1/reports` | the key's holder | [`Report`]s, one JSON document a line → [`Ack`] |
 //! | `GET /v1/control` | the key's holder | → [`Control`]s, one JSON document a line, as long as the stream lives |
-//! | `CONNECT host:port` | the key's holder | → the bytes of that connection, both ways; a refusal is 403, a host that cannot be reached 502, at once |
+//! | `CONNECT host:port` | the key's holder | → the bytes of that connection, both ways; at once 403 if that is not allowed, 502 if the host cannot be found or reached, 503 if there are too many, and after 10 s 504; the body says why |
 //!
 //! The key travels as `Authorization: Bearer …`. Debug it with `curl --unix-socket`.
 //!
@@ -17,6 +17,8 @@
 #[cfg(feature = "client")]
 mod client;
 mod message;
+#[cfg(feature = "client")]
+mod tunnel;
 
 #[cfg(feature = "client")]
 pub use client::{Client, ClientError, Controls};
@@ -24,6 +26,8 @@ pub use message::{
     Ack, AgentSpec, Checkpoint, CommandUser, Control, Data, Hello, Report, ReportKind, Verdict,
     Welcome,
 };
+#[cfg(feature = "client")]
+pub use tunnel::{TunnelError, Tunnels, tunnel};
 
 /// The protocol's version. The orchestrator adapts to an older agentd, never the other way round.
 pub const VERSION: u32 = 1;
@@ -39,6 +43,9 @@ pub const TOOLS: &str = "/opt/cagent";
 
 /// The job's files inside a sandbox.
 pub const WORKSPACE: &str = "/workspace";
+
+/// Where a sandbox finds the certificates it trusts, if the host has any: one PEM file.
+pub const CA_BUNDLE: &str = "/etc/ssl/cagent.pem";
 
 /// Uid and gid of agentd inside a sandbox that has separate users.
 pub const AGENT_ID: u32 = 0;

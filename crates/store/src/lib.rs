@@ -9,6 +9,7 @@
 //! [`Durability::Full`] update answered survives a power cut; other updates survive the death of the
 //! process and reach the disk with the next full one.
 
+mod insert;
 mod read;
 mod row;
 mod schema;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 pub use row::{JobState, Session};
-use types::{Event, EventKind, JobId, JobRecord, JobSpec, JobSummary};
+use types::{Event, EventKind, JobId, JobRecord, JobSpec, JobStatus, JobSummary};
 pub use writer::{Draft, Durability};
 
 use crate::read::Readers;
@@ -30,6 +31,52 @@ use crate::writer::Writer;
 pub struct Store {
     writer: Writer,
     readers: Arc<Readers>,
+}
+
+/// A job to be kept.
+#[derive(Clone, Debug)]
+pub struct NewJob {
+    /// Its id.
+    pub id: JobId,
+    /// When it was accepted.
+    pub created: Timestamp,
+    /// What is to be done.
+    pub spec: JobSpec,
+    /// Its first event.
+    pub first: EventKind,
+    /// What its client named the request, if it did.
+    pub key: Option<RequestKey>,
+}
+
+/// A client's name of a request, by which a repeat is known. Kept as long as the job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestKey {
+    /// The name.
+    pub key: String,
+    /// SHA-256 of what was asked for.
+    pub fingerprint: [u8; 32],
+}
+
+/// What became of a new job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inserted {
+    /// It is kept.
+    New,
+    /// The same request was kept before, as this job; nothing was kept now.
+    Before(JobId),
+    /// Another request of that name was kept before, as this job; nothing was kept now.
+    Other(JobId),
+}
+
+/// Which jobs to list.
+#[derive(Clone, Debug, Default)]
+pub struct JobFilter {
+    /// Only those in one of these; all if empty.
+    pub statuses: Vec<JobStatus>,
+    /// Only those older than this one, which need not be there any more.
+    pub before: Option<JobId>,
+    /// So many at most.
+    pub limit: Option<u32>,
 }
 
 /// What the store could not do.
@@ -75,6 +122,13 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether it is for want of room on the disk.
+    #[must_use]
+    pub fn is_disk_full(&self) -> bool {
+        let full = rusqlite::ErrorCode::DiskFull;
+        matches!(self, Self::Sqlite { source, .. } if source.sqlite_error_code() == Some(full))
+    }
+
     pub(crate) fn sqlite(what: &'static str) -> impl Fn(rusqlite::Error) -> Self {
         move |source| Self::Sqlite { what, source: Arc::new(source) }
     }
@@ -90,18 +144,13 @@ impl Store {
         Ok(Self { writer: Writer::start(connection)?, readers: Arc::new(Readers::new(path)) })
     }
 
-    /// Keeps a new job and its first event. When this returns it is on the disk.
+    /// Keeps a new job and its first event, unless there is one of the same request. When this
+    /// returns it is on the disk.
     ///
     /// # Errors
     /// When SQLite fails; nothing was kept then.
-    pub async fn insert(
-        &self,
-        job: JobId,
-        created: Timestamp,
-        spec: JobSpec,
-        first: EventKind,
-    ) -> Result<(), StoreError> {
-        self.writer.insert(job, created, spec, first).await
+    pub async fn insert(&self, new: NewJob) -> Result<Inserted, StoreError> {
+        self.writer.insert(new).await
     }
 
     /// Changes a job: `change` sees its state and may set any of it and append events. It runs on
@@ -136,12 +185,12 @@ impl Store {
         self.readers.run(move |db| read::job(db, job)).await
     }
 
-    /// Every job, newest first.
+    /// Jobs, newest first.
     ///
     /// # Errors
     /// When SQLite fails.
-    pub async fn jobs(&self) -> Result<Vec<JobSummary>, StoreError> {
-        self.readers.run(read::jobs).await
+    pub async fn jobs(&self, which: JobFilter) -> Result<Vec<JobSummary>, StoreError> {
+        self.readers.run(move |db| read::jobs(db, &which)).await
     }
 
     /// The jobs that have not reached their end, oldest first.
@@ -158,6 +207,15 @@ impl Store {
     /// When SQLite fails.
     pub async fn finished_before(&self, time: Timestamp) -> Result<Vec<JobId>, StoreError> {
         self.readers.run(move |db| read::finished_before(db, time)).await
+    }
+
+    /// Moves jobs that ended after this time, which is now, to it: a clock that was ahead must not
+    /// keep them for ever.
+    ///
+    /// # Errors
+    /// When SQLite fails; nothing was changed then.
+    pub async fn none_ended_after(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.writer.none_ended_after(now).await
     }
 
     /// At most `most` events of a job, from the one after `after`.

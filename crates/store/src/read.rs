@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use types::{Event, JobId, JobRecord, JobSummary};
 
-use crate::{StoreError, row, schema};
+use crate::{JobFilter, StoreError, row, schema};
 
 /// Connections that are kept to be used again; a burst of readers opens more and closes them.
 const IDLE: usize = 8;
@@ -54,7 +55,10 @@ impl Readers {
 
 pub(crate) fn job(db: &Connection, id: JobId) -> Result<JobRecord, StoreError> {
     let failed = StoreError::sqlite("read a job");
-    let sql = format!("SELECT created, prompt, spec, {} FROM jobs WHERE id = ?1", row::STATE);
+    let sql = format!(
+        "SELECT prompt, spec, {} FROM jobs JOIN specs ON job = id WHERE id = ?1",
+        row::STATE
+    );
     let mut statement = db.prepare_cached(&sql).map_err(&failed)?;
     statement
         .query_row([id.to_string()], |found| Ok(row::record(id, found)))
@@ -63,19 +67,37 @@ pub(crate) fn job(db: &Connection, id: JobId) -> Result<JobRecord, StoreError> {
         .ok_or(StoreError::NotFound(id))?
 }
 
-pub(crate) fn jobs(db: &Connection) -> Result<Vec<JobSummary>, StoreError> {
-    summaries(db, "1 ORDER BY created DESC, id DESC")
+pub(crate) fn jobs(db: &Connection, which: &JobFilter) -> Result<Vec<JobSummary>, StoreError> {
+    let (mut terms, mut values) = (vec![], Vec::<Value>::new());
+    if let Some(before) = which.before {
+        terms.push("id < ?".to_owned());
+        values.push(before.to_string().into());
+    }
+    if !which.statuses.is_empty() {
+        terms.push(format!("status IN ({})", vec!["?"; which.statuses.len()].join(", ")));
+        values.extend(which.statuses.iter().map(|status| status.as_str().to_owned().into()));
+    }
+    let terms = if terms.is_empty() { "1".into() } else { terms.join(" AND ") };
+    // SQLite takes -1 for no limit.
+    values.push(which.limit.map_or(-1, i64::from).into());
+    summaries(db, &format!("{terms} ORDER BY id DESC LIMIT ?"), values)
 }
 
 pub(crate) fn unfinished(db: &Connection) -> Result<Vec<JobSummary>, StoreError> {
-    summaries(db, "completed IS NULL ORDER BY created, id")
+    summaries(db, "completed IS NULL ORDER BY id", vec![])
 }
 
-fn summaries(db: &Connection, which: &str) -> Result<Vec<JobSummary>, StoreError> {
+fn summaries(
+    db: &Connection,
+    which: &str,
+    values: Vec<Value>,
+) -> Result<Vec<JobSummary>, StoreError> {
     let failed = StoreError::sqlite("list the jobs");
     let sql = format!("SELECT {} FROM jobs WHERE {which}", row::SUMMARY);
     let mut statement = db.prepare_cached(&sql).map_err(&failed)?;
-    let rows = statement.query_map([], |found| Ok(row::summary(found))).map_err(&failed)?;
+    let rows = statement
+        .query_map(params_from_iter(values), |found| Ok(row::summary(found)))
+        .map_err(&failed)?;
     rows.map(|found| found.map_err(&failed)?).collect()
 }
 

@@ -13,6 +13,8 @@ use crate::StoreError;
 /// What of a job changes in its life.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JobState {
+    /// When it was accepted; a change of it is not kept.
+    pub created: Timestamp,
     /// Where it is in its life.
     pub status: JobStatus,
     /// When its sandbox began to be made.
@@ -38,8 +40,9 @@ pub struct JobState {
 impl JobState {
     /// A job that was just accepted.
     #[must_use]
-    pub fn new() -> Self {
+    pub fn new(created: Timestamp) -> Self {
         Self {
+            created,
             status: JobStatus::Scheduled,
             started: None,
             completed: None,
@@ -51,12 +54,6 @@ impl JobState {
             last_seq: 0,
             session: Session::default(),
         }
-    }
-}
-
-impl Default for JobState {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -77,15 +74,21 @@ pub struct Session {
     pub stdout_bytes: u64,
     /// How much of the stderr log is recorded, in bytes.
     pub stderr_bytes: u64,
+    /// What the job sent through its proxy, in bytes.
+    pub sent_bytes: u64,
+    /// What the job received through its proxy, in bytes.
+    pub received_bytes: u64,
 }
 
 /// The columns of [`state`], in its order.
-pub(crate) const STATE: &str = "status, started, completed, ending, cancel_requested, sandbox, \
-     usage, zip_bytes, last_seq, key_hash, key_used, acked, checkpoint, open_step, stdout_bytes, stderr_bytes";
+pub(crate) const STATE: &str = "created, status, started, completed, ending, cancel_requested, sandbox, \
+     usage, zip_bytes, last_seq, key_hash, key_used, acked, checkpoint, open_step, stdout_bytes, \
+     stderr_bytes, sent_bytes, received_bytes";
 
 pub(crate) fn state(job: &str, row: &Row<'_>) -> Result<JobState, StoreError> {
     let column = StoreError::sqlite("read a job");
     Ok(JobState {
+        created: time(row, "created")?.unwrap_or_default(),
         status: word(job, "status", &row.get::<_, String>("status").map_err(&column)?)?,
         started: time(row, "started")?,
         completed: time(row, "completed")?,
@@ -103,6 +106,8 @@ pub(crate) fn state(job: &str, row: &Row<'_>) -> Result<JobState, StoreError> {
             open_step: row.get("open_step").map_err(&column)?,
             stdout_bytes: row.get("stdout_bytes").map_err(&column)?,
             stderr_bytes: row.get("stderr_bytes").map_err(&column)?,
+            sent_bytes: row.get("sent_bytes").map_err(&column)?,
+            received_bytes: row.get("received_bytes").map_err(&column)?,
         },
     })
 }
@@ -119,7 +124,7 @@ pub(crate) fn record(id: JobId, row: &Row<'_>) -> Result<JobRecord, StoreError> 
     Ok(JobRecord {
         id,
         spec,
-        created: time(row, "created")?.unwrap_or_default(),
+        created: state.created,
         status: state.status,
         started: state.started,
         completed: state.completed,
@@ -133,8 +138,7 @@ pub(crate) fn record(id: JobId, row: &Row<'_>) -> Result<JobRecord, StoreError> 
 }
 
 /// The columns of [`summary`].
-pub(crate) const SUMMARY: &str =
-    "id, spec ->> 'title' AS title, status, created, started, completed, ending";
+pub(crate) const SUMMARY: &str = "id, title, status, created, started, completed, ending";
 
 pub(crate) fn summary(row: &Row<'_>) -> Result<JobSummary, StoreError> {
     let column = StoreError::sqlite("read a job");

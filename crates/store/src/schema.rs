@@ -7,7 +7,10 @@ use rusqlite::{Connection, OpenFlags};
 use crate::StoreError;
 
 /// Every schema ever released, oldest first; never edited, only added to.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_jobs.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001_jobs.sql"),
+    include_str!("../migrations/0002_lists_and_keys.sql"),
+];
 
 /// How long a connection waits for another one's lock, in milliseconds. Only reached when somebody
 /// opens the file by hand.

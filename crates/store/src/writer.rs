@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, ToSql, params};
 use tokio::sync::{mpsc, oneshot};
-use types::{EventKind, JobId, JobSpec, JobStatus};
+use types::{EventKind, JobId};
 
-use crate::StoreError;
 use crate::row::{self, JobState};
+use crate::{Inserted, NewJob, StoreError};
 
 /// Changes that may wait for the writer; more make their senders wait.
 const QUEUE: usize = 1024;
@@ -74,14 +74,8 @@ impl Writer {
         Ok(Self { tasks })
     }
 
-    pub(crate) async fn insert(
-        &self,
-        job: JobId,
-        created: Timestamp,
-        spec: JobSpec,
-        first: EventKind,
-    ) -> Result<(), StoreError> {
-        self.submit(Durability::Full, move |inner| inner.insert(job, created, spec, first)).await
+    pub(crate) async fn insert(&self, new: NewJob) -> Result<Inserted, StoreError> {
+        self.submit(Durability::Full, move |inner| inner.insert(new)).await
     }
 
     pub(crate) async fn update<R: Send + 'static>(
@@ -102,6 +96,10 @@ impl Writer {
         self.submit(Durability::Grouped, move |inner| inner.delete(job)).await
     }
 
+    pub(crate) async fn none_ended_after(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.submit(Durability::Grouped, move |inner| inner.none_ended_after(now)).await
+    }
+
     async fn submit<R: Send + 'static>(
         &self,
         durability: Durability,
@@ -118,8 +116,8 @@ impl Writer {
     }
 }
 
-struct Inner {
-    db: Connection,
+pub(crate) struct Inner {
+    pub(crate) db: Connection,
     /// The state of jobs that have not ended. True to the file because nobody else writes; dropped
     /// whole when anything fails.
     live: HashMap<JobId, JobState>,
@@ -191,29 +189,7 @@ impl Inner {
         result
     }
 
-    fn insert(
-        &mut self,
-        job: JobId,
-        created: Timestamp,
-        mut spec: JobSpec,
-        first: EventKind,
-    ) -> Result<(), StoreError> {
-        let name = job.to_string();
-        let prompt = std::mem::take(&mut spec.prompt);
-        let spec = row::to_json(&name, &spec)?;
-        let status = JobStatus::Scheduled.as_str();
-        self.db
-            .prepare_cached(
-                "INSERT INTO jobs (id, created, prompt, spec, status) VALUES (?1, ?2, ?3, ?4, ?5)",
-            )
-            .and_then(|mut statement| {
-                statement.execute(params![name, row::micros(created), prompt, spec, status])
-            })
-            .map_err(StoreError::sqlite("keep a job"))?;
-        self.update(job, |draft| draft.append(created, first))
-    }
-
-    fn update<R>(
+    pub(crate) fn update<R>(
         &mut self,
         job: JobId,
         change: impl FnOnce(&mut Draft) -> R,
@@ -232,6 +208,16 @@ impl Inner {
             self.live.insert(job, draft.state);
         }
         Ok(answer)
+    }
+
+    pub(crate) fn execute(
+        &self,
+        what: &'static str,
+        sql: &str,
+        values: &[&dyn ToSql],
+    ) -> Result<(), StoreError> {
+        let mut statement = self.db.prepare_cached(sql).map_err(StoreError::sqlite(what))?;
+        statement.execute(values).map(drop).map_err(StoreError::sqlite(what))
     }
 
     fn state(&mut self, job: JobId) -> Result<JobState, StoreError> {
@@ -272,7 +258,8 @@ impl Inner {
                 "UPDATE jobs SET status = ?2, started = ?3, completed = ?4, ending = ?5, \
                  cancel_requested = ?6, sandbox = ?7, usage = ?8, zip_bytes = ?9, last_seq = ?10, \
                  key_hash = ?11, key_used = ?12, acked = ?13, checkpoint = ?14, \
-                 open_step = ?15, stdout_bytes = ?16, stderr_bytes = ?17 WHERE id = ?1",
+                 open_step = ?15, stdout_bytes = ?16, stderr_bytes = ?17, sent_bytes = ?18, \
+                 received_bytes = ?19 WHERE id = ?1",
             )
             .map_err(&failed)?
             .execute(params![
@@ -293,9 +280,17 @@ impl Inner {
                 session.open_step,
                 session.stdout_bytes,
                 session.stderr_bytes,
+                session.sent_bytes,
+                session.received_bytes,
             ])
             .map_err(&failed)?;
         Ok(())
+    }
+
+    fn none_ended_after(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let sql = "UPDATE jobs SET created = min(created, ?1), started = min(started, ?1), \
+                   completed = ?1 WHERE completed > ?1";
+        self.execute("set a time right", sql, params![row::micros(now)])
     }
 
     fn delete_events(&mut self, job: JobId) -> Result<bool, StoreError> {
@@ -310,10 +305,7 @@ impl Inner {
 
     fn delete(&mut self, job: JobId) -> Result<(), StoreError> {
         self.live.remove(&job);
-        self.db
-            .prepare_cached("DELETE FROM jobs WHERE id = ?1")
-            .and_then(|mut statement| statement.execute([job.to_string()]))
-            .map_err(StoreError::sqlite("forget a job"))?;
+        self.execute("forget a job", "DELETE FROM jobs WHERE id = ?1", params![job.to_string()])?;
         // What a long log took goes back to the disk, some of it each time.
         self.db
             .pragma(None, "incremental_vacuum", FREED_AT_ONCE, |_| Ok(()))

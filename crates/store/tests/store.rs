@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use proptest::prelude::*;
-use store::{Durability, Store, StoreError};
+use store::{Durability, Inserted, JobFilter, NewJob, RequestKey, Store, StoreError};
 use tempfile::TempDir;
 use types::{Ending, EventKind, JobId, JobSpec, JobStatus, Limits, Mode, Network, NoticeLevel};
 
@@ -31,10 +31,15 @@ fn notice(text: &str) -> EventKind {
     EventKind::Notice { level: NoticeLevel::Info, text: text.into() }
 }
 
-async fn new_job(store: &Store) -> JobId {
-    let job = JobId::generate();
+fn new(key: Option<RequestKey>) -> NewJob {
     let first = EventKind::Scheduled { mode: Mode::Runbook };
-    store.insert(job, now(), spec(), first).await.unwrap();
+    NewJob { id: JobId::generate(), created: now(), spec: spec(), first, key }
+}
+
+async fn new_job(store: &Store) -> JobId {
+    let new = new(None);
+    let job = new.id;
+    assert_eq!(store.insert(new).await.unwrap(), Inserted::New);
     job
 }
 
@@ -63,7 +68,7 @@ async fn a_job_survives_reopening() {
     assert_eq!(events[1].event, EventKind::Ended { ending: Ending::complete() });
     let kept = store.update(job, Durability::Grouped, |d| d.state.session.key_hash).await.unwrap();
     assert_eq!(kept, Some([7; 32]));
-    assert_eq!(store.jobs().await.unwrap()[0].title, "hi");
+    assert_eq!(store.jobs(JobFilter::default()).await.unwrap()[0].title, "hi");
     assert_eq!(store.unfinished().await.unwrap(), vec![]);
     assert_eq!(store.finished_before(Timestamp::MAX).await.unwrap(), vec![job]);
 }
@@ -83,7 +88,7 @@ async fn a_failed_change_takes_no_other_with_it() {
     let home = TempDir::new().unwrap();
     let store = Store::open(&home.path().join("cagent.db")).unwrap();
     let job = new_job(&store).await;
-    let again = store.insert(job, now(), spec(), notice("twice"));
+    let again = store.insert(NewJob { id: job, ..new(None) });
     let good = store.update(job, Durability::Grouped, |d| d.append(now(), notice("once")));
     let (again, good) = tokio::join!(again, good);
     assert!(matches!(again, Err(StoreError::Sqlite { .. })), "{again:?}");
@@ -132,6 +137,123 @@ async fn a_file_of_a_newer_version_is_left_alone() {
     db.pragma_update(None, "user_version", 99).unwrap();
     drop(db);
     assert!(matches!(Store::open(&path), Err(StoreError::TooNew { found: 99, .. })));
+}
+
+#[tokio::test]
+async fn rows_of_the_first_version_are_read() {
+    let home = TempDir::new().unwrap();
+    let path = home.path().join("cagent.db");
+    let (old, running) = (JobId::generate(), JobId::generate());
+    let db = rusqlite::Connection::open(&path).unwrap();
+    db.execute_batch(include_str!("../migrations/0001_jobs.sql")).unwrap();
+    db.pragma_update(None, "user_version", 1).unwrap();
+    // What version 0.1.0 wrote.
+    let spec_json = r#"{"title":"hi","prompt":"","mode":"runbook","engine":"local","limits":{"cpus":2.0,"memory_bytes":2147483648,"processes":512,"open_files":4096,"file_bytes":4294967296,"wall_seconds":3600,"output_bytes":1073741824},"include_caches":false}"#;
+    let ending = r#"{"status":"complete","reason":"finished","exit_code":0,"error":null}"#;
+    let usage = r#"{"cpu_ms":7,"memory_peak_bytes":null,"oom_kills":0}"#;
+    let sql = "INSERT INTO jobs (id, created, prompt, spec, status, completed, ending, usage, \
+               last_seq) VALUES (?1, 1000000, '# hi\n', ?2, ?3, ?4, ?5, ?6, 1)";
+    let done = (old.to_string(), spec_json, "complete", Some(2_000_000), Some(ending), Some(usage));
+    db.execute(sql, done).unwrap();
+    let open: (_, _, _, Option<i64>, Option<&str>, Option<&str>) =
+        (running.to_string(), spec_json, "running", None, None, None);
+    db.execute(sql, open).unwrap();
+    let sql = "INSERT INTO events VALUES (?1, 1, 1000000, '{\"type\":\"starting\"}')";
+    db.execute(sql, [old.to_string()]).unwrap();
+    drop(db);
+
+    let store = Store::open(&path).unwrap();
+    let record = store.job(old).await.unwrap();
+    assert_eq!((record.spec, record.status), (spec(), JobStatus::Complete));
+    assert_eq!(record.usage.unwrap().cpu_ms, Some(7));
+    assert_eq!(store.events(old, 0, 9).await.unwrap().len(), 1);
+    let titles = store.jobs(JobFilter::default()).await.unwrap();
+    assert_eq!(titles.iter().map(|job| &*job.title).collect::<Vec<_>>(), ["hi", "hi"]);
+    assert_eq!(store.unfinished().await.unwrap()[0].id, running);
+    let change = |draft: &mut store::Draft| draft.state.session.sent_bytes = 3;
+    store.update(running, Durability::Full, change).await.unwrap();
+    store.delete(old).await.unwrap();
+    assert!(store.job(old).await.is_err());
+    new_job(&store).await;
+}
+
+#[tokio::test]
+async fn a_named_request_is_kept_once() {
+    let home = TempDir::new().unwrap();
+    let path = home.path().join("cagent.db");
+    let store = Store::open(&path).unwrap();
+    let key =
+        |fingerprint| Some(RequestKey { key: "order 1".into(), fingerprint: [fingerprint; 32] });
+    let all = (0..300).map(|_| store.insert(new(key(1))));
+    let answers: Vec<_> = futures_util::future::join_all(all).await;
+    let made: Vec<_> = answers.iter().filter(|a| matches!(a, Ok(Inserted::New))).collect();
+    let jobs = store.jobs(JobFilter::default()).await.unwrap();
+    assert_eq!((made.len(), jobs.len()), (1, 1));
+    let same = Inserted::Before(jobs[0].id);
+    assert_eq!(answers.iter().filter(|a| matches!(a, Ok(it) if *it == same)).count(), 299);
+    assert_eq!(store.insert(new(key(2))).await.unwrap(), Inserted::Other(jobs[0].id));
+    drop(store);
+
+    let store = Store::open(&path).unwrap();
+    assert_eq!(store.insert(new(key(1))).await.unwrap(), same, "also after a restart");
+    store.delete(jobs[0].id).await.unwrap();
+    assert_eq!(store.insert(new(key(2))).await.unwrap(), Inserted::New, "its name goes with it");
+}
+
+#[tokio::test]
+async fn jobs_are_listed_in_pages_and_by_status() {
+    let home = TempDir::new().unwrap();
+    let store = Store::open(&home.path().join("cagent.db")).unwrap();
+    let mut made = vec![];
+    for n in 0..25 {
+        let job = new_job(&store).await;
+        let error = |draft: &mut store::Draft| draft.state.status = JobStatus::Error;
+        if n % 5 == 0 {
+            store.update(job, Durability::Grouped, error).await.unwrap();
+        }
+        made.insert(0, job);
+    }
+    let list = async |filter| -> Vec<JobId> {
+        store.jobs(filter).await.unwrap().iter().map(|job| job.id).collect()
+    };
+    assert_eq!(list(JobFilter::default()).await, made, "newest first");
+    let mut paged = vec![];
+    while paged.len() < 25 {
+        let before = paged.last().copied();
+        // What the cursor names may be gone by the time it is used.
+        if let Some(gone) = before {
+            store.delete(gone).await.unwrap();
+        }
+        paged.extend(list(JobFilter { before, limit: Some(7), ..JobFilter::default() }).await);
+    }
+    assert_eq!(paged, made);
+    let failed = JobFilter { statuses: vec![JobStatus::Error], ..JobFilter::default() };
+    let wanted: Vec<_> = list(failed).await;
+    assert!(!wanted.is_empty() && wanted.iter().all(|job| made.contains(job)));
+    let both = vec![JobStatus::Error, JobStatus::Scheduled];
+    let both = list(JobFilter { statuses: both, ..JobFilter::default() }).await;
+    assert_eq!(both, list(JobFilter::default()).await);
+}
+
+#[tokio::test]
+async fn a_clock_that_was_ahead_keeps_nothing_for_ever() {
+    let home = TempDir::new().unwrap();
+    let store = Store::open(&home.path().join("cagent.db")).unwrap();
+    let (early, late) = (new_job(&store).await, new_job(&store).await);
+    let now = now();
+    let end = |at: Timestamp| {
+        move |draft: &mut store::Draft| {
+            draft.state.status = JobStatus::Complete;
+            (draft.state.started, draft.state.completed) = (Some(at), Some(at));
+        }
+    };
+    let (before, after) = (Timestamp::UNIX_EPOCH, Timestamp::MAX);
+    store.update(early, Durability::Full, end(before)).await.unwrap();
+    store.update(late, Durability::Full, end(after)).await.unwrap();
+    store.none_ended_after(now).await.unwrap();
+    assert_eq!(store.job(early).await.unwrap().completed, Some(before));
+    let late = store.job(late).await.unwrap();
+    assert_eq!((late.started, late.completed), (Some(now), Some(now)));
 }
 
 proptest! {

@@ -20,6 +20,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("api", &["jobs", "types"]),
     ("cagent", &["api", "engine", "engine-local", "jobs", "types"]),
     ("testkit", &["api", "types"]),
+    ("bench", &["artifacts", "engine", "engine-local", "testkit", "types"]),
     ("xtask", &["api"]),
 ];
 

@@ -52,8 +52,9 @@ struct Tools {
 /// Runs the runbook of a spec, from its checkpoint if it has one.
 pub(crate) async fn run(spec: AgentSpec, runner: Runner, cancel: &CancellationToken) -> Verdict {
     let outbox = Rc::clone(&runner.outbox);
+    let start = State::new(&runner, &spec);
     let tools = Tools { runner, blocks: spec.runbook.blocks };
-    match run_flow(&tools, spec.checkpoint, cancel, &outbox).await {
+    match run_flow(&tools, start, spec.checkpoint, cancel, &outbox).await {
         Ok(verdict) => verdict,
         Err(RunError::Flow(FlowError::Cancelled)) => Verdict::Cancelled,
         Err(error) => Verdict::Failed { error: error.to_string() },
@@ -80,6 +81,7 @@ enum RunError {
 
 async fn run_flow(
     tools: &Tools,
+    start: State,
     checkpoint: Option<Checkpoint>,
     cancel: &CancellationToken,
     outbox: &Outbox,
@@ -87,7 +89,7 @@ async fn run_flow(
     let flow = flow(tools.blocks.len())?;
     let position = match checkpoint {
         Some(Checkpoint { node, state }) => flow.resume(&node, state)?,
-        None => flow.start(State::new(&tools.runner)),
+        None => flow.start(start),
     };
     let state = flow.run(position, tools, cancel, outbox).await?;
     state.verdict.ok_or(RunError::NoVerdict)
@@ -109,12 +111,12 @@ fn flow(blocks: usize) -> Result<Flow<State, Tools>, BuildError> {
 }
 
 impl State {
-    fn new(runner: &Runner) -> Self {
+    fn new(runner: &Runner, spec: &AgentSpec) -> Self {
         Self {
             step: 0,
             armed: false,
             cwd: runner.config.workspace.to_string_lossy().into_owned(),
-            environment: initial(),
+            environment: initial(spec),
             failure: None,
             verdict: None,
         }

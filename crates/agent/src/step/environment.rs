@@ -3,6 +3,10 @@
 use std::collections::BTreeMap;
 use std::env;
 
+use protocol::AgentSpec;
+
+use crate::egress;
+
 /// Variables by name.
 pub(crate) type Environment = BTreeMap<String, String>;
 
@@ -19,10 +23,19 @@ const FIXED: [(&str, &str); 4] =
 /// Every shell sets these for itself.
 const SHELLS_OWN: [&str; 4] = ["_", "OLDPWD", "PWD", "SHLVL"];
 
-/// What the first block sees.
-pub(crate) fn initial() -> Environment {
+/// What the first block sees. What the job wants itself goes before everything else.
+pub(crate) fn initial(spec: &AgentSpec) -> Environment {
+    let proxy = if spec.egress { egress::variables() } else { Vec::new() };
+    let proxy = proxy.into_iter().map(|(name, value)| (name.to_owned(), value));
+    let wanted = spec.environment.clone();
     let own = OWN.iter().filter_map(|name| Some(((*name).to_owned(), env::var(name).ok()?)));
-    FIXED.iter().map(|(name, value)| ((*name).into(), (*value).into())).chain(own).collect()
+    FIXED
+        .iter()
+        .map(|(name, value)| ((*name).into(), (*value).into()))
+        .chain(own)
+        .chain(proxy)
+        .chain(wanted)
+        .collect()
 }
 
 /// What a shell left behind.

@@ -1,15 +1,18 @@
 //! A small gateway that records what agentd reports and can go away and come back.
 
+use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use hyper_util::rt::TokioIo;
 use protocol::{Ack, AgentSpec, Checkpoint, Report, ReportKind, Verdict, Welcome};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -19,6 +22,9 @@ use types::{StepOutcome, Stream};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) const KEY: &str = "k3y-of-this-session-5f1c0a";
+
+/// What CONNECT leads to, by host and port: a real address, or a refusal.
+pub(crate) type Hosts = HashMap<&'static str, Result<SocketAddr, (StatusCode, &'static str)>>;
 
 /// What agentd said.
 #[derive(Debug, Default)]
@@ -38,6 +44,7 @@ pub(crate) struct Log {
 #[derive(Debug)]
 struct Shared {
     spec: AgentSpec,
+    hosts: Hosts,
     log: Mutex<Log>,
     changed: Condvar,
     cancel: watch::Sender<bool>,
@@ -55,9 +62,10 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    pub(crate) fn new(socket: &Path, spec: AgentSpec) -> Self {
+    pub(crate) fn new(socket: &Path, spec: AgentSpec, hosts: Hosts) -> Self {
         let shared = Shared {
             spec,
+            hosts,
             log: Mutex::default(),
             changed: Condvar::new(),
             cancel: watch::Sender::new(false),
@@ -81,6 +89,7 @@ impl Gateway {
             .route(protocol::path::HELLO, post(hello))
             .route(protocol::path::REPORTS, post(reports))
             .route(protocol::path::CONTROL, get(control))
+            .fallback(connect)
             .layer(DefaultBodyLimit::max(protocol::MAX_BATCH_BYTES))
             .with_state(Arc::clone(&self.shared));
         runtime.spawn(async move { axum::serve(listener, app).await });
@@ -289,4 +298,22 @@ async fn control(
         Some((Ok::<_, std::convert::Infallible>(line), (sent + 1, shared)))
     });
     Ok(Response::new(Body::from_stream(lines)))
+}
+
+async fn connect(
+    State(shared): State<Arc<Shared>>,
+    mut request: Request,
+) -> Result<Response, Refusal> {
+    shared.admit(request.headers())?;
+    assert_eq!(request.method(), Method::CONNECT);
+    let to = request.uri().authority().unwrap().to_string();
+    let unknown = Err((StatusCode::FORBIDDEN, "not in this job's `network`"));
+    let address = shared.hosts.get(to.as_str()).cloned().unwrap_or(unknown)?;
+    let mut host = tokio::net::TcpStream::connect(address).await.unwrap();
+    let upgrade = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        let mut job = TokioIo::new(upgrade.await.unwrap());
+        tokio::io::copy_bidirectional(&mut job, &mut host).await
+    });
+    Ok(Response::default())
 }

@@ -1,10 +1,11 @@
 //! The real agentd as PID 1 of real namespaces, against a gateway in this process.
 //!
 //! Needs `unshare` (util-linux 2.38 or newer), unprivileged user namespaces, bash and python3 in
-//! /usr/bin. `two_users` also needs root.
+//! /usr/bin; `egress` also `ip`, curl and git. `two_users` also needs root.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
+mod egress;
 mod gateway;
 mod protection;
 mod recovery;

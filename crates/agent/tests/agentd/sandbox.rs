@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use types::JobId;
 
-use crate::gateway::{Gateway, Log, PATIENCE};
+use crate::gateway::{Gateway, Hosts, Log, PATIENCE};
 
 /// What the namespaces look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,18 +43,22 @@ impl Sandbox {
         checkpoint: Option<Checkpoint>,
     ) -> Self {
         let command_user = (users == Users::Two).then_some(CommandUser { uid: 1000, gid: 1000 });
-        let spec = AgentSpec {
-            job: JobId::generate(),
-            runbook: Runbook { title: None, blocks },
-            command_user,
-            environment: std::collections::BTreeMap::new(),
-            egress: false,
-            checkpoint,
-        };
+        let spec = AgentSpec { command_user, checkpoint, ..spec(blocks) };
+        Self::start_with(users, spec, Hosts::new())
+    }
+
+    /// One that has a way out to these hosts, and variables of its own.
+    pub(crate) fn online(hosts: Hosts, blocks: Vec<Block>) -> Self {
+        let environment = [("MINE", "yes"), ("PAGER", "less")].map(|(n, v)| (n.into(), v.into()));
+        let spec = AgentSpec { egress: true, environment: environment.into(), ..spec(blocks) };
+        Self::start_with(Users::One, spec, hosts)
+    }
+
+    fn start_with(users: Users, spec: AgentSpec, hosts: Hosts) -> Self {
         let dir = rooms(users);
-        let mut gateway = Gateway::new(&dir.path().join("gateway.sock"), spec);
-        gateway.start();
         let mut command = agentd(users, dir.path());
+        let mut gateway = Gateway::new(&dir.path().join("gateway.sock"), spec, hosts);
+        gateway.start();
         command.stderr(File::create(dir.path().join("agentd.err")).unwrap());
         let mut child = command.spawn().unwrap_or_else(|error| {
             panic!("{command:?}: {error}; install util-linux, these tests need its `unshare`")
@@ -113,6 +117,17 @@ pub(crate) fn run(blocks: Vec<Block>) -> Log {
     Sandbox::start(blocks).finish().0
 }
 
+fn spec(blocks: Vec<Block>) -> AgentSpec {
+    AgentSpec {
+        job: JobId::generate(),
+        runbook: Runbook { title: None, blocks },
+        command_user: None,
+        environment: std::collections::BTreeMap::new(),
+        egress: false,
+        checkpoint: None,
+    }
+}
+
 fn rooms(users: Users) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     for name in ["workspace", "steps", "home"] {
@@ -131,12 +146,16 @@ fn rooms(users: Users) -> TempDir {
     dir
 }
 
+const RAISE_LOOPBACK: &str = "ip link set lo up; exec \"$@\"";
+
 fn agentd(users: Users, dir: &Path) -> Command {
     let mut command = Command::new("unshare");
-    command.args(["--pid", "--fork", "--kill-child", "--mount-proc"]);
+    command.args(["--pid", "--net", "--fork", "--kill-child", "--mount-proc"]);
     match users {
         Users::One => {
-            command.args(["--user", "--map-user=1000", "--map-group=1000"]);
+            // Whoever raises the loopback has capabilities; agentd is to have none.
+            command.args(["--user", "--map-root-user", "sh", "-ec", RAISE_LOOPBACK, "sh"]);
+            command.args(["unshare", "--user", "--map-user=1000", "--map-group=1000"]);
         }
         Users::Two => {
             let caps = "-all,+setuid,+setgid,+kill";

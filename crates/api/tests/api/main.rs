@@ -4,6 +4,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
 
 mod calls;
+mod downloads;
+mod files;
+mod lists;
 mod pages;
 mod refusals;
+mod sockets;
+mod submissions;
 mod support;

@@ -67,7 +67,7 @@ async fn bodies_that_are_no_object() {
 
 #[tokio::test]
 async fn fields_that_are_wrong() {
-    use Code::{BadLimits, InvalidField, UnknownEngine};
+    use Code::{BadEnvironment, BadLimits, BadNetwork, InvalidField, UnknownEngine};
     let limits = |value, words| bad_field("limits", value, InvalidField, words);
     refused([
         bad("no prompt", "{}", InvalidField, &["missing", "`prompt`"]),
@@ -78,23 +78,34 @@ async fn fields_that_are_wrong() {
             "promt",
             json!("x"),
             InvalidField,
-            &["`promt`", "`prompt`, `mode`, `engine`, `limits`, `include_caches`, `network`"],
+            &[
+                "`promt`",
+                "`prompt`, `mode`, `engine`, `limits`, `include_caches`, `network`, `environment`",
+            ],
         ),
         bad_field("task", json!("x"), InvalidField, &["`task`", "`prompt`"]),
         bad_field("mode", json!("magic"), InvalidField, &["mode", "`runbook`"]),
         bad_field("include_caches", json!("yes"), InvalidField, &["include_caches", "boolean"]),
         bad_field("image", json!("x"), InvalidField, &["image", "not supported"]),
         bad_field("model", json!({}), InvalidField, &["model", "not supported"]),
-        bad_field("network", json!("full"), InvalidField, &["network", "`none`"]),
+        bad_field("network", json!("full"), InvalidField, &["network", "\"none\"", "example.org"]),
+        bad_field("network", json!(["http://a.b"]), InvalidField, &["network", "is no domain"]),
+        bad_field("network", json!("open"), BadNetwork, &["network", "allows"]),
+        bad_field("network", json!(["example.com"]), BadNetwork, &["network", "example.org"]),
+        bad_field("environment", json!({"A": 1}), InvalidField, &["environment.A", "string"]),
+        bad_field("environment", json!({"1": ""}), BadEnvironment, &["environment", "\"1\""]),
+        bad_field("environment", json!({"CAGENT_X": ""}), BadEnvironment, &["reserved"]),
         bad_field("engine", json!("docker"), UnknownEngine, &["engine", "docker", "fake"]),
         limits(json!({"cpus": "2"}), &["limits.cpus", "expected a number"]),
         limits(json!({"memory_bytes": 0.5}), &["limits.memory_bytes", "a whole number, 0 or more"]),
         limits(json!({"processes": -1}), &["limits.processes", "a whole number, 0 or more"]),
         limits(json!(5), &["limits", "expected an object"]),
+        limits(json!([null, null]), &["limits", "array", "expected an object"]),
         bad_field("mode", json!(5), InvalidField, &["mode: expected a string"]),
         bad_field("prompt", json!([1]), InvalidField, &["array"]),
         bad_field("prompt", json!({}), InvalidField, &["object"]),
         limits(json!({"ram": 1}), &["`ram`", "`memory_bytes`"]),
+        bad_field("limits", json!({"processes": 1001}), BadLimits, &["processes", "1000"]),
         bad_field("limits", json!({"cpus": 0}), BadLimits, &["limits.cpus", "between"]),
     ])
     .await;
@@ -192,6 +203,11 @@ async fn ids_that_name_no_job() {
         (Method::GET, "/logs/{id}/stdout"),
         (Method::GET, "/download/{id}"),
         (Method::GET, "/v1/jobs/{id}/events"),
+        (Method::GET, "/v1/jobs/{id}/files"),
+        (Method::GET, "/v1/jobs/{id}/files/"),
+        (Method::GET, "/v1/jobs/{id}/files/x"),
+        (Method::PUT, "/v1/jobs/{id}/files/x"),
+        (Method::DELETE, "/v1/jobs/{id}"),
     ];
     for (method, path) in calls {
         let ask = async |id: &str| {
@@ -282,6 +298,11 @@ async fn requests_from_elsewhere() {
     server.send(from("http://evil.example")).await.problem(Code::OriginRefused);
     let own = server.send(from("http://127.0.0.1:8000")).await;
     assert_eq!(own.status, 200, "{}", own.text());
+    for method in [Method::PUT, Method::DELETE, Method::PATCH] {
+        let foreign = [("origin", "http://evil.example")];
+        let answer = server.send(request(method, "/v1/jobs/x/files/x", &foreign, "")).await;
+        answer.problem(Code::OriginRefused);
+    }
     assert!(own.headers.keys().all(|name| !name.as_str().starts_with("access-control")));
 }
 

@@ -1,6 +1,6 @@
 //! A server without a socket, and an agent that does what a prompt's code says.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use engine::{Engine, FakeEngine};
 use jiff::Timestamp;
-use jobs::{Config, Folders, Jobs};
+use jobs::{Config, Folders, Jobs, NetworkPolicy};
 use protocol::{Client, Control, Data, Report, ReportKind, Verdict};
 use runbook::{Runbook, Work};
 use serde::de::DeserializeOwned;
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
-use types::{EventKind, JobId, StepKind, StepOutcome, Stream};
+use types::{EventKind, JobId, Limits, LimitsPolicy, Network, StepKind, StepOutcome, Stream};
 
 /// Far above what anything here may take; reaching it means that something hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -29,11 +29,17 @@ pub(crate) const HELLO: &str = "# Hello\n\n```bash\necho hello\n```\n";
 /// Begins a step and waits to be cancelled.
 pub(crate) const WAIT: &str = "# Wait\n\n```bash\nwait\n```\n";
 
+/// Writes more than the buffers between the server and a client that does not read hold.
+pub(crate) const FLOOD: &str = "# Flood\n\n```bash\nflood\n```\n";
+
+/// What [`FLOOD`] writes.
+const FLOOD_BYTES: u64 = 1024 * 1024;
+
 pub(crate) struct Server {
     _home: TempDir,
     pub(crate) jobs: Jobs,
     pub(crate) closing: CancellationToken,
-    router: Router,
+    pub(crate) router: Router,
 }
 
 pub(crate) struct Answer {
@@ -47,7 +53,15 @@ impl Server {
         let home = TempDir::new().unwrap();
         let engine = FakeEngine::with_agent(Arc::new(|_, gateway| tokio::spawn(agent(gateway))));
         let folders = Folders::claim(&home.path().join("data"), &home.path().join("output"));
-        let config = Config { concurrency: 4, retention: Duration::from_secs(86_400) };
+        let limits = Limits { processes: 1000, ..Limits::default() };
+        let config = Config {
+            concurrency: 4,
+            retention: Duration::from_secs(86_400),
+            limits: LimitsPolicy { defaults: Limits::default(), ceilings: limits },
+            network: NetworkPolicy { default: Network::None, ceiling: network() },
+            egress_allow: Arc::new([]),
+            reserve_bytes: 0,
+        };
         let engines: Vec<Arc<dyn Engine>> = vec![Arc::new(engine.unwrap())];
         let jobs = Jobs::open(folders.unwrap(), config, engines).await.unwrap();
         let closing = CancellationToken::new();
@@ -154,14 +168,22 @@ pub(crate) fn request(
     request.body(Body::from(body.to_owned())).unwrap()
 }
 
+/// What jobs may reach here at most.
+fn network() -> Network {
+    Network::Domains(vec!["example.org".parse().unwrap(), "*.example.org".parse().unwrap()])
+}
+
 async fn agent(gateway: PathBuf) -> i32 {
     let mut client = Client::new(gateway.join(protocol::SOCKET_NAME));
     let spec = client.hello("test").await.unwrap().spec;
     let step = 1;
     let kind = StepKind::Bash;
     let started = ReportKind::StepStarted { step, kind, title: "step".into(), line: 3 };
-    let waits = code(&spec.runbook).trim() == "wait";
-    if waits {
+    furnish(&gateway.with_file_name("workspace"));
+    let code = code(&spec.runbook).trim();
+    if code == "flood" {
+        flood(&mut client, started).await;
+    } else if code == "wait" {
         report(&mut client, 1, vec![started]).await;
         let mut controls = client.control().await.unwrap();
         while controls.next().await.unwrap() != Some(Control::Cancel) {}
@@ -180,6 +202,28 @@ async fn agent(gateway: PathBuf) -> i32 {
         report(&mut client, 1, reports).await;
     }
     0
+}
+
+/// What every job leaves: two files, and a link that leads out.
+fn furnish(workspace: &Path) {
+    std::fs::create_dir_all(workspace.join("made")).unwrap();
+    std::fs::write(workspace.join("made/by the agent.txt"), "0123456789").unwrap();
+    std::fs::write(workspace.join("hello.txt"), "hello\n").unwrap();
+    std::os::unix::fs::symlink("/etc", workspace.join("link")).unwrap();
+}
+
+/// Writes [`FLOOD_BYTES`] to stdout.
+async fn flood(client: &mut Client, started: ReportKind) {
+    report(client, 1, vec![started]).await;
+    let piece = vec![b'x'; 64 * 1024];
+    for n in 2..2 + FLOOD_BYTES / 65_536 {
+        let data = Data(piece.clone());
+        report(client, n, vec![ReportKind::Output { step: 1, stream: Stream::Stdout, data }]).await;
+    }
+    let (outcome, exit_code) = (StepOutcome::Ok, Some(0));
+    let finished = ReportKind::StepFinished { step: 1, outcome, exit_code, millis: 1 };
+    let end = vec![finished, ReportKind::Finished(Verdict::Complete)];
+    report(client, 2 + FLOOD_BYTES / 65_536, end).await;
 }
 
 fn code(runbook: &Runbook) -> &str {

@@ -132,6 +132,31 @@ fn only_so_many_files_are_packed() {
 }
 
 #[test]
+#[ignore = "makes 100,000 files: half a minute unless built with --release"]
+fn a_hundred_thousand_files_in_fifty_levels_are_packed() {
+    let bench = Bench::new();
+    let mut folder = bench.workspace();
+    for level in 0..50 {
+        folder = folder.join("d");
+        fs::create_dir(&folder).unwrap();
+        // With the directories on the way not more entries than are looked at.
+        for n in 0..if level == 49 { 1_950 } else { 2_000 } {
+            fs::write(folder.join(format!("{n:05}")), "x").unwrap();
+        }
+    }
+    let began = Instant::now();
+    let opened = bench.pack();
+    println!("{} files in {:?}", opened.packed.files, began.elapsed());
+    assert_eq!((opened.packed.files, opened.packed.left_out), (99_950, 0));
+    let deepest = format!("{}00000", "d/".repeat(50));
+    assert_eq!(opened.entries[&deepest], b"x");
+    let began = Instant::now();
+    let zipped = artifacts::Zipped::open(&bench.target()).unwrap();
+    zipped.read(&deepest.parse().unwrap()).unwrap();
+    println!("one of them out of the ZIP in {:?}", began.elapsed());
+}
+
+#[test]
 fn deep_directories_end_somewhere() {
     let bench = Bench::new();
     bench.file("d/shallow", "1");

@@ -1,7 +1,7 @@
 //! What goes into the ZIP, and how.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
@@ -158,15 +158,9 @@ fn a_missing_workspace_is_an_empty_result() {
 fn a_workspace_that_is_no_directory_is_an_error() {
     let bench = Bench::new();
     fs::remove_dir(bench.workspace()).unwrap();
-    for make in [
-        |bench: &Bench| fs::write(bench.workspace(), "").unwrap(),
-        |bench: &Bench| symlink("/etc", bench.workspace()).unwrap(),
-    ] {
-        make(&bench);
-        let error = bench.try_pack(Vec::new()).unwrap_err();
-        assert!(matches!(error, PackError::Workspace { .. }), "{error}");
-        fs::remove_file(bench.workspace()).unwrap();
-    }
+    fs::write(bench.workspace(), "").unwrap();
+    let error = bench.try_pack(Vec::new()).unwrap_err();
+    assert!(matches!(error, PackError::Workspace { .. }), "{error}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Read;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use artifacts::{Extra, Options, PackError, PackRequest, Packed, pack};
@@ -54,8 +55,9 @@ impl Bench {
     }
 
     pub(crate) fn try_pack(&self, extras: Vec<Extra>) -> Result<Packed, PackError> {
-        let (workspace, target) = (&*self.workspace(), &*self.target());
-        let job = json!({ "job_id": "test" });
+        let workspace = File::open(self.workspace()).ok();
+        let workspace = workspace.as_ref().map(AsFd::as_fd);
+        let (target, job) = (&*self.target(), json!({ "job_id": "test" }));
         pack(PackRequest { workspace, target, job, extras, options: self.options })
     }
 

@@ -24,21 +24,22 @@ pub(super) async fn doctor(settings: &Settings, format: Format) -> anyhow::Resul
 }
 
 fn print(findings: &[Finding], works: bool) -> anyhow::Result<()> {
-    let rows: Vec<_> = findings.iter().map(row).collect();
+    let rows: Vec<_> = findings.iter().flat_map(rows).collect();
     output::table(["", "WHAT", "FOUND"], &rows)?;
-    for finding in findings {
-        if let Some(cure) = &finding.cure {
-            output::line(&format!("\n{}: {cure}", finding.what))?;
-        }
-    }
     output::line(if works { "\nJobs can run here." } else { "\nNo job can run here." })
 }
 
-fn row(finding: &Finding) -> [String; 3] {
+/// A row for what was found; what is lost and the cure stand beneath it.
+fn rows(finding: &Finding) -> Vec<[String; 3]> {
     let level = match finding.level {
         Level::Ok => "ok".into(),
         Level::Degraded => format!("{ODD}degraded{ODD:#}"),
         Level::Missing => format!("{BAD}missing{BAD:#}"),
     };
-    [level, finding.what.clone(), finding.found.clone()]
+    let more = [("lost", &finding.lost), ("cure", &finding.cure)];
+    let more = more.into_iter().filter_map(|(name, text)| {
+        Some([String::new(), String::new(), format!("{name}: {}", text.as_ref()?)])
+    });
+    let first = [level, finding.what.clone(), finding.found.clone()];
+    std::iter::once(first).chain(more).collect()
 }

@@ -45,7 +45,7 @@ fn own_name(job: JobId) -> anyhow::Result<PathBuf> {
     Ok(file)
 }
 
-async fn print(mut body: Response) -> anyhow::Result<()> {
+pub(super) async fn print(mut body: Response) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     while let Some(chunk) = body.chunk().await? {
         out.write_all(&chunk)?;

@@ -1,75 +1,78 @@
 //! One file per command: what it asks the server for and how it prints the answer.
 
 mod cancel;
+mod config;
+mod cp;
+mod delete;
 mod doctor;
 mod download;
+mod files;
 mod logs;
 mod ps;
 mod run;
 mod save;
 mod serve;
 mod status;
+mod task;
 
 use std::process::ExitCode;
 
 use anyhow::ensure;
-use reqwest::Url;
 
-use crate::args::{Cli, Command, EngineArgs, Global};
-use crate::environment::Environment;
+use crate::args::{Cli, Command};
 use crate::lockfile;
 use crate::place::Place;
 use crate::server::Purpose;
-use crate::settings::{self, Settings};
+use crate::settings::{Settings, Sources};
 
 /// Does what the command line says.
-pub(crate) async fn run(cli: Cli, environment: &Environment) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(
+    cli: Cli,
+    settings: Settings,
+    sources: &Sources,
+) -> anyhow::Result<ExitCode> {
     let Cli { global, command } = cli;
     let format = global.format;
-    let look = Context { global: &global, environment, purpose: Purpose::Look };
+    let look = Context { settings: &settings, purpose: Purpose::Look };
     let work = Context { purpose: Purpose::Work, ..look };
     match command {
-        Command::Serve(args) => serve::serve(args, &global, environment).await,
+        Command::Serve(_) => serve::serve(&settings).await,
         Command::Run(args) => run::run(args, work, format).await,
-        Command::Ps => ps::ps(look.place().await?, format).await,
+        Command::Ps(args) => ps::ps(look.place().await?, &args, format).await,
         Command::Status(args) => status::status(look.place().await?, &args.job, format).await,
         Command::Logs(args) => logs::logs(look.place().await?, &args, format).await,
         Command::Cancel(args) => cancel::cancel(work.place().await?, &args.job, format).await,
         Command::Download(args) => download::download(look.place().await?, args, format).await,
-        Command::Doctor(args) => {
+        Command::Files(args) => files::files(look.place().await?, &args, format).await,
+        Command::Cp(args) => cp::cp(args, work, format).await,
+        Command::Delete(args) => delete::delete(work.place().await?, &args.jobs, format).await,
+        Command::Doctor(_) => {
             let here = global.server.is_none();
             ensure!(here, "doctor looks at this machine; call it where the server runs");
-            doctor::doctor(&Settings::new(&global, &args, environment)?, format).await
+            doctor::doctor(&settings, format).await
         }
+        Command::Config(_) => config::config(&settings, sources, format),
     }
 }
 
 /// What a command needs to find its server.
 #[derive(Clone, Copy)]
 struct Context<'a> {
-    global: &'a Global,
-    environment: &'a Environment,
+    settings: &'a Settings,
     purpose: Purpose,
 }
 
 impl Context<'_> {
     /// For jobs that are there; nothing is made where none was ever kept.
     async fn place(self) -> anyhow::Result<Place> {
-        let (given, settings) = self.settings(&EngineArgs::default())?;
-        let dir = &settings.data_dir;
-        let there = given.is_some() || lockfile::is_in(dir);
+        let dir = &self.settings.data_dir;
+        let there = self.settings.server.is_some() || lockfile::is_in(dir);
         ensure!(there, "no jobs were ever kept in {}", dir.display());
-        Place::find(given, settings, self.purpose).await
+        self.new_place().await
     }
 
     /// For a new job.
-    async fn place_with(self, engine: &EngineArgs) -> anyhow::Result<Place> {
-        let (given, settings) = self.settings(engine)?;
-        Place::find(given, settings, self.purpose).await
-    }
-
-    fn settings(self, engine: &EngineArgs) -> anyhow::Result<(Option<Url>, Settings)> {
-        let settings = Settings::new(self.global, engine, self.environment)?;
-        Ok((settings::server(self.global, self.environment)?, settings))
+    async fn new_place(self) -> anyhow::Result<Place> {
+        Place::find(self.settings.clone(), self.purpose).await
     }
 }

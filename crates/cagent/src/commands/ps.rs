@@ -7,15 +7,15 @@ use api::JobSummary;
 use jiff::Timestamp;
 use types::JobStatus;
 
-use crate::args::Format;
+use crate::args::{Format, PsArgs};
 use crate::place::Place;
 use crate::{output, text};
 
 /// A line with an error on it shall not be broken for the sake of a title.
 const TITLE_WIDTH: usize = 40;
 
-pub(super) async fn ps(place: Place, format: Format) -> anyhow::Result<ExitCode> {
-    let list = place.client().jobs().await?;
+pub(super) async fn ps(place: Place, args: &PsArgs, format: Format) -> anyhow::Result<ExitCode> {
+    let list = place.client().jobs_in(&args.statuses, args.limit).await?;
     place.say_if_nobody_runs(list.jobs.iter().map(|job| job.status));
     place.close().await;
     match format {

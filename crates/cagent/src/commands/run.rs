@@ -1,25 +1,23 @@
 //! `cagent run`: one task, from its text to its outcome.
 
-use std::io::{IsTerminal as _, Read as _};
 use std::path::Path;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use api::Job;
-use serde_json::json;
 use tokio::signal::unix::SignalKind;
 use tokio::time::sleep;
 use types::{EventKind, JobId, JobStatus};
 
-use super::{Context, save};
+use super::{Context, save, task};
 use crate::args::{Format, RunArgs};
 use crate::follow::{Follow, Next};
 use crate::place::Place;
 use crate::progress::Progress;
 use crate::signals::{Signals, exit_code};
-use crate::{complaint, limit, output};
+use crate::{complaint, output};
 
 /// How long a job may stay in the queue before we say so.
 const QUEUE_PATIENCE: Duration = Duration::from_secs(1);
@@ -29,18 +27,13 @@ pub(super) async fn run(
     context: Context<'_>,
     format: Format,
 ) -> anyhow::Result<ExitCode> {
-    let prompt = read_task(&args.task)?;
+    let order = task::body(&args)?;
     let file = args.output.as_deref();
     file.map_or(Ok(()), check_output)?;
-    let mut place = context.place_with(&args.engine_args).await?;
+    let mut place = context.new_place().await?;
     let signals = Signals::listen()?;
-    let body = json!({
-        "prompt": prompt,
-        "mode": args.mode,
-        "limits": limit::body(args.limits),
-        "include_caches": args.include_caches,
-    });
-    let job = place.client().schedule(&body).await?.job_id;
+    let key = args.idempotency_key.as_deref();
+    let job = place.client().schedule(&order, &args.files, key).await?.job_id;
     let seen = follow(&mut place, job, signals, format).await?;
     let job = place.client().job(job).await?;
     let saved = match file {
@@ -54,31 +47,6 @@ pub(super) async fn run(
         report(&job, file, format)?;
     }
     Ok(outcome(&job, seen.signal))
-}
-
-/// A file, standard input, or the text itself.
-fn read_task(task: &str) -> anyhow::Result<String> {
-    if task == "-" {
-        ensure!(!std::io::stdin().is_terminal(), "standard input is the terminal; pipe a task in");
-        let mut bytes = Vec::new();
-        std::io::stdin().read_to_end(&mut bytes).context("read the task from standard input")?;
-        return text_of(bytes, "standard input");
-    }
-    // Also what is no plain file: a shell's `<(...)` is a pipe.
-    if let Ok(found) = std::fs::metadata(task) {
-        ensure!(!found.is_dir(), "{task} is a directory; name the file with the task");
-        let bytes = std::fs::read(task).with_context(|| format!("read the task {task}"))?;
-        return text_of(bytes, task);
-    }
-    if !task.contains(char::is_whitespace) && task.ends_with(".md") {
-        bail!("there is no file {task}");
-    }
-    Ok(task.into())
-}
-
-fn text_of(bytes: Vec<u8>, from: &str) -> anyhow::Result<String> {
-    let text = String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'));
-    text.with_context(|| format!("{from} holds no text (UTF-8); a task is Markdown"))
 }
 
 /// Before a job is given that may take an hour.
@@ -179,27 +147,5 @@ fn outcome(job: &Job, signal: Option<SignalKind>) -> ExitCode {
             ExitCode::from(code.filter(|code| (1..=125).contains(code)).unwrap_or(1))
         }
         _ => ExitCode::from(exit_code(signal.unwrap_or(SignalKind::interrupt()))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_task_is_a_file_or_the_text_itself() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("task.md");
-        std::fs::write(&path, "from the file").unwrap();
-        assert_eq!(read_task(path.to_str().unwrap()).unwrap(), "from the file");
-        assert_eq!(read_task("make me a todo.md").unwrap(), "make me a todo.md");
-        let missing = dir.path().join("missing.md");
-        assert!(read_task(missing.to_str().unwrap()).is_err());
-        std::fs::write(&path, b"\xff").unwrap();
-        assert!(read_task(path.to_str().unwrap()).unwrap_err().to_string().contains("no text"));
-        std::fs::write(&path, b"PK\0").unwrap();
-        assert!(read_task(path.to_str().unwrap()).is_err());
-        let folder = read_task(dir.path().to_str().unwrap()).unwrap_err();
-        assert!(folder.to_string().contains("is a directory"));
     }
 }

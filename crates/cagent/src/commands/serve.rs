@@ -4,29 +4,21 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, ensure};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::args::{EngineName, Global, ServeArgs};
-use crate::environment::Environment;
 use crate::output;
 use crate::server::{Purpose, Server};
-use crate::settings::{self, Settings};
+use crate::settings::Settings;
 
-pub(super) async fn serve(
-    args: ServeArgs,
-    global: &Global,
-    environment: &Environment,
-) -> anyhow::Result<ExitCode> {
-    let EngineName::Local = args.engine;
-    let mut settings = Settings::new(global, &args.engine_args, environment)?;
-    settings.concurrency = args.concurrency.unwrap_or(settings.concurrency);
+pub(super) async fn serve(settings: &Settings) -> anyhow::Result<ExitCode> {
+    check(settings.listen)?;
     // The signals first: who reads that we are ready may send one at once.
     let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
-    let listener = bind(settings::listen(args.listen, environment)?).await?;
-    let server = Server::start(&settings, listener, Purpose::Serve).await?;
+    let listener = bind(settings.listen).await?;
+    let server = Server::start(settings, listener, Purpose::Serve).await?;
     output::line(&format!("cagent listens on http://{}", server.address()))?;
     tokio::select! {
         _ = terminate.recv() => {}
@@ -37,6 +29,17 @@ pub(super) async fn serve(
     Ok(ExitCode::SUCCESS)
 }
 
+/// For now nowhere but on this machine, since nobody is asked for a key.
+fn check(address: SocketAddr) -> anyhow::Result<()> {
+    ensure!(
+        address.ip().is_loopback(),
+        "listen on {address}: refused, this version asks nobody for a key and so serves this \
+         machine only; use 127.0.0.1:{}",
+        address.port()
+    );
+    Ok(())
+}
+
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|e| match e.kind() {
         ErrorKind::AddrInUse => anyhow!(
@@ -45,4 +48,20 @@ async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
         ),
         _ => anyhow!("listen on {address}: {e}"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_is_listened_to() {
+        for fine in ["127.0.0.1:0", "[::1]:80"] {
+            check(fine.parse().unwrap()).unwrap();
+        }
+        for refused in ["0.0.0.0:8000", "[::]:8000", "10.0.0.1:8000"] {
+            let error = check(refused.parse().unwrap()).unwrap_err().to_string();
+            assert!(error.contains("127.0.0.1:8000"), "{error}");
+        }
+    }
 }

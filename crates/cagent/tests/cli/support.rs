@@ -1,5 +1,6 @@
 //! Calls the program and waits for what it prints.
 
+use std::ffi::OsStr;
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
@@ -11,17 +12,6 @@ use tokio::time::timeout;
 
 pub(crate) const CAGENT: &str = env!("CARGO_BIN_EXE_cagent");
 
-/// Settings of whoever runs the tests that must not reach the program.
-const SETTINGS: [&str; 7] = [
-    "AGENT_OUTPUT_DIR",
-    "CAGENT_CONCURRENCY",
-    "CAGENT_DATA_DIR",
-    "CAGENT_LISTEN",
-    "CAGENT_SERVER",
-    "RETENTION_DAYS",
-    "RUST_LOG",
-];
-
 /// The program on a data directory, called from the directory above it.
 pub(crate) fn cagent(data: &DataDir, args: &[&str]) -> Command {
     let mut command = bare(data);
@@ -32,11 +22,18 @@ pub(crate) fn cagent(data: &DataDir, args: &[&str]) -> Command {
 /// The program without any option.
 pub(crate) fn bare(data: &DataDir) -> Command {
     let mut command = Command::new(CAGENT);
-    for name in SETTINGS {
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_setting(name)) {
         command.env_remove(name);
     }
     command.current_dir(data.path().parent().unwrap()).stdin(Stdio::null());
     command
+}
+
+/// Settings of whoever runs the tests must not reach the program, but where interpreters are.
+fn is_setting(name: &OsStr) -> bool {
+    let older = ["AGENT_OUTPUT_DIR", "RETENTION_DAYS", "RUST_LOG"];
+    let name = name.to_string_lossy();
+    older.contains(&&*name) || (name.starts_with("CAGENT_") && name != "CAGENT_EXPOSE")
 }
 
 /// Calls it and waits for its end.

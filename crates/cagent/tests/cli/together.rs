@@ -34,7 +34,7 @@ async fn a_job_whose_server_is_gone_can_be_cancelled() {
     drop(run);
     let status = stdout(&call(&data, &["status", &job]), 0);
     assert!(status.contains("running"), "{status}");
-    for command in [&["ps"][..], &["logs", "-f", &job]] {
+    for command in [&["ps"][..], &["logs", "-f", &job], &["files", &job]] {
         let said = String::from_utf8(call(&data, command).stderr).unwrap();
         assert!(said.starts_with("cagent: no server runs on "), "{said}");
     }

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod hostile;
+mod limits;
+mod network;
 mod restart;
 mod support;
 mod walk;

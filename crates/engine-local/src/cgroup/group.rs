@@ -12,7 +12,7 @@ use super::{Place, v2};
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The cgroups of one sandbox.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Group {
     unified: bool,
     dirs: BTreeSet<PathBuf>,
@@ -20,6 +20,9 @@ pub(crate) struct Group {
     pub(super) cpu_ms: Option<Reading>,
     pub(super) memory_peak: Option<Reading>,
     pub(super) oom_kills: Option<Reading>,
+    pub(super) cpu_throttled_ms: Option<Reading>,
+    pub(super) processes_peak: Option<Reading>,
+    pub(super) processes_refused: Option<Reading>,
 }
 
 /// A file that says what a sandbox may use.
@@ -85,10 +88,7 @@ impl Group {
         Self {
             unified: place.unified,
             dirs: place.parents.values().map(|parent| parent.join(name)).collect(),
-            settings: Vec::new(),
-            cpu_ms: None,
-            memory_peak: None,
-            oom_kills: None,
+            ..Self::default()
         }
     }
 
@@ -114,6 +114,9 @@ impl Group {
             cpu_ms: read(&self.cpu_ms),
             memory_peak_bytes: read(&self.memory_peak),
             oom_kills: read(&self.oom_kills),
+            cpu_throttled_ms: read(&self.cpu_throttled_ms),
+            processes_peak: read(&self.processes_peak),
+            processes_refused: read(&self.processes_refused),
             ..Usage::default()
         }
     }
@@ -186,14 +189,7 @@ mod tests {
     fn others_may_come_and_go_meanwhile() {
         let root = tempfile::tempdir().unwrap();
         let parent = root.path().join("cagent");
-        let group = Group {
-            unified: false,
-            dirs: [parent.join("job")].into(),
-            settings: Vec::new(),
-            cpu_ms: None,
-            memory_peak: None,
-            oom_kills: None,
-        };
+        let group = Group { dirs: [parent.join("job")].into(), ..Group::default() };
         let done = AtomicBool::new(false);
         std::thread::scope(|scope| {
             scope.spawn(|| {

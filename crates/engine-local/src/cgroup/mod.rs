@@ -1,8 +1,8 @@
 //! Limits on memory, processes and processor time, and what a sandbox used of them.
 //!
 //! [`Place`] says where cgroups can be made on this machine and is found once; [`Group`] is the
-//! cgroups of one sandbox. Only file names differ between versions: see `v1` and `v2`. Version 2
-//! is tested on a directory laid out like one; the machine it was written on has version 1.
+//! cgroups of one sandbox. Only file names differ between versions: see `v1` and `v2`. The machines
+//! that run our tests may have either; `make vm` boots one that has version 2.
 
 mod group;
 mod place;

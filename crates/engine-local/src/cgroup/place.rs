@@ -49,30 +49,37 @@ pub(crate) struct Missing {
 }
 
 impl Place {
-    /// Finds the place of this process and tries it out. May move this process into a leaf of its
-    /// cgroup, which version 2 demands before a cgroup can have children with limits.
+    /// Finds the best place for this process and tries it out. May move this process into a leaf of
+    /// its cgroup, which version 2 demands before a cgroup can have children with limits.
     pub(crate) fn find() -> (Self, Vec<Missing>) {
         let read = |file| std::fs::read_to_string(file).unwrap_or_default();
-        let found = Self::read(&read("/proc/self/cgroup"), &read("/proc/self/mountinfo"));
-        if found.unified {
-            for parent in found.parents.values().take(1) {
-                v2::make_room(parent, std::process::id());
+        let mut best: Option<(Self, Vec<Missing>)> = None;
+        for place in Self::candidates(&read("/proc/self/cgroup"), &read("/proc/self/mountinfo")) {
+            let tried = place.proven();
+            if tried.1.is_empty() {
+                return tried;
+            }
+            if best.as_ref().is_none_or(|(_, missing)| tried.1.len() < missing.len()) {
+                best = Some(tried);
             }
         }
-        found.proven()
+        best.unwrap_or_else(|| Self::default().proven())
     }
 
     /// What the kernel's files say; whether it works is another question.
-    pub(super) fn read(cgroup: &str, mountinfo: &str) -> Self {
-        let parents = |unified| -> BTreeMap<Controller, PathBuf> {
-            let find = |c| Some((c, own_directory(cgroup, mountinfo, c, unified)?.join(FOLDER)));
-            Controller::ALL.into_iter().filter_map(find).collect()
-        };
-        let v1 = parents(false);
+    pub(super) fn candidates(cgroup: &str, mountinfo: &str) -> Vec<Self> {
+        let find = |c| Some((c, own_directory(cgroup, mountinfo, c, false)?.join(FOLDER)));
+        let v1: BTreeMap<_, _> = Controller::ALL.into_iter().filter_map(find).collect();
         if !v1.is_empty() {
-            return Self { unified: false, parents: v1 };
+            return vec![Self { unified: false, parents: v1 }];
         }
-        Self { unified: true, parents: parents(true) }
+        let own = own_directory(cgroup, mountinfo, Controller::Memory, true);
+        own.iter().flat_map(|own| v2::candidates(own)).map(|base| Self::unified(&base)).collect()
+    }
+
+    fn unified(base: &Path) -> Self {
+        let offered = Controller::ALL.into_iter().filter(|c| v2::offers(base, *c));
+        Self { unified: true, parents: offered.map(|c| (c, base.join(FOLDER))).collect() }
     }
 
     /// The cgroup version in use, for people.
@@ -91,6 +98,9 @@ impl Place {
 
     /// Keeps the controllers with which a cgroup can really be made and limited.
     fn proven(mut self) -> (Self, Vec<Missing>) {
+        if let (true, Some(base)) = (self.unified, self.parents.values().find_map(|p| p.parent())) {
+            v2::make_room(base, std::process::id());
+        }
         let mut missing = Vec::new();
         for controller in Controller::ALL {
             let why = match self.parents.remove_entry(&controller) {
@@ -153,9 +163,7 @@ fn own_directory(
         ours.then_some(path)
     })?;
     let beneath = Path::new(path).strip_prefix(root?).ok()?;
-    let directory = Path::new(mounted?).join(beneath);
-    let offered = !unified || v2::offers(&directory, controller);
-    offered.then_some(directory)
+    Some(Path::new(mounted?).join(beneath))
 }
 
 #[cfg(test)]
@@ -171,7 +179,7 @@ mod tests {
 32 1 0:3 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids
 33 1 0:4 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw
 ";
-        let place = Place::read(cgroup, mounts);
+        let [place] = &Place::candidates(cgroup, mounts)[..] else { panic!("one is enough") };
         assert!(!place.unified);
         let parent = |c| place.parents[&c].to_str().unwrap();
         assert_eq!(parent(Controller::Memory), "/sys/fs/cgroup/memory/a/b/cagent");
@@ -187,7 +195,7 @@ mod tests {
         std::fs::create_dir_all(&own).unwrap();
         std::fs::write(own.join("cgroup.controllers"), "memory pids\n").unwrap();
         let mounts = format!("30 1 0:1 / {} rw - cgroup2 cgroup2 rw\n", tree.path().display());
-        let place = Place::read("0::/user.slice/me\n", &mounts);
+        let [place] = &Place::candidates("0::/user.slice/me\n", &mounts)[..] else { panic!() };
         assert!(place.unified);
         assert_eq!(place.parents[&Controller::Memory], own.join("cagent"));
         assert!(!place.parents.contains_key(&Controller::Cpu), "not delegated");
@@ -195,7 +203,7 @@ mod tests {
 
     #[test]
     fn without_cgroups_everything_is_missing() {
-        let (place, missing) = Place::read("", "").proven();
+        let (place, missing) = Place::default().proven();
         assert_eq!(place.version(), "none");
         assert_eq!(missing.len(), Controller::ALL.len());
     }

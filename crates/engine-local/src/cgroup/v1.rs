@@ -19,11 +19,15 @@ pub(super) fn group(place: &Place, name: &str, limits: &Limits) -> Group {
     }
     if let Some(dir) = dir(Controller::Pids) {
         group.settings.push(Setting::needed(dir.join("pids.max"), limits.processes.into()));
+        group.processes_peak = Some(Reading::whole(dir.join("pids.peak")));
+        group.processes_refused = Some(Reading::keyed(dir.join("pids.events"), "max"));
     }
     if let Some(dir) = dir(Controller::Cpu) {
         let quota = cpu_quota_us(limits.cpus);
         group.settings.push(Setting::needed(dir.join("cpu.cfs_period_us"), CPU_PERIOD_US));
         group.settings.push(Setting::needed(dir.join("cpu.cfs_quota_us"), quota));
+        let throttled = Reading::keyed(dir.join("cpu.stat"), "throttled_time");
+        group.cpu_throttled_ms = Some(throttled.divided_by(1_000_000));
     }
     if let Some(dir) = dir(Controller::Cpuacct) {
         group.cpu_ms = Some(Reading::whole(dir.join("cpuacct.usage")).divided_by(1_000_000));

@@ -52,7 +52,7 @@ fn prepare_and_exec(
         .map_err(at("wait for", "the helper"))?;
     mounts::make_private()?;
     // Before the change of user: whoever owns the directories may open them.
-    let sources = sources.map_or_else(|| mounts::open_sources(plan), Ok)?;
+    let sources = sources.map_or_else(|| mounts::open_sources(plan, None), Ok)?;
     become_user(plan.users)?;
     die_with_helper(status)?;
     rustix::system::sethostname(b"sandbox").map_err(at("set", "the host name"))?;

@@ -2,7 +2,7 @@
 //! who uses the host or how it is set up.
 
 /// Files we write ourselves, by their name in `/etc`.
-pub(super) const WRITTEN: [(&str, &str); 9] = [
+pub(super) const WRITTEN: [(&str, &str); 10] = [
     (
         "passwd",
         "root:x:0:0:agentd:/run:/usr/sbin/nologin\n\
@@ -20,13 +20,19 @@ pub(super) const WRITTEN: [(&str, &str); 9] = [
     ),
     // No name can be resolved inside; the gateway's proxy does that outside.
     ("resolv.conf", ""),
+    // The only way to a host is the proxy. A sandbox knows no host's key, and has nobody to ask.
+    (
+        "ssh/ssh_config",
+        "Host *\n  ProxyCommand /opt/cagent/bin/agentd connect %h %p\n  \
+         StrictHostKeyChecking accept-new\n",
+    ),
     ("shells", "/bin/sh\n/bin/bash\n"),
     ("mtab", ""),
 ];
 
 /// Of the host's `/etc`, read-only, where it exists: what programs under `/usr` expect to find.
 /// A link is copied as one.
-pub(super) const SHARED: [&str; 16] = [
+pub(super) const SHARED: [&str; 17] = [
     "alternatives",
     "ca-certificates.conf",
     "fonts",
@@ -37,6 +43,7 @@ pub(super) const SHARED: [&str; 16] = [
     "mime.types",
     "os-release",
     "perl",
+    "pki/ca-trust/extracted",
     "pki/tls/certs",
     "protocols",
     "services",

@@ -24,10 +24,12 @@ pub(super) struct Sandbox {
     pub(super) output: File,
 }
 
-/// Makes the sandbox of a plan. After an error nothing of it is left.
-pub(super) fn launch(plan: &Plan) -> Result<Sandbox, SetupError> {
+/// Makes the sandbox of a plan, with this workspace if it is not a directory. After an error nothing
+/// of it is left.
+pub(super) fn launch(plan: &Plan, workspace: Option<OwnedFd>) -> Result<Sandbox, SetupError> {
     let group = plan.place.group(&plan.name, &plan.limits);
-    let started = group.make().map_err(at("limit", "the sandbox")).and_then(|()| run(plan, &group));
+    let made = group.make().map_err(at("limit", "the sandbox"));
+    let started = made.and_then(|()| run(plan, workspace, &group));
     match started {
         Ok((pidfd, output)) => Ok(Sandbox { pidfd, group, output }),
         Err(e) => {
@@ -37,11 +39,15 @@ pub(super) fn launch(plan: &Plan) -> Result<Sandbox, SetupError> {
     }
 }
 
-fn run(plan: &Plan, group: &Group) -> Result<(OwnedFd, File), SetupError> {
+fn run(
+    plan: &Plan,
+    workspace: Option<OwnedFd>,
+    group: &Group,
+) -> Result<(OwnedFd, File), SetupError> {
     // As root they are opened here, where no directory on the way is closed to us; an ordinary
     // user may only do it in a mount namespace of its own.
     let sources = match plan.users {
-        Users::Separate { .. } => Some(mounts::open_sources(plan)?),
+        Users::Separate { .. } => Some(mounts::open_sources(plan, workspace)?),
         Users::Shared { .. } => None,
     };
     let (go_inside, go) = pipe()?;

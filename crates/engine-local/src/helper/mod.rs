@@ -1,11 +1,12 @@
 //! The helper: one process a sandbox, single-threaded, started in the sandbox's folder.
 //!
 //! It makes the sandbox (`launch`: `clone`, then in the child `child`: `mounts`, `etc_files`,
-//! `limits`, `seccomp`) and guards it to its end (`supervise`). Killed by anybody, it takes the
+//! `limits`, `seccomp`) and guards it to its end (`supervise`, with an eye on its `disk`). Killed by anybody, it takes the
 //! sandbox with it.
 
 mod child;
 mod clone;
+mod disk;
 mod error;
 mod etc_files;
 mod launch;
@@ -14,6 +15,7 @@ mod mount_calls;
 mod mounts;
 mod seccomp;
 mod supervise;
+mod watch;
 
 use std::fs::File;
 use std::io::Write;
@@ -25,6 +27,7 @@ use engine::Ended;
 use crate::control::Started;
 use crate::folder;
 use crate::plan::{Plan, VERSION};
+use disk::Disk;
 use error::{SetupError, at};
 use supervise::Supervisor;
 
@@ -53,12 +56,18 @@ pub fn main() -> ExitCode {
 fn start() -> Result<Supervisor, SetupError> {
     let plan = read_plan()?;
     let socket = open_socket()?;
-    let made = launch::launch(&plan)
-        .and_then(|sandbox| Supervisor::new(sandbox, socket, plan.limits.wall_seconds));
+    let made = make(&plan, socket);
     if made.is_err() {
         let _ = std::fs::remove_file(folder::SOCKET);
     }
     made
+}
+
+fn make(plan: &Plan, socket: UnixListener) -> Result<Supervisor, SetupError> {
+    let mount = plan.image.then(disk::take_mount).transpose()?;
+    let disk = Disk::open(mount.as_ref(), &plan.limits)?;
+    let sandbox = launch::launch(plan, mount)?;
+    Supervisor::new(sandbox, disk, socket, plan.limits.wall_seconds)
 }
 
 /// Opens our socket before anything else: a second helper of the same sandbox fails here. It gets

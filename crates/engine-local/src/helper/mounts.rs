@@ -46,18 +46,23 @@ pub(super) fn make_private() -> Result<(), SetupError> {
     rustix::mount::mount_change("/", flags).map_err(at("make private", "/"))
 }
 
-/// Opens every part of the host that the sandbox sees.
-pub(super) fn open_sources(plan: &Plan) -> Result<Vec<Source>, SetupError> {
+/// Opens every part of the host that the sandbox sees. The workspace is this mount, if there is one.
+pub(super) fn open_sources(
+    plan: &Plan,
+    workspace: Option<OwnedFd>,
+) -> Result<Vec<Source>, SetupError> {
     let needed = |from: &Path, target: &str, access| -> Result<Source, SetupError> {
-        let target = Path::new(target.trim_start_matches('/')).to_owned();
-        Ok(Source { tree: clone_tree(from, access)?, target })
+        Ok(Source { tree: clone_tree(from, access)?, target: relative(target) })
     };
     let mut sources = vec![
         needed(Path::new("/usr"), "usr", Access::Read)?,
         needed(&plan.tools, protocol::TOOLS, Access::Read)?,
         needed(Path::new(folder::GATEWAY), inside::GATEWAY, Access::Read)?,
-        needed(Path::new(folder::WORKSPACE), protocol::WORKSPACE, Access::Write)?,
     ];
+    sources.push(match workspace {
+        Some(tree) => Source { tree, target: relative(protocol::WORKSPACE) },
+        None => needed(Path::new(folder::WORKSPACE), protocol::WORKSPACE, Access::Write)?,
+    });
     for device in DEVICES {
         let path = format!("/dev/{device}");
         sources.push(needed(Path::new(&path), &path, Access::Device)?);
@@ -65,10 +70,17 @@ pub(super) fn open_sources(plan: &Plan) -> Result<Vec<Source>, SetupError> {
     for path in shared_etc() {
         sources.push(needed(&path, &path.to_string_lossy(), Access::Read)?);
     }
+    if let Some(bundle) = &plan.ca_bundle {
+        sources.push(needed(bundle, protocol::CA_BUNDLE, Access::Read)?);
+    }
     for path in &plan.expose {
         sources.push(needed(path, &path.to_string_lossy(), Access::Read)?);
     }
     Ok(sources)
+}
+
+fn relative(target: &str) -> PathBuf {
+    target.trim_start_matches('/').into()
 }
 
 /// Builds the new root and moves into it. The old one is gone after it.
@@ -104,6 +116,7 @@ fn write_etc() -> Result<(), SetupError> {
     make_dir(Path::new("etc"))?;
     for (name, content) in etc_files::WRITTEN {
         let path = format!("etc/{name}");
+        Path::new(&path).parent().map_or(Ok(()), make_dir)?;
         std::fs::write(&path, content).map_err(at("write", path))?;
     }
     for path in wanted_etc() {

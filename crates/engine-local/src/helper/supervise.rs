@@ -14,6 +14,7 @@ use rustix::time::{
 };
 use types::Usage;
 
+use super::disk::{Disk, Fill};
 use super::error::{SetupError, at};
 use super::launch::Sandbox;
 use crate::control::{Call, Reply, Request};
@@ -25,6 +26,7 @@ const LAST_WORDS_BYTES: usize = 16 * 1024;
 /// A running sandbox and who waits for its end.
 pub(super) struct Supervisor {
     sandbox: Sandbox,
+    disk: Disk,
     socket: UnixListener,
     wall: OwnedFd,
     clients: Vec<Client>,
@@ -53,11 +55,13 @@ struct Ready {
 impl Supervisor {
     pub(super) fn new(
         sandbox: Sandbox,
+        disk: Disk,
         socket: UnixListener,
         wall_seconds: u32,
     ) -> Result<Self, SetupError> {
         Ok(Self {
             sandbox,
+            disk,
             socket,
             wall: timer(wall_seconds)?,
             clients: Vec::new(),
@@ -82,6 +86,9 @@ impl Supervisor {
                 let _ = rustix::io::read(&self.wall, &mut [0; 8]);
                 self.kill(SandboxEnd::WallTime);
             }
+            if self.disk.is_over() {
+                self.kill(SandboxEnd::DiskQuota);
+            }
             self.serve(&ready.clients);
             if ready.caller {
                 self.admit();
@@ -96,6 +103,8 @@ impl Supervisor {
 
     /// Answers everybody who waits. Whoever comes later finds the end in a file.
     pub(super) fn tell_waiters(self, ended: &Ended) {
+        // Whoever hears of the end may count on it that nothing of ours holds the workspace.
+        drop(self.disk);
         for client in self.clients.iter().filter(|client| client.waits) {
             answer(client.stream.get_ref(), &Reply::Ended(*ended));
         }
@@ -111,7 +120,8 @@ impl Supervisor {
         if self.output_open {
             fds.push(PollFd::new(&self.sandbox.output, PollFlags::IN));
         }
-        while let Err(e) = poll(&mut fds, None) {
+        let timeout = self.disk.timeout().and_then(|pause| Timespec::try_from(pause).ok());
+        while let Err(e) = poll(&mut fds, timeout.as_ref()) {
             if e != rustix::io::Errno::INTR {
                 return Err(at("wait for", "the sandbox")(e));
             }
@@ -160,7 +170,8 @@ impl Supervisor {
         }
         let reply = match serde_json::from_str::<Request>(&line) {
             Ok(Request { version: VERSION, call: Call::Stats }) => {
-                Reply::Stats(self.sandbox.group.usage())
+                let disk_bytes = self.disk.last_seen();
+                Reply::Stats(Usage { disk_bytes, ..self.sandbox.group.usage() })
             }
             Ok(Request { version: VERSION, call }) => {
                 if call == Call::Stop {
@@ -211,7 +222,9 @@ impl Supervisor {
             status.exit_status().or_else(|| status.terminating_signal().map(|signal| 128 + signal))
         });
         let end = self.killed.unwrap_or(SandboxEnd::Exited { code: code.unwrap_or(-1) });
-        Ok(Ended { end, usage: Usage { cpu_ms: usage.cpu_ms.or_else(reaped_cpu_ms), ..usage } })
+        let Fill { bytes: disk_bytes, full: disk_full } = self.disk.fill();
+        let cpu_ms = usage.cpu_ms.or_else(reaped_cpu_ms);
+        Ok(Ended { end, usage: Usage { cpu_ms, disk_bytes, ..usage }, disk_full })
     }
 }
 

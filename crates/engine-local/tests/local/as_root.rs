@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
+use std::process::Command;
 
 use engine::{Engine, SandboxEnd};
 use engine_local::LocalEngine;
@@ -29,7 +30,8 @@ async fn agentd_and_commands_have_a_uid_of_their_own_each() {
     let agentd = agentd(&bed, job);
     let commands = agentd + 1;
     assert_eq!(owner(bed.engine.gateway_dir(job)), (agentd, agentd, 0o700));
-    assert_eq!(owner(bed.engine.workspace(job).await.unwrap().path()), (commands, commands, 0o700));
+    let workspace = bed.engine.workspace(job).await.unwrap();
+    assert_eq!(owner(workspace.path()), (commands, commands, 0o700));
     assert_eq!(owner(bed.folder(job)), (0, 0, 0o700));
     bed.engine.remove(job).await.unwrap();
 }
@@ -132,8 +134,7 @@ fn engines_that_open_at_once_find_all_limits() {
     let missing = || {
         let engine = LocalEngine::open(bed.config.clone()).unwrap();
         let report = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let shortfalls = report.block_on(engine.report()).unwrap().shortfalls;
-        shortfalls.into_iter().filter(|short| short.what != "disk").collect::<Vec<_>>()
+        report.block_on(engine.report()).unwrap().shortfalls
     };
     let many = || (0..20).flat_map(|_| missing()).collect::<Vec<_>>();
     let found = std::thread::scope(|scope| {
@@ -195,4 +196,63 @@ time.sleep(86400)
     let queued: u32 = queued.trim().split('/').next().unwrap().parse().unwrap();
     assert!(queued < 2000, "the host's root has {queued}");
     bed.engine.remove(job).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_workspace_has_room_for_many_files_but_not_for_any_number() {
+    needs_root();
+    let bed = Bed::python(
+        r"
+import errno, os
+made = 0
+try:
+    while True:
+        os.makedirs(f'/workspace/{made // 1000}', exist_ok=True)
+        open(f'/workspace/{made // 1000}/{made}', 'w').close()
+        made += 1
+except OSError as e:
+    print(errno.errorcode[e.errno], made)
+",
+    );
+    for (disk_bytes, least, most) in [(16 << 20, 3900, 4200), (2 << 30, 100_000, 140_000)] {
+        let (ended, log) = bed.run(Limits { disk_bytes, ..Limits::default() }).await;
+        let made: u32 = log.strip_prefix("ENOSPC ").unwrap().trim().parse().unwrap();
+        assert!((least..=most).contains(&made), "{made}");
+        assert!(ended.disk_full, "{ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_new_workspace_is_empty() {
+    needs_root();
+    let bed = Bed::new(&format!("{} ls -A /workspace", as_command()));
+    let (_, log) = bed.run(Limits::default()).await;
+    assert_eq!(log, "");
+}
+
+#[test]
+fn what_the_host_has_no_room_for_is_told() {
+    needs_root();
+    crate::bed::needs("/usr/bin/unshare");
+    let dir = tempfile::tempdir().unwrap();
+    let mount = r#"mount -t tmpfs -o size=64m none "$TMPDIR" && exec "$0" "$@""#;
+    let status = Command::new("/usr/bin/unshare")
+        .args(["--mount", "/bin/sh", "-c", mount])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "as_root::on_a_small_host", "--ignored"])
+        .env("TMPDIR", dir.path())
+        .status()
+        .unwrap();
+    assert!(status.success(), "see above");
+}
+
+#[tokio::test]
+#[ignore = "what_the_host_has_no_room_for_is_told runs it in a small file system"]
+async fn on_a_small_host() {
+    let write =
+        |bytes| format!("{} sh -c 'head -c {bytes} /dev/zero > /workspace/x'", as_command());
+    let (good, _) = Bed::new(&write(20_000_000)).run(Limits::default()).await;
+    assert!(!good.disk_full, "{good:?}");
+    let (bad, _) = Bed::new(&write(200_000_000)).run(Limits::default()).await;
+    assert!(bad.disk_full, "{bad:?}");
 }

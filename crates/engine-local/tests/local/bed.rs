@@ -20,7 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Bed {
     pub(crate) engine: LocalEngine,
     pub(crate) config: LocalConfig,
-    pub(crate) _leftovers: Leftovers,
+    /// Here only to be dropped last.
+    pub(crate) leftovers: Leftovers,
 }
 
 /// Removes, with the directory, what a test that failed left running.
@@ -50,8 +51,8 @@ impl Bed {
         };
         change(&mut config);
         let engine = LocalEngine::open(config.clone()).unwrap();
-        let _leftovers = Leftovers { home: config.home.clone(), _dir: dir };
-        Self { engine, config, _leftovers }
+        let leftovers = Leftovers { home: config.home.clone(), _dir: dir };
+        Self { engine, config, leftovers }
     }
 
     /// With this Python script run as the job's user by a shell script in place of agentd.
@@ -177,4 +178,14 @@ pub(crate) fn processes_with(word: &str) -> Vec<u32> {
     };
     let entries = fs::read_dir("/proc").unwrap().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(has).collect()
+}
+
+/// Every loop device that has such a file in this directory behind it.
+pub(crate) fn loop_devices(directory: &Path, such: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
+    let has = |device: &PathBuf| {
+        let file = fs::read_to_string(device.join("loop/backing_file")).unwrap_or_default();
+        let file = Path::new(file.trim_end());
+        file.starts_with(directory) && such(file)
+    };
+    fs::read_dir("/sys/block").unwrap().map(|entry| entry.unwrap().path()).filter(has).collect()
 }

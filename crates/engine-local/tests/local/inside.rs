@@ -140,7 +140,7 @@ async fn the_host_is_out_of_sight() {
 import os
 print(sorted(os.listdir('/')))
 print(os.listdir('/home'), os.listdir('/opt'), sorted(os.listdir('/run')))
-secrets = ['/root', '/etc/shadow', '/etc/ssh', '/etc/ssl/private', '/var', '/sys', '/boot', '/mnt']
+secrets = ['/root', '/etc/shadow', '/etc/ssh/sshd_config', '/etc/ssl/private', '/var', '/sys', '/boot', '/mnt']
 print([path for path in secrets if os.path.exists(path)])
 print(len([pid for pid in os.listdir('/proc') if pid.isdigit()]) <= 3)
 print(sorted(int(fd) for fd in os.listdir('/proc/self/fd'))[:3], len(os.listdir('/proc/self/fd')))
@@ -294,8 +294,8 @@ async fn what_a_job_writes_is_in_its_workspace() {
     let bed = Bed::new(&format!("{} sh -c 'echo hello > /workspace/file'", as_command()));
     let job = bed.start(Limits::default()).await;
     bed.wait(job).await;
-    let file = bed.engine.workspace(job).await.unwrap().path().join("file");
-    assert_eq!(fs::read_to_string(file).unwrap(), "hello\n");
+    let workspace = bed.engine.workspace(job).await.unwrap();
+    assert_eq!(fs::read_to_string(workspace.path().join("file")).unwrap(), "hello\n");
     bed.engine.remove(job).await.unwrap();
 }
 
@@ -329,4 +329,21 @@ print(pwd.getpwuid(os.getuid()).pw_name, os.path.expanduser('~'), flush=True)
 pty.spawn(['/bin/echo', 'on a terminal'])
 ";
     prints(script, "agent /home/agent\non a terminal\r\n").await;
+}
+
+#[tokio::test]
+async fn the_hosts_certificates_are_trusted() {
+    let script = r"
+text = open('/etc/ssl/cagent.pem').read()
+print(len(text.encode()), text.count('BEGIN CERTIFICATE'))
+print(open('/etc/ssh/ssh_config').read().split()[3:5])
+";
+    let bed = Bed::python(script);
+    let job = bed.create(Limits::default()).await;
+    let bundle = bed.plan(job)["ca_bundle"].as_str().map(str::to_owned);
+    let text = fs::read_to_string(bundle.expect("install ca-certificates")).unwrap();
+    let (bytes, count) = (text.len(), text.matches("BEGIN CERTIFICATE").count());
+    let (ended, log) = bed.run(Limits::default()).await;
+    assert_eq!(log, format!("{bytes} {count}\n['/opt/cagent/bin/agentd', 'connect']\n"));
+    assert_eq!(ended.end, SandboxEnd::Exited { code: 0 });
 }

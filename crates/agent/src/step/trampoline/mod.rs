@@ -1,6 +1,7 @@
-//! What agentd does between being started again as the command user and becoming a command. It
-//! runs with the command's own rights and holds no secrets.
+//! What agentd does between being started again as the command user and becoming a command, and
+//! what it does for commands. It runs with the command's own rights and holds no secrets.
 
+mod connect;
 mod exec;
 mod put;
 
@@ -26,6 +27,13 @@ pub enum Call {
         /// Its arguments.
         arguments: Vec<OsString>,
     },
+    /// `agentd connect HOST PORT`: standard input and output are a connection to a host.
+    Connect {
+        /// Its name or address.
+        host: String,
+        /// Its port.
+        port: String,
+    },
     /// `agentd put ROOT PATH`: write standard input to a file beneath the root.
     Put {
         /// The directory that is not left.
@@ -45,6 +53,10 @@ impl Call {
                 program: program.clone(),
                 arguments: arguments.to_vec(),
             }),
+            [name, host, port] if name == "connect" => Some(Self::Connect {
+                host: host.to_string_lossy().into_owned(),
+                port: port.to_string_lossy().into_owned(),
+            }),
             [name, root, path] if name == "put" => {
                 Some(Self::Put { root: root.into(), path: path.into() })
             }
@@ -63,6 +75,9 @@ impl Call {
                 let error = exec::become_program(&dir, &program, &arguments);
                 let code = if error.is_not_found() { NOT_FOUND } else { CANNOT_START };
                 Err((error.to_string(), code))
+            }
+            Self::Connect { host, port } => {
+                connect::connect(&host, &port).map_err(|e| (e.to_string(), 1))
             }
             Self::Put { root, path } => {
                 put::put(&root, &path, std::io::stdin().lock()).map_err(|e| (e.to_string(), 1))

@@ -1,0 +1,51 @@
+//! What every row is measured on: the program, a disk, and how much time there is.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, ensure};
+use testkit::{Builder, DataDir, Server};
+
+/// Where to measure, and how thoroughly.
+#[derive(Clone, Debug)]
+pub(crate) struct Bed {
+    /// The program that is measured.
+    pub(crate) cagent: PathBuf,
+    /// As few measurements as show that measuring works.
+    pub(crate) quick: bool,
+    /// How many jobs run at one time.
+    pub(crate) cores: usize,
+}
+
+impl Bed {
+    /// # Errors
+    /// When the program is not there.
+    pub(crate) fn new(cagent: &Path, quick: bool) -> anyhow::Result<Self> {
+        let cagent = std::path::absolute(cagent)?;
+        let missing =
+            || format!("{} is missing; run: cargo build --package cagent", cagent.display());
+        ensure!(cagent.is_file(), missing());
+        let cores = std::thread::available_parallelism().context("count the cores")?.get();
+        Ok(Self { cagent, quick, cores })
+    }
+
+    /// So many measurements, or a few.
+    pub(crate) fn times(&self, usual: usize) -> usize {
+        if self.quick { usual.min(3) } else { usual }
+    }
+
+    /// A server of its own.
+    pub(crate) async fn server(&self) -> Server {
+        self.server_on(&DataDir::new()).await
+    }
+
+    /// A server on this data directory.
+    pub(crate) async fn server_on(&self, data: &DataDir) -> Server {
+        self.builder(data).start().await
+    }
+
+    /// A server that can still be given arguments and variables. It logs what goes wrong only.
+    pub(crate) fn builder(&self, data: &DataDir) -> Builder {
+        let builder = Builder::new(&self.cagent).data_dir(data).env("RUST_LOG", "error");
+        builder.arg("--concurrency").arg(self.cores.to_string())
+    }
+}

@@ -1,0 +1,116 @@
+//! From a cancel to the end of the last process of the job's sandbox.
+
+use std::collections::BTreeSet;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context as _, ensure};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fd::OwnedFd;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use testkit::Server;
+use tokio::sync::oneshot;
+
+use crate::bare::Bare;
+use crate::bed::Bed;
+use crate::http::{self, Http};
+use crate::row::{Floor, Row, Statistic, Target};
+use crate::stats::Summary;
+
+const ROUNDS: usize = 50;
+/// Three processes, of which one has left its group and its session; the last says that all are
+/// there.
+const RUNBOOK: &str =
+    "```sh\nsleep 1000 &\nsetsid sleep 1000 &\nsh -c 'echo ready; exec sleep 1000'\n```\n";
+/// The helper, agentd, the shell and the three.
+const PROCESSES: usize = 6;
+
+pub(super) async fn rows(bed: &Bed) -> anyhow::Result<Vec<Row>> {
+    let server = bed.server().await;
+    let mut bare = Bare::start(&std::env::current_exe()?, server.data_dir().path())?;
+    let (mut times, mut bare_times) = (vec![], vec![]);
+    for _ in 0..bed.times(ROUNDS) {
+        times.push(cancel(&server).await?);
+        bare_times.push(bare.live_once(true)?.stop);
+    }
+    Ok(vec![Row {
+        name: "cancel → no process left".into(),
+        unit: "ms".into(),
+        target: Target::at_most(Statistic::P99, 300.0, "≤ 300 ms"),
+        measured: Summary::of(times).context("no rounds")?,
+        floors: vec![Floor::new("bare launcher, stop", Ok(bare_times))],
+        note: "From POST /cancel to the end of the last of the job's processes, agentd and the \
+               sandbox's helper included. A process that ignores SIGTERM has 2 s more."
+            .into(),
+    }])
+}
+
+async fn cancel(server: &Server) -> anyhow::Result<f64> {
+    let mut calls = Http::connect(server).await?;
+    let job = calls.run(RUNBOOK).await?;
+    let mut events = Http::connect(server).await?.events(job, 0).await?;
+    events.until(|event| http::output(event).is_some()).await?;
+    let family = family(server.data_dir().path())?;
+    ensure!(family.len() >= PROCESSES, "only {} processes run", family.len());
+    let (ended, last_end) = oneshot::channel();
+    std::thread::spawn(move || ended.send(last_end_of(&family)));
+    let begun = Instant::now();
+    calls.post(&format!("/cancel/{job}"), None).await?;
+    let last =
+        tokio::time::timeout(testkit::PATIENCE, last_end).await.context("wait for them")???;
+    events.until(http::is_end).await?;
+    Ok((last - begun).as_secs_f64() * 1e3)
+}
+
+/// When the last of them ended. Blocks.
+fn last_end_of(processes: &[OwnedFd]) -> anyhow::Result<Instant> {
+    for process in processes {
+        poll(&mut [PollFd::new(process, PollFlags::IN)], None)?;
+    }
+    Ok(Instant::now())
+}
+
+/// Every process of the sandboxes on this data directory: the helpers, which are started from there,
+/// and all that descend from them.
+fn family(data: &Path) -> anyhow::Result<Vec<OwnedFd>> {
+    let all = processes()?;
+    let is_helper = |pid: &i32| {
+        std::fs::read(format!("/proc/{pid}/cmdline"))
+            .is_ok_and(|line| line.starts_with(data.as_os_str().as_bytes()))
+    };
+    let mut found: BTreeSet<i32> = all.iter().map(|(pid, _)| *pid).filter(is_helper).collect();
+    let mut size = 0;
+    while found.len() > size {
+        size = found.len();
+        let children = all.iter().filter(|(_, parent)| found.contains(parent));
+        let children: Vec<i32> = children.map(|(pid, _)| *pid).collect();
+        found.extend(children);
+    }
+    let open = |pid| Ok(pidfd_open(Pid::from_raw(pid).context("a pid")?, PidfdFlags::empty())?);
+    found.into_iter().map(open).collect()
+}
+
+/// Every process of the machine and its parent.
+fn processes() -> anyhow::Result<Vec<(i32, i32)>> {
+    let entries = std::fs::read_dir("/proc").context("list /proc")?.flatten();
+    let process = |name: &str| {
+        let stat = std::fs::read_to_string(format!("/proc/{name}/stat")).ok()?;
+        // pid (name) state parent …; the name may hold anything.
+        let parent = stat.rsplit_once(") ")?.1.split(' ').nth(1)?;
+        Some((name.parse().ok()?, parent.parse().ok()?))
+    };
+    Ok(entries.filter_map(|entry| process(entry.file_name().to_str()?)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_process_has_a_parent() {
+        let me = i32::try_from(std::process::id()).unwrap();
+        let parent = i32::try_from(std::os::unix::process::parent_id()).unwrap();
+        assert!(processes().unwrap().contains(&(me, parent)));
+    }
+}

@@ -1,0 +1,51 @@
+//! The promises, each measured in a file of its own.
+
+mod cancel;
+mod launch;
+mod log_line;
+mod memory;
+mod restart;
+mod status;
+mod throughput;
+mod zip;
+
+use clap::ValueEnum;
+
+use crate::bed::Bed;
+use crate::row::Row;
+
+/// What can be measured; one of them may fill more than one row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum What {
+    /// From `POST` to the first output, and to the ZIP
+    Launch,
+    /// Jobs per second
+    Throughput,
+    /// `GET /status` with 5,000 jobs
+    Status,
+    /// Memory of an idle orchestrator
+    Memory,
+    /// From a job's output to a client that follows it
+    LogLine,
+    /// After `kill -9`
+    Restart,
+    /// From a cancel to no process left
+    Cancel,
+    /// Packing
+    Zip,
+}
+
+impl What {
+    pub(crate) async fn measure(self, bed: &Bed) -> anyhow::Result<Vec<Row>> {
+        match self {
+            Self::Launch => launch::rows(bed).await,
+            Self::Throughput => throughput::rows(bed).await,
+            Self::Status => status::rows(bed).await,
+            Self::Memory => memory::rows(bed).await,
+            Self::LogLine => log_line::rows(bed).await,
+            Self::Restart => restart::rows(bed).await,
+            Self::Cancel => cancel::rows(bed).await,
+            Self::Zip => zip::rows(bed),
+        }
+    }
+}

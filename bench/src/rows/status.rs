@@ -1,0 +1,96 @@
+//! How often a second `GET /status/{id}` is answered, with many jobs to choose from.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use testkit::Server;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::bed::Bed;
+use crate::http::{self, Http};
+use crate::load::{Load, load};
+use crate::row::{Floor, Row, Statistic, Target};
+use crate::stats::Summary;
+
+const JOBS: usize = 5_000;
+/// Of them have run; the others wait behind jobs that do not end.
+const ENDED: usize = 300;
+const CONNECTIONS: usize = 8;
+const ROUNDS: usize = 5;
+const ROUND: Duration = Duration::from_secs(2);
+
+pub(super) async fn rows(bed: &Bed) -> anyhow::Result<Vec<Row>> {
+    let (jobs, ended) = if bed.quick { (50, 5) } else { (JOBS, ENDED) };
+    let round = if bed.quick { ROUND / 20 } else { ROUND };
+    let server = bed.server().await;
+    let paths = fill(&server, jobs, ended, bed.cores).await?;
+    let (_floor, bare) = floor().await?;
+    let address = http::address(&server)?;
+    let (mut rates, mut bare_rates) = (vec![], vec![]);
+    let mut latencies = vec![];
+    for _ in 0..bed.times(ROUNDS) {
+        let measured = ask(address, &paths, round).await?;
+        rates.push(measured.rate);
+        latencies.extend(measured.latencies);
+        bare_rates.push(ask(bare, &paths, round).await?.rate);
+    }
+    let latency = Summary::of(latencies).context("no answers")?;
+    Ok(vec![Row {
+        name: format!("GET /status with {jobs} jobs, {CONNECTIONS} kept connections"),
+        unit: "answers/s".into(),
+        target: Target::at_least(Statistic::Median, 10_000.0, "≥ 10,000 answers/s"),
+        measured: Summary::of(rates).context("no rounds")?,
+        floors: vec![Floor::new("bare hyper, one fixed answer", Ok(bare_rates))],
+        note: format!(
+            "The client, one thread on plain sockets, shares the cores. One answer took {:.2} ms \
+             (p99 {:.2}). {ended} of the jobs have ended, the others wait.",
+            latency.median, latency.p99
+        ),
+    }])
+}
+
+/// Gives the server so many jobs; what to ask it about them.
+async fn fill(
+    server: &Server,
+    jobs: usize,
+    ended: usize,
+    slots: usize,
+) -> anyhow::Result<Vec<String>> {
+    let mut http = Http::connect(server).await?;
+    let mut all = vec![];
+    for _ in 0..ended {
+        all.push(http.run("```sh\necho ready\n```\n").await?);
+    }
+    for _ in 0..slots {
+        all.push(http.run("```sh\necho blocks\nsleep 1000\n```\n").await?);
+    }
+    for n in all.len()..jobs {
+        all.push(http.run(&format!("# Job {n}\n\n```sh\necho {n}\n```\n")).await?);
+    }
+    // The last that blocks runs when all before it have ended.
+    let events = Http::connect(server).await?.events(all[ended + slots - 1], 0);
+    events.await?.until(|event| http::output(event).is_some()).await?;
+    Ok(all.iter().map(|job| format!("/status/{job}")).collect())
+}
+
+async fn ask(
+    address: std::net::SocketAddr,
+    paths: &[String],
+    time: Duration,
+) -> anyhow::Result<Load> {
+    let paths = paths.to_vec();
+    tokio::task::spawn_blocking(move || load(address, &paths, CONNECTIONS, time)).await?
+}
+
+/// This program again, as the least of a server. Killed when it is dropped.
+async fn floor() -> anyhow::Result<(Child, std::net::SocketAddr)> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("floor-server").stdout(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().context("start the floor of a server")?;
+    let mut line = String::new();
+    let stdout = child.stdout.take().context("a pipe")?;
+    BufReader::new(stdout).read_line(&mut line).await?;
+    Ok((child, line.trim().parse().context("its address")?))
+}

@@ -1,0 +1,36 @@
+//! Removing a job before its retention does.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use jobs::ForgetError;
+use types::JobId;
+
+use crate::Api;
+use crate::code::Code;
+use crate::extract::JobPath;
+use crate::problem::Problem;
+use crate::refusals::JobProblems;
+
+/// Delete a job
+///
+/// All that is kept of it: its record, events, logs and ZIP. Only a job that is over can be deleted.
+#[utoipa::path(delete, path = "/v1/jobs/{id}", tag = "jobs", operation_id = "forget",
+    params(("id" = JobId, Path, description = "The job")),
+    responses((status = 204, description = "It is gone"), JobProblems,
+        (status = 409, description = "`not_over`: cancel it and wait for its end first",
+            body = Problem, content_type = "application/problem+json",
+            example = json!(Problem::new(Code::NotOver, Code::NotOver.advice())))))]
+pub(crate) async fn forget(
+    State(api): State<Api>,
+    JobPath(id): JobPath,
+) -> Result<StatusCode, Problem> {
+    match api.jobs.forget(id).await {
+        Ok(()) => Ok(StatusCode::NO_CONTENT),
+        Err(ForgetError::Job(error)) => Err(error.into()),
+        Err(ForgetError::NotOver(status)) => {
+            let detail = format!("job {id} is {status}; {}", Code::NotOver.advice());
+            Err(Problem::new(Code::NotOver, detail))
+        }
+        Err(error @ ForgetError::Io(_)) => Err(Problem::internal(&error)),
+    }
+}

@@ -1,0 +1,176 @@
+//! Settings: the command line, then our environment, then a `.env` file, then `cagent.toml`, then
+//! defaults.
+//!
+//! | file | what |
+//! |---|---|
+//! | `table` | every setting: its names, its default, how it is read and shown |
+//! | `sources` | where values come from, and which one counts |
+//! | `file`, `env_file` | the two files |
+//! | `suggest` | what was meant by a name that is none |
+//!
+//! Not here: what values look like (`value`, `limit`).
+
+#[cfg(test)]
+mod docs;
+mod env_file;
+mod file;
+mod sources;
+mod suggest;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use engine_local::UidRange;
+use jobs::IpNet;
+use reqwest::Url;
+use types::{Limits, LimitsPolicy, Network};
+
+use crate::limit;
+pub(crate) use sources::{Flags, Sources};
+pub(crate) use table::{Setting, all};
+
+/// Everything that can be set, as it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// The `cagent.toml` that was read.
+    pub(crate) config: Option<PathBuf>,
+    /// The server that was named, if one was.
+    pub(crate) server: Option<Url>,
+    /// Where to listen.
+    pub(crate) listen: SocketAddr,
+    /// Everything that is kept, but results.
+    pub(crate) data_dir: PathBuf,
+    /// One folder per job.
+    pub(crate) output_dir: PathBuf,
+    /// For how many days a finished job is kept.
+    pub(crate) retention_days: u32,
+    /// How many jobs run at one time.
+    pub(crate) concurrency: NonZeroUsize,
+    /// Free room on the disk below which no job is accepted.
+    pub(crate) reserve_bytes: u64,
+    /// What makes sandboxes.
+    pub(crate) engine: EngineName,
+    /// What of this machine sandboxes see beside `/usr`.
+    pub(crate) expose: Vec<PathBuf>,
+    /// Host uids of sandboxes.
+    pub(crate) uids: UidRange,
+    /// What a job may reach that does not say.
+    pub(crate) network: Network,
+    /// The most a job may ask to reach.
+    pub(crate) network_ceiling: Network,
+    /// What jobs may reach though it is not public.
+    pub(crate) egress_allow: Vec<IpNet>,
+    /// What a job gets, and the most it may ask for.
+    pub(crate) limits: LimitsPolicy,
+    /// What is logged, if somebody said so.
+    pub(crate) log: Option<String>,
+}
+
+/// The engines there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EngineName {
+    /// The embedded engine.
+    Local,
+}
+
+impl EngineName {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+        }
+    }
+}
+
+impl Settings {
+    /// Puts together what was said.
+    ///
+    /// # Errors
+    /// Names the setting whose value makes no sense, and who said it.
+    pub(crate) fn new(sources: &Sources) -> Result<Self> {
+        let mut settings = Self::defaults(sources);
+        for setting in all() {
+            if let Some(given) = sources.given(setting) {
+                let set = (setting.set)(&mut settings, &given.value);
+                set.with_context(|| given.as_said(setting))?;
+            }
+        }
+        settings.settle(sources)?;
+        Ok(settings)
+    }
+
+    fn defaults(sources: &Sources) -> Self {
+        let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Self {
+            config: sources.config().map(Into::into),
+            server: None,
+            listen: (Ipv4Addr::LOCALHOST, 8000).into(),
+            data_dir: sources.usual_data_dir().unwrap_or_default(),
+            output_dir: PathBuf::new(),
+            retention_days: 1,
+            concurrency: cores,
+            reserve_bytes: 512 << 20,
+            engine: EngineName::Local,
+            expose: vec![],
+            uids: UidRange::default(),
+            network: Network::Open,
+            network_ceiling: Network::Open,
+            egress_allow: vec![],
+            limits: LimitsPolicy { defaults: Limits::default(), ceilings: ceilings(cores) },
+            log: None,
+        }
+    }
+
+    /// Settles what depends on more than one of them.
+    fn settle(&mut self, sources: &Sources) -> Result<()> {
+        let no_place = "HOME is not set, so there is no place to keep jobs; use --data-dir";
+        ensure!(!self.data_dir.as_os_str().is_empty(), no_place);
+        if self.output_dir.as_os_str().is_empty() {
+            self.output_dir = self.data_dir.join("jobs");
+        }
+        if !self.network.is_within(&self.network_ceiling) {
+            above(sources, "network", "network_ceiling", self)?;
+            self.network = self.network_ceiling.clone();
+        }
+        for (key, ceiling) in table::limits() {
+            let LimitsPolicy { defaults, ceilings } = self.limits;
+            if limit::exceeds(defaults, ceilings, key) {
+                above(sources, key, ceiling, self)?;
+                self.limits.defaults = limit::replaced(defaults, ceilings, key)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The machine itself, and for the rest more than most jobs can use and one job should.
+fn ceilings(cores: NonZeroUsize) -> Limits {
+    let info = rustix::system::sysinfo();
+    #[expect(clippy::useless_conversion, reason = "its size is that of the machine's words")]
+    let memory = u64::from(info.totalram).saturating_mul(info.mem_unit.into());
+    Limits {
+        cpus: u32::try_from(cores.get()).map_or(f64::MAX, f64::from),
+        memory_bytes: memory,
+        processes: 32_768,
+        // Linux's own, `fs.nr_open`.
+        open_files: 1_048_576,
+        disk_bytes: 64 << 30,
+        file_bytes: 64 << 30,
+        wall_seconds: 7 * 86_400,
+        output_bytes: 16 << 30,
+    }
+}
+
+/// Refuses what somebody said that is above a ceiling. A default gives way instead.
+fn above(sources: &Sources, key: &str, ceiling: &str, settings: &Settings) -> Result<()> {
+    let setting = |key| table::by_key(key).with_context(|| format!("there is no setting {key}"));
+    let (setting, ceiling) = (setting(key)?, setting(ceiling)?);
+    let Some(given) = sources.given(setting) else { return Ok(()) };
+    let most = (ceiling.show)(settings).unwrap_or_default();
+    let (said, origin) = (given.as_said(setting), sources.origin(ceiling));
+    bail!("{said}: above {} ({most}, {origin}); lower the one or raise the other", ceiling.key)
+}

@@ -1,0 +1,303 @@
+//! Every setting there is. `cagent config`, the errors of bad values and the table in
+//! docs/settings.md are made from this; a setting that is not here does not exist.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use super::Settings;
+use crate::{limit, value};
+
+/// One setting.
+#[derive(Debug)]
+pub(crate) struct Setting {
+    /// Its name, and where it stands in `cagent.toml`: a dot parts a table from its key.
+    pub(crate) key: &'static str,
+    /// Its environment variable.
+    pub(crate) variable: &'static str,
+    /// Its option on the command line, if it has one.
+    pub(crate) flag: Option<&'static str>,
+    /// What it is if nobody says anything, for people.
+    pub(crate) default: &'static str,
+    /// What it does, for people, in Markdown.
+    pub(crate) about: &'static str,
+    /// What parts the entries of a list.
+    pub(crate) separator: Option<char>,
+    /// Which files may decide it.
+    pub(crate) files: Files,
+    /// Takes a value.
+    pub(crate) set: fn(&mut Settings, &OsStr) -> Result<()>,
+    /// The value it has, if any, as it could be given.
+    pub(crate) show: fn(&Settings) -> Option<String>,
+}
+
+/// Which files may decide a setting.
+///
+/// Whoever happens to stand in somebody else's directory must not, by the `.env` file in there,
+/// send a task elsewhere or show more of the machine to sandboxes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Files {
+    All,
+    NotEnv,
+    None,
+}
+
+/// The setting of this name.
+pub(crate) fn by_key(key: &str) -> Option<&'static Setting> {
+    all().find(|setting| setting.key == key)
+}
+
+/// The setting of this variable.
+pub(crate) fn by_variable(name: &str) -> Option<&'static Setting> {
+    all().find(|setting| setting.variable == name)
+}
+
+/// Every one, in the order of the docs.
+pub(crate) fn all() -> impl Iterator<Item = &'static Setting> {
+    GENERAL.iter().chain(LIMITS).chain(CEILINGS)
+}
+
+/// Every limit's default and its ceiling, by their keys.
+pub(super) fn limits() -> impl Iterator<Item = (&'static str, &'static str)> {
+    LIMITS.iter().zip(CEILINGS).map(|(limit, ceiling)| (limit.key, ceiling.key))
+}
+
+const GENERAL: &[Setting] = &[
+    Setting {
+        key: "config",
+        variable: "CAGENT_CONFIG",
+        flag: Some("--config"),
+        default: "`cagent.toml` in the data directory, else in `/etc/cagent` (root) or `~/.config/cagent`",
+        about: "The `cagent.toml` to read.",
+        separator: None,
+        files: Files::None,
+        // What it names has been read already.
+        set: |_, _| Ok(()),
+        show: |settings| settings.config.as_deref().map(value::shown_path),
+    },
+    Setting {
+        key: "server",
+        variable: "CAGENT_SERVER",
+        flag: Some("--server"),
+        default: "the one on the data directory, else one of the command's own",
+        about: "The server that commands use, such as `http://127.0.0.1:8000`.",
+        separator: None,
+        files: Files::NotEnv,
+        set: |settings, text| value::url(text).map(|url| settings.server = Some(url)),
+        show: |settings| settings.server.as_ref().map(ToString::to_string),
+    },
+    Setting {
+        key: "listen",
+        variable: "CAGENT_LISTEN",
+        flag: Some("--listen"),
+        default: "`127.0.0.1:8000`",
+        about: "Where the server listens. Port 0 picks a free one. In this version loopback \
+                addresses only.",
+        separator: None,
+        files: Files::All,
+        set: |settings, text| value::address(text).map(|address| settings.listen = address),
+        show: |settings| Some(settings.listen.to_string()),
+    },
+    Setting {
+        key: "data_dir",
+        variable: "CAGENT_DATA_DIR",
+        flag: Some("--data-dir"),
+        default: "root: `/var/lib/cagent`; others: `$XDG_DATA_HOME/cagent` or \
+                  `~/.local/share/cagent`",
+        about: "Where jobs, their events and their sandboxes are kept. One server at a time. Made \
+                if it is not there, for its owner only.",
+        separator: None,
+        files: Files::All,
+        set: |settings, text| value::directory(text).map(|dir| settings.data_dir = dir),
+        show: |settings| Some(value::shown_path(&settings.data_dir)),
+    },
+    Setting {
+        key: "output_dir",
+        variable: "AGENT_OUTPUT_DIR",
+        flag: None,
+        default: "`jobs` in the data directory",
+        about: "Where results are kept: one folder per job with `output.zip` and, if anything was \
+                written to them, `stdout.log` and `stderr.log`.",
+        separator: None,
+        files: Files::All,
+        set: |settings, text| value::directory(text).map(|dir| settings.output_dir = dir),
+        show: |settings| Some(value::shown_path(&settings.output_dir)),
+    },
+    Setting {
+        key: "retention_days",
+        variable: "RETENTION_DAYS",
+        flag: None,
+        default: "`1`",
+        about: "For how many days, a whole number, a finished job, its logs and its ZIP are kept.",
+        separator: None,
+        files: Files::All,
+        set: |settings, text| value::days(text).map(|days| settings.retention_days = days),
+        show: |settings| Some(settings.retention_days.to_string()),
+    },
+    Setting {
+        key: "concurrency",
+        variable: "CAGENT_CONCURRENCY",
+        flag: Some("--concurrency"),
+        default: "number of cores",
+        about: "How many jobs run at one time, 1 or more; the others wait in order.",
+        separator: None,
+        files: Files::All,
+        set: |settings, text| value::at_least_one(text).map(|jobs| settings.concurrency = jobs),
+        show: |settings| Some(settings.concurrency.to_string()),
+    },
+    Setting {
+        key: "reserve",
+        variable: "CAGENT_RESERVE",
+        flag: None,
+        default: "`512M`",
+        about: "No job is accepted while the file systems of data and results have less room than \
+                this.",
+        separator: None,
+        files: Files::All,
+        set: |settings, text| value::size(text).map(|bytes| settings.reserve_bytes = bytes),
+        show: |settings| Some(value::shown_size(settings.reserve_bytes)),
+    },
+    Setting {
+        key: "engine",
+        variable: "CAGENT_ENGINE",
+        flag: Some("--engine"),
+        default: "`local`",
+        about: "What makes sandboxes. In this version `local`, the embedded engine.",
+        separator: None,
+        files: Files::All,
+        set: |settings, text| value::engine(text).map(|engine| settings.engine = engine),
+        show: |settings| Some(settings.engine.as_str().into()),
+    },
+    Setting {
+        key: "expose",
+        variable: "CAGENT_EXPOSE",
+        flag: Some("--expose"),
+        default: "nothing",
+        about: "Directories of the machine that sandboxes see beside `/usr`, read-only, at the \
+                same path, separated by colons (the option is repeated instead). For interpreters \
+                that live elsewhere: pyenv, nvm. Their `bin` comes last in `PATH`.",
+        separator: Some(':'),
+        files: Files::NotEnv,
+        set: |settings, text| {
+            let named = |path: &PathBuf| !path.as_os_str().is_empty();
+            settings.expose = std::env::split_paths(text).filter(named).collect();
+            Ok(())
+        },
+        show: |settings| value::shown_list(settings.expose.iter().map(|path| path.display()), ":"),
+    },
+    Setting {
+        key: "uids",
+        variable: "CAGENT_UIDS",
+        flag: None,
+        default: "`1879048192:65536`",
+        about: "Root only: the host uids (and gids of the same numbers) of sandboxes, `FIRST:COUNT`. \
+                Each live sandbox has two; nobody else may have any of them.",
+        separator: None,
+        files: Files::NotEnv,
+        set: |settings, text| value::uids(text).map(|uids| settings.uids = uids),
+        show: |settings| Some(format!("{}:{}", settings.uids.first, settings.uids.count)),
+    },
+    Setting {
+        key: "network",
+        variable: "CAGENT_NETWORK",
+        flag: None,
+        default: "`open`, or the ceiling",
+        about: "What a job may reach that does not say: `none`, `open` (the public internet), or \
+                domains such as `example.org,*.example.org`. See `docs/network.md`.",
+        separator: Some(','),
+        files: Files::All,
+        set: |settings, text| value::network(text).map(|network| settings.network = network),
+        show: |settings| Some(value::shown_network(&settings.network)),
+    },
+    Setting {
+        key: "network_ceiling",
+        variable: "CAGENT_NETWORK_CEILING",
+        flag: None,
+        default: "`open`",
+        about: "The most a job may ask to reach; a job that asks for more is refused.",
+        separator: Some(','),
+        files: Files::All,
+        set: |settings, text| value::network(text).map(|most| settings.network_ceiling = most),
+        show: |settings| Some(value::shown_network(&settings.network_ceiling)),
+    },
+    Setting {
+        key: "egress_allow",
+        variable: "CAGENT_EGRESS_ALLOW",
+        flag: None,
+        default: "none",
+        about: "Addresses and networks that jobs may reach though they are not public, such as \
+                `10.1.2.3,192.168.7.0/24`.",
+        separator: Some(','),
+        files: Files::NotEnv,
+        set: |settings, text| value::addresses(text).map(|allow| settings.egress_allow = allow),
+        show: |settings| value::shown_list(settings.egress_allow.iter(), ","),
+    },
+    Setting {
+        key: "log",
+        variable: "RUST_LOG",
+        flag: None,
+        default: "`serve`: `info`; others: `warn`",
+        about: "What is logged to standard error: `debug`, `jobs=debug,info`, …",
+        separator: Some(','),
+        files: Files::All,
+        set: |settings, text| value::log_filter(text).map(|log| settings.log = Some(log)),
+        show: |settings| settings.log.clone(),
+    },
+];
+
+/// Declares the default and the ceiling of every limit.
+macro_rules! limits {
+    ($($name:literal $variable:literal: $default:literal, $ceiling:literal, $about:literal;)*) => {
+        const LIMITS: &[Setting] = &[$(Setting {
+            key: concat!("limits.", $name),
+            variable: concat!("CAGENT_LIMIT_", $variable),
+            flag: None,
+            default: $default,
+            about: $about,
+            separator: None,
+            files: Files::All,
+            set: |settings, text| {
+                let limits = limit::with(settings.limits.defaults, $name, value::text(text)?)?;
+                settings.limits.defaults = limits;
+                Ok(())
+            },
+            show: |settings| limit::shown(settings.limits.defaults, $name),
+        }),*];
+
+        const CEILINGS: &[Setting] = &[$(Setting {
+            key: concat!("ceilings.", $name),
+            variable: concat!("CAGENT_CEILING_", $variable),
+            flag: None,
+            default: $ceiling,
+            about: concat!("The most a job may ask for of `limits.", $name, "`."),
+            separator: None,
+            files: Files::All,
+            set: |settings, text| {
+                let ceilings = limit::with(settings.limits.ceilings, $name, value::text(text)?)?;
+                settings.limits.ceilings = ceilings;
+                Ok(())
+            },
+            show: |settings| limit::shown(settings.limits.ceilings, $name),
+        }),*];
+    };
+}
+
+limits! {
+    "cpus" "CPUS": "`2`", "number of cores",
+        "Processor time per second: 1.5 is one and a half cores.";
+    "memory_bytes" "MEMORY_BYTES": "`2G`", "the machine's memory",
+        "Memory of all processes together, and of files in `/tmp`.";
+    "processes" "PROCESSES": "`512`", "`32768`",
+        "Processes and threads at one time.";
+    "open_files" "OPEN_FILES": "`4096`", "`1048576`",
+        "Open files of one process.";
+    "disk_bytes" "DISK_BYTES": "`4G`", "`64G`",
+        "Everything in `/workspace` together.";
+    "file_bytes" "FILE_BYTES": "`4G`", "`64G`",
+        "Size of one file.";
+    "wall_seconds" "WALL_SECONDS": "`1h`", "`168h`",
+        "Time from the sandbox's start to the job's end.";
+    "output_bytes" "OUTPUT_BYTES": "`1G`", "`16G`",
+        "What is written to standard output and standard error, together.";
+}

@@ -1,0 +1,212 @@
+//! Values as people write them, of settings and of options: read, and shown as they could be given.
+
+use std::ffi::OsStr;
+use std::fmt::Display;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use engine_local::UidRange;
+use jobs::IpNet;
+use reqwest::Url;
+use tracing_subscriber::EnvFilter;
+use types::Network;
+
+use crate::settings::EngineName;
+
+/// Below this uids are the system's own and, by custom, people's.
+const FIRST_UID: u32 = 65_536;
+
+const A_SIZE: &str = "expected a size, such as 1048576, 512M or 2G (K, M, G: 1024)";
+const A_TIME: &str = "expected a time, such as 90, 30s, 5m or 1h";
+const SIZES: [(&str, u64); 3] = [("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10)];
+const TIMES: [(&str, u64); 3] = [("h", 3600), ("m", 60), ("s", 1)];
+
+pub(crate) fn text<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<&str> {
+    value.as_ref().to_str().context("expected text (UTF-8)")
+}
+
+/// Bytes.
+pub(crate) fn size<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<u64> {
+    with_unit(text(value)?, &SIZES).context(A_SIZE)
+}
+
+/// Seconds.
+pub(crate) fn time<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<u64> {
+    with_unit(text(value)?, &TIMES).context(A_TIME)
+}
+
+/// One of the two words, or a list of domains.
+pub(crate) fn network<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<Network> {
+    match text(value)? {
+        "none" => Ok(Network::None),
+        "open" => Ok(Network::Open),
+        list => {
+            let domains: Result<_, _> = list.split(',').map(|name| name.trim().parse()).collect();
+            domains.map(Network::Domains).context("expected none, open or domains")
+        }
+    }
+}
+
+pub(crate) fn url<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<Url> {
+    let text = text(value)?;
+    let with_scheme = if text.contains("://") { text.into() } else { format!("http://{text}") };
+    let url = Url::parse(&with_scheme).context("expected a server, such as 127.0.0.1:8000")?;
+    ensure!(url.scheme() == "http", "this version speaks plain http only");
+    Ok(url)
+}
+
+pub(crate) fn address<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<SocketAddr> {
+    let address = text(value)?.replace("localhost:", "127.0.0.1:");
+    address.parse().map_err(|_| anyhow!("expected ADDRESS:PORT, such as 127.0.0.1:8000"))
+}
+
+pub(crate) fn directory<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<PathBuf> {
+    std::path::absolute(value.as_ref()).context("expected a directory")
+}
+
+pub(crate) fn days<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<u32> {
+    text(value)?.parse().map_err(|_| anyhow!("expected a whole number of days, such as 1"))
+}
+
+pub(crate) fn at_least_one<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<NonZeroUsize> {
+    text(value)?.parse().map_err(|_| anyhow!("expected a whole number, 1 or more"))
+}
+
+pub(crate) fn engine<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<EngineName> {
+    match text(value)? {
+        "local" => Ok(EngineName::Local),
+        _ => bail!("expected local, the embedded engine"),
+    }
+}
+
+pub(crate) fn uids<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<UidRange> {
+    let numbers = text(value)?.split_once(':');
+    let numbers =
+        numbers.and_then(|(first, count)| Some((first.parse().ok()?, count.parse().ok()?)));
+    let (first, count): (u32, u32) =
+        numbers.context("expected FIRST:COUNT, such as 1879048192:65536")?;
+    ensure!(first >= FIRST_UID, "expected a FIRST of {FIRST_UID} or more: others have those below");
+    ensure!(count >= 2, "expected a COUNT of 2 or more: a sandbox has two");
+    // To the kernel the highest number means that nothing is to be changed.
+    ensure!(first.checked_add(count).is_some(), "expected uids below {}", u32::MAX);
+    Ok(UidRange { first, count })
+}
+
+pub(crate) fn addresses<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<Vec<IpNet>> {
+    let networks = text(value)?.split(',').map(str::trim).filter(|part| !part.is_empty());
+    networks.map(address_or_network).collect()
+}
+
+fn address_or_network(text: &str) -> Result<IpNet> {
+    let address = text.parse::<IpAddr>().map(IpNet::from);
+    address.or_else(|_| text.parse()).map_err(|_| {
+        anyhow!("{text:?} is no address: expected such as 10.1.2.3, 192.168.7.0/24 or fd00::/8")
+    })
+}
+
+pub(crate) fn log_filter<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<String> {
+    let text = text(value)?;
+    EnvFilter::try_new(text).context("expected such as debug or jobs=debug,info")?;
+    Ok(text.into())
+}
+
+pub(crate) fn shown_path(path: &Path) -> String {
+    path.display().to_string()
+}
+
+pub(crate) fn shown_network(network: &Network) -> String {
+    match network {
+        Network::None => "none".into(),
+        Network::Open => "open".into(),
+        Network::Domains(domains) => {
+            shown_list(domains.iter(), ",").unwrap_or_else(|| "none".into())
+        }
+    }
+}
+
+/// Nothing for an empty list.
+pub(crate) fn shown_list(
+    entries: impl Iterator<Item = impl Display>,
+    separator: &str,
+) -> Option<String> {
+    let all: Vec<_> = entries.map(|entry| entry.to_string()).collect();
+    (!all.is_empty()).then(|| all.join(separator))
+}
+
+/// Bytes, in the largest unit that says it exactly.
+pub(crate) fn shown_size(bytes: u64) -> String {
+    shown_with_unit(bytes, &SIZES)
+}
+
+/// Seconds, in the largest unit that says it exactly.
+pub(crate) fn shown_time(seconds: u64) -> String {
+    shown_with_unit(seconds, &TIMES)
+}
+
+fn shown_with_unit(number: u64, units: &[(&str, u64)]) -> String {
+    let exact = units.iter().find(|(_, size)| number >= *size && number.is_multiple_of(*size));
+    exact.map_or_else(|| number.to_string(), |(unit, size)| format!("{}{unit}", number / size))
+}
+
+fn with_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let mut found = units.iter().filter_map(|(unit, size)| Some((text.strip_suffix(unit)?, *size)));
+    let (number, size) = found.next().unwrap_or((text, 1));
+    // `u64` would take a sign.
+    let plain = number.starts_with(|c: char| c.is_ascii_digit());
+    plain.then(|| number.parse::<u64>().ok()?.checked_mul(size))?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_can_be_given() {
+        for bytes in [0, 1, 1023, 1024, 1536, 512 << 20, 2 << 30, u64::MAX] {
+            assert_eq!(size(&shown_size(bytes)).unwrap(), bytes);
+        }
+        for seconds in [0, 1, 59, 60, 90, 3600, 604_800] {
+            assert_eq!(time(&shown_time(seconds)).unwrap(), seconds);
+        }
+        for text in ["none", "open", "a.org,*.b.org"] {
+            assert_eq!(shown_network(&network(text).unwrap()), text);
+        }
+        assert_eq!((shown_size(2 << 30), shown_time(5400)), ("2G".into(), "90m".into()));
+    }
+
+    #[test]
+    fn nonsense_is_refused_with_what_was_expected() {
+        let refused = |result: Result<String>| format!("{:#}", result.unwrap_err());
+        for text in ["", "G", "1g", "-1", "+1", "1.5G", "99999999999999G", " 1"] {
+            assert!(refused(size(text).map(|n| n.to_string())).contains("512M"), "{text}");
+        }
+        for text in ["", "a.org,", ",", "http://a.org", "10.0.0.1", "a b"] {
+            let said = refused(network(text).map(|network| shown_network(&network)));
+            assert!(said.contains("none, open or domains"), "{said}");
+        }
+        for text in ["1000:10", "70000", "70000:1", "4294967290:6", "a:b", "-1:5"] {
+            assert!(refused(uids(text).map(|_| String::new())).contains("expected"), "{text}");
+        }
+        for text in ["10.0.0.1/33", "example.org", "10.0.0.1:80"] {
+            let said = refused(addresses(text).map(|_| String::new()));
+            assert!(said.contains("192.168.7.0/24"), "{said}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_networks() {
+        let all = addresses("10.1.2.3, fd00::/8,,192.168.7.0/24").unwrap();
+        let shown = shown_list(all.iter(), ",").unwrap();
+        assert_eq!(shown, "10.1.2.3/32,fd00::/8,192.168.7.0/24");
+    }
+
+    #[test]
+    fn a_server_and_an_address_may_be_short() {
+        assert_eq!(url("127.0.0.1:8000").unwrap().as_str(), "http://127.0.0.1:8000/");
+        assert!(url("https://example.com").unwrap_err().to_string().contains("http only"));
+        assert_eq!(address("localhost:80").unwrap().to_string(), "127.0.0.1:80");
+        assert!(address("8000").is_err());
+    }
+}

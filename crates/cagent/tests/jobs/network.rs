@@ -1,0 +1,187 @@
+//! What jobs reach and what they do not, with the clients people use.
+//!
+//! Package managers are used as this machine has them configured, wherever that leads: which hosts
+//! those are is learnt from the refusals in a job's own log.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use api::Job;
+use serde_json::{Value, json};
+use testkit::{Builder, Server};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, lookup_host};
+use types::{Egress, EgressVerdict, Event, EventKind, Reason, Stream};
+
+use crate::support::assert_complete;
+
+#[tokio::test]
+async fn what_the_operator_lists_is_reached_and_told() {
+    let address = web_server().await;
+    let server = server_allowing("127.0.0.0/8").await;
+    let get = format!(
+        "import urllib.request as u\nprint(u.urlopen('http://{address}').read().decode(), end='')"
+    );
+    for (language, code) in [("sh", format!("curl -sS --fail http://{address}")), ("python", get)] {
+        let (job, egress) = run(&server, json!("open"), language, &code).await;
+        assert_complete(&job);
+        assert_eq!(stdout(&server, &job).await, "hello", "{code}");
+        let [one] = &egress[..] else { panic!("{egress:#?}") };
+        assert_eq!((&*one.host, one.port), ("127.0.0.2", address.port()));
+        assert_eq!((one.verdict, one.count), (EgressVerdict::Allowed, 1));
+        assert!(one.received_bytes > 5 && one.sent_bytes > 0, "{one:?}");
+        assert_eq!(job.usage.unwrap().egress_received_bytes, Some(one.received_bytes));
+    }
+}
+
+#[tokio::test]
+async fn the_hosts_own_addresses_are_refused_at_once() {
+    let address = web_server().await;
+    let server = server_allowing("").await;
+    let began = Instant::now();
+    let code = format!(
+        "curl -sS -o /dev/null -w '%{{http_code}}\\n' http://{address}\n\
+         curl -sS http://169.254.169.254/latest/meta-data | head -c 300 >&2\n\
+         curl -sS --socks5-hostname 127.0.0.1:1080 http://{address} || echo $?"
+    );
+    let (job, egress) = run(&server, json!("open"), "sh", &code).await;
+    assert!(began.elapsed() < Duration::from_secs(8), "refusals are answered at once");
+    assert_complete(&job);
+    assert_eq!(stdout(&server, &job).await, "403\n97\n");
+    assert!(egress.iter().all(|one| one.verdict == EgressVerdict::Refused), "{egress:#?}");
+    assert_eq!(egress.len(), 3, "{egress:#?}");
+}
+
+#[tokio::test]
+async fn without_a_network_everything_fails_at_once() {
+    let server = server_allowing("127.0.0.0/8").await;
+    let address = web_server().await;
+    let code = format!(
+        "env | grep -i proxy\ncurl -sS http://{address}\ncurl -sS http://example.org\n\
+         python3 -c 'import socket; socket.create_connection((\"127.0.0.2\", {}))'",
+        address.port()
+    );
+    let began = Instant::now();
+    let (job, egress) = run(&server, json!("none"), "sh", &code).await;
+    assert_eq!(job.reason, Some(Reason::StepFailed), "{job:#?}");
+    assert!(began.elapsed() < Duration::from_secs(8), "failures come at once");
+    assert_eq!((stdout(&server, &job).await.as_str(), egress), ("", vec![]));
+}
+
+#[tokio::test]
+async fn a_domain_that_is_not_listed_is_refused() {
+    let server = server_allowing("").await;
+    let code = "curl -sS https://elsewhere.example.org || echo $?";
+    let (job, egress) = run(&server, json!(["*.example.com"]), "sh", code).await;
+    assert_complete(&job);
+    let [one] = &egress[..] else { panic!("{egress:#?}") };
+    assert_eq!((&*one.host, one.verdict), ("elsewhere.example.org", EgressVerdict::Refused));
+}
+
+#[tokio::test]
+async fn pip_works_out_of_the_box() {
+    let code =
+        "python3 -m pip download --no-deps --no-cache-dir -d wheels six\nls wheels | grep six";
+    package_manager("bash", code).await;
+}
+
+#[tokio::test]
+async fn npm_works_out_of_the_box() {
+    package_manager("bash", "npm install --no-audit --no-fund is-odd\nls node_modules/is-odd")
+        .await;
+}
+
+/// Runs the code with the hosts it needs and no others.
+async fn package_manager(language: &str, code: &str) {
+    let mut hosts = BTreeSet::new();
+    let mut addresses = BTreeSet::new();
+    loop {
+        let allow: Vec<_> = addresses.iter().cloned().collect();
+        let server = server_allowing(&allow.join(",")).await;
+        let network: Vec<_> = hosts.iter().cloned().collect();
+        let prompt = format!("```{language}\n{code}\n```\n");
+        let body = json!({ "prompt": prompt, "network": network, "environment": configuration() });
+        let (job, egress) = ended(&server, server.client().schedule(&body).await).await;
+        let refused: BTreeSet<_> = egress
+            .iter()
+            .filter(|one| one.verdict == EgressVerdict::Refused)
+            .map(|one| (one.host.clone(), one.port))
+            .collect();
+        if refused.is_empty() {
+            let log = server.client().log(job.job_id, Stream::Stderr).await;
+            assert_eq!(job.reason, Some(Reason::Finished), "{}", String::from_utf8_lossy(&log));
+            assert!(!hosts.is_empty(), "it went through the proxy");
+            return;
+        }
+        let before = hosts.len();
+        for (host, port) in refused {
+            let found = lookup_host((host.as_str(), port)).await.unwrap();
+            addresses.extend(found.map(|address| address.ip().to_string()));
+            hosts.insert(host);
+        }
+        assert!(hosts.len() > before, "listed and yet refused: {egress:#?}");
+    }
+}
+
+/// Where this machine's package managers get their packages, as variables.
+fn configuration() -> BTreeMap<String, String> {
+    let asked = |program: &str, args: &[&str]| {
+        let output = Command::new(program).args(args).output().ok()?;
+        let text = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+        (output.status.success() && !text.is_empty() && text != "undefined").then_some(text)
+    };
+    let index = asked("python3", &["-m", "pip", "config", "get", "global.index-url"]);
+    let registry = asked("npm", &["config", "get", "registry"]);
+    [("PIP_INDEX_URL", index), ("npm_config_registry", registry)]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+        .collect()
+}
+
+/// A server whose jobs may reach these addresses though they are not public.
+async fn server_allowing(addresses: &str) -> Server {
+    let program = env!("CARGO_BIN_EXE_cagent");
+    Builder::new(program).env("CAGENT_EGRESS_ALLOW", addresses).start().await
+}
+
+async fn run(server: &Server, network: Value, language: &str, code: &str) -> (Job, Vec<Egress>) {
+    let prompt = format!("```{language}\n{code}\n```\n");
+    let body = json!({ "prompt": prompt, "network": network });
+    ended(server, server.client().schedule(&body).await).await
+}
+
+/// A job once it has ended, and the connections it asked for.
+async fn ended(server: &Server, job: types::JobId) -> (Job, Vec<Egress>) {
+    let is_end = |event: &Event| matches!(event.event, EventKind::Ended { .. });
+    let events = server.client().events_until(job, is_end).await;
+    let egress = events.into_iter().filter_map(|event| match event.event {
+        EventKind::Egress { egress } => Some(egress),
+        _ => None,
+    });
+    (server.client().job(job).await, egress.collect())
+}
+
+async fn stdout(server: &Server, job: &Job) -> String {
+    let log = server.client().log(job.job_id, Stream::Stdout).await;
+    String::from_utf8(log).unwrap()
+}
+
+/// A web server that answers everything with `hello`, on a loopback address that clients do not
+/// take for one where no proxy is needed.
+async fn web_server() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.2:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 4096];
+            if stream.read(&mut request).await.is_ok() {
+                let answer =
+                    "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello";
+                drop(stream.write_all(answer.as_bytes()).await);
+            }
+        }
+    });
+    address
+}

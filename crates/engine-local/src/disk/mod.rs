@@ -1,0 +1,97 @@
+//! Workspaces. Where we may, each is a file system of its own, a hard quota: a sparse file in the
+//! sandbox's folder, mounted in the sandbox and nowhere else. Killed at any moment, we leave no mount
+//! and no device, only that file. Elsewhere a workspace is a directory, which the helper watches.
+
+mod image;
+mod images;
+mod loop_device;
+mod pool;
+mod volume;
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use engine::{EngineError, Workspace};
+
+use crate::client::io_error;
+use crate::plan::Users;
+use crate::{folder, inside};
+use images::Images;
+
+/// The workspaces of an engine's sandboxes, which are named by their folders.
+#[derive(Debug)]
+pub(crate) struct Workspaces {
+    /// Or why there are none.
+    images: Result<Images, String>,
+}
+
+impl Workspaces {
+    /// Tries out whether workspaces can be images, in this directory.
+    pub(crate) fn open(home: &Path, separate_users: bool) -> Self {
+        let images = if separate_users {
+            Images::open(home).map_err(|e| e.to_string())
+        } else {
+            Err("an ordinary user may not mount one".into())
+        };
+        Self { images }
+    }
+
+    /// Why workspaces are directories, if they are.
+    pub(crate) fn no_images(&self) -> Option<&str> {
+        self.images.as_ref().err().map(String::as_str)
+    }
+
+    /// Makes the workspace of a new sandbox.
+    pub(crate) fn make(&self, folder: &Path, bytes: u64, users: Users) -> Result<(), EngineError> {
+        let owner = match users {
+            Users::Separate { commands, .. } => Some(commands),
+            Users::Shared { .. } => None,
+        };
+        let (Ok(images), Some(owner)) = (&self.images, owner) else {
+            return folder::make_dir_of(&folder.join(folder::WORKSPACE), owner);
+        };
+        let made = images.make(folder, bytes, owner);
+        made.map_err(|e| io_error("make", &folder.join(folder::IMAGE), e))
+    }
+
+    /// What a sandbox gets as its workspace if that is an image.
+    pub(crate) fn mount(&self, folder: &Path) -> Result<Option<OwnedFd>, EngineError> {
+        if !has_image(folder) {
+            return Ok(None);
+        }
+        self.with_images(folder, |images| images.mount(folder)).map(Some)
+    }
+
+    /// Opens a workspace, whoever made it and whether or not its sandbox lives.
+    pub(crate) fn workspace(&self, folder: &Path) -> Result<Workspace, EngineError> {
+        if has_image(folder) {
+            return self.with_images(folder, |images| images.root(folder)).map(Workspace::new);
+        }
+        let path = folder.join(folder::WORKSPACE);
+        Workspace::open(&path).map_err(|e| io_error("open", &path, e))
+    }
+
+    /// Lets go of the workspace of a sandbox whose folder is gone.
+    pub(crate) fn discard(&self, folder: &Path) {
+        let _ = self.images.as_ref().map(|images| images.discard(folder));
+    }
+
+    /// For a sandbox that has an image, whoever made it.
+    fn with_images<T>(
+        &self,
+        folder: &Path,
+        work: impl FnOnce(&Images) -> io::Result<T>,
+    ) -> Result<T, EngineError> {
+        let images = self.images.as_ref().map_err(|why| EngineError::Unavailable {
+            engine: inside::ENGINE,
+            why: format!("the image {} cannot be mounted: {why}", folder.display()),
+            cure: "run cagent as root, as when it was made".into(),
+        })?;
+        work(images).map_err(|e| io_error("mount", &folder.join(folder::IMAGE), e))
+    }
+}
+
+fn has_image(folder: &Path) -> bool {
+    folder.join(folder::IMAGE).exists()
+}

@@ -1,0 +1,97 @@
+//! A gateway and a sink that remembers.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use gateway::{EgressPolicy, Gateway, KeyState, Sink, SinkError};
+use protocol::{AgentSpec, Client, Hello, Report};
+use runbook::Runbook;
+use tempfile::TempDir;
+use tokio::sync::watch;
+use types::{Egress, JobId};
+
+/// Only a failing test waits so long.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Remembers what it is told.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    pub(crate) told: Mutex<Told>,
+    pub(crate) connections: watch::Sender<Vec<Egress>>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    pub(crate) key: Option<[u8; 32]>,
+    pub(crate) used: bool,
+    pub(crate) reports: Vec<u64>,
+}
+
+#[async_trait]
+impl Sink for Memory {
+    async fn hello(
+        &self,
+        _: Hello,
+        new_key: Option<[u8; 32]>,
+    ) -> Result<(AgentSpec, u64), SinkError> {
+        let mut told = self.told.lock().unwrap();
+        told.key = new_key.or(told.key);
+        let spec = AgentSpec {
+            job: JobId::generate(),
+            runbook: Runbook { title: None, blocks: vec![] },
+            command_user: None,
+            environment: std::collections::BTreeMap::new(),
+            egress: false,
+            checkpoint: None,
+        };
+        Ok((spec, told.reports.len() as u64))
+    }
+
+    async fn key_used(&self) -> Result<(), SinkError> {
+        self.told.lock().unwrap().used = true;
+        Ok(())
+    }
+
+    async fn egress(&self, egress: Egress) -> Result<(), SinkError> {
+        self.connections.send_modify(|connections| connections.push(egress));
+        Ok(())
+    }
+
+    async fn reports(&self, reports: Vec<Report>) -> Result<u64, SinkError> {
+        let mut told = self.told.lock().unwrap();
+        told.reports.extend(reports.iter().map(|report| report.n));
+        Ok(told.reports.len() as u64)
+    }
+}
+
+pub(crate) struct Setup {
+    pub(crate) dir: TempDir,
+    pub(crate) memory: Arc<Memory>,
+    pub(crate) gateway: Gateway,
+}
+
+impl Setup {
+    pub(crate) fn new() -> Self {
+        Self::with(EgressPolicy::default())
+    }
+
+    pub(crate) fn with(egress: EgressPolicy) -> Self {
+        Self::open(KeyState::None, egress)
+    }
+
+    pub(crate) fn open(key: KeyState, egress: EgressPolicy) -> Self {
+        let (dir, memory) = (TempDir::new().unwrap(), Arc::new(Memory::default()));
+        let gateway = Gateway::open(dir.path(), key, memory.clone(), egress).unwrap();
+        Self { dir, memory, gateway }
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.dir.path().join(protocol::SOCKET_NAME)
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        Client::new(self.socket())
+    }
+}

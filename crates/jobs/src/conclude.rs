@@ -1,0 +1,69 @@
+//! From the end of a job's work to the end of the job.
+
+use artifacts::Packed;
+use engine::Ended;
+use store::Durability;
+use types::{Ending, EventKind, JobId, JobRecord, StepOutcome};
+
+use crate::lifecycle::Input;
+use crate::outcome;
+use crate::service::Inner;
+
+impl Inner {
+    /// Records that a job's work is over, how, and what it had used.
+    pub(crate) async fn over(&self, job: JobId, ending: Ending, ended: Option<Ended>) {
+        let ending = outcome::refine(ending, ended);
+        let noted = self.change(job, Durability::Grouped, move |draft| {
+            let now = jiff::Timestamp::now();
+            if let Some(step) = draft.state.session.open_step.take() {
+                let outcome = StepOutcome::Interrupted;
+                let event = EventKind::StepFinished { step, outcome, exit_code: None, millis: 0 };
+                draft.append(now, event);
+            }
+            draft.state.usage = outcome::used(ended, &draft.state.session);
+            if let Some(remark) = draft.state.usage.as_ref().and_then(outcome::remark) {
+                draft.append(now, remark);
+            }
+        });
+        if let Err(e) = noted.await {
+            tracing::error!(%job, "could not record what a job used: {e}");
+        }
+        self.happen(job, Durability::Grouped, Input::Over(ending)).await;
+    }
+
+    /// Packs a job whose work is over, removes its sandbox and ends it.
+    pub(crate) async fn conclude(&self, job: JobId) {
+        let Some(record) = self.look(job).await else { return };
+        let engine = self.engine(&record.spec.engine);
+        self.drop_inputs(job).await;
+        if record.zip_bytes.is_none() {
+            let Some(packed) = self.pack(&record, engine.as_deref()).await else { return };
+            let input = match packed {
+                Ok(Packed { files, zip_bytes, left_out }) => {
+                    Input::Packed { files, bytes: zip_bytes, left_out }
+                }
+                Err(e) => Input::PackFailed(e),
+            };
+            // On the disk before the workspace goes.
+            if !self.happen(job, Durability::Full, input).await {
+                return;
+            }
+        }
+        self.end_leases(job).await;
+        if let Some(engine) = engine
+            && let Err(e) = engine.remove(job).await
+        {
+            // It is an orphan then; the sweeper tries again.
+            tracing::error!(%job, "could not remove a sandbox: {e}");
+        }
+        if self.happen(job, Durability::Full, Input::Removed).await {
+            self.tell_end(job).await;
+        }
+    }
+
+    async fn tell_end(&self, job: JobId) {
+        if let Ok(JobRecord { status, ending: Some(ending), .. }) = self.store.job(job).await {
+            tracing::info!(%job, %status, reason = ?ending.reason, "ended");
+        }
+    }
+}

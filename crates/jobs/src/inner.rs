@@ -1,0 +1,265 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use engine::Engine;
+use jiff::Timestamp;
+use store::{Draft, Durability, Inserted, NewJob, Store, StoreError};
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use types::{EventKind, JobId, JobRecord, JobStatus};
+
+use crate::accept::{Accepted, ScheduleError, Terms};
+use crate::folders::{Folders, OpenError};
+use crate::lease::{Held, Leases};
+use crate::lifecycle::{self, Input};
+use crate::queue::Queue;
+use crate::room::Room;
+use crate::service::{Cancellation, Config};
+use crate::staging::Inputs;
+
+/// Pauses between tries of a store that fails: from one that nobody notices to one that costs
+/// nothing.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LAST_PAUSE: Duration = Duration::from_secs(2);
+
+/// How many results are packed at one time: each takes about 1 MiB of memory, and thousands of
+/// waiting jobs may be cancelled at once.
+const PACKERS: usize = 16;
+
+/// What everything in this crate shares.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) folders: Folders,
+    pub(crate) store: Store,
+    pub(crate) engines: Vec<Arc<dyn Engine>>,
+    pub(crate) stopping: CancellationToken,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) room: Arc<Room>,
+    pub(crate) packers: Semaphore,
+    pub(crate) config: Config,
+    queue: Mutex<Queue>,
+    live: Mutex<HashMap<JobId, Live>>,
+}
+
+/// What a job has that has not ended.
+#[derive(Debug)]
+pub(crate) struct Live {
+    /// Rings after every change; gone once the job has ended.
+    pub(crate) news: watch::Sender<()>,
+    /// Tells the job's runner that a cancel was accepted.
+    pub(crate) cancel: CancellationToken,
+    inputs: Arc<Inputs>,
+    leases: Arc<Leases>,
+}
+
+impl Inner {
+    pub(crate) fn open(
+        folders: Folders,
+        config: Config,
+        engines: Vec<Arc<dyn Engine>>,
+    ) -> Result<Self, OpenError> {
+        let store = Store::open(&folders.store())?;
+        Ok(Self {
+            room: Arc::new(Room::new(folders.roots(), config.reserve_bytes)),
+            folders,
+            store,
+            engines,
+            queue: Mutex::new(Queue::new(config.concurrency)),
+            config,
+            packers: Semaphore::new(PACKERS),
+            live: Mutex::default(),
+            stopping: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        })
+    }
+
+    /// What a request is measured by.
+    pub(crate) fn terms(&self) -> Terms<'_> {
+        Terms {
+            engines: self.engines.iter().map(|engine| engine.name()).collect(),
+            limits: &self.config.limits,
+            network: &self.config.network,
+        }
+    }
+
+    /// Makes an accepted job durable, then lets it wait for its turn.
+    pub(crate) async fn keep(self: &Arc<Self>, accepted: Accepted) -> Result<JobId, ScheduleError> {
+        let Accepted { spec, key, inputs } = accepted;
+        let id = JobId::generate();
+        let inputs = match inputs {
+            Some(staged) => {
+                let to = self.folders.inputs(id);
+                let settled = tokio::task::spawn_blocking(move || staged.settle(&to)).await;
+                settled.map_err(|_| ScheduleError::Stopping)?.map_err(ScheduleError::Inputs)?
+            }
+            None => Arc::default(),
+        };
+        let first = EventKind::Scheduled { mode: spec.mode };
+        // Before: who sees it in a list may follow it at once.
+        self.enliven(id, inputs);
+        let new = NewJob { id, created: Timestamp::now(), spec, first, key };
+        let kept = match self.store.insert(new).await {
+            Ok(Inserted::New) => {
+                tracing::info!(job = %id, "accepted");
+                self.queue().push(id);
+                self.pump();
+                return Ok(id);
+            }
+            Ok(Inserted::Before(job)) => Ok(job),
+            Ok(Inserted::Other(job)) => Err(ScheduleError::KeyReused { job }),
+            Err(e) if e.is_disk_full() => Err(self.room.refusal().into()),
+            Err(e) => Err(e.into()),
+        };
+        self.live().remove(&id);
+        self.drop_inputs(id).await;
+        kept
+    }
+
+    /// Removes the input files of a job that needs them no more.
+    pub(crate) async fn drop_inputs(&self, job: JobId) {
+        match tokio::fs::remove_dir_all(self.folders.inputs(job)).await {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                tracing::error!(%job, "could not remove a job's input files: {e}");
+            }
+            _ => {}
+        }
+    }
+
+    /// Removes the input files of a job that is never started again, beside its work.
+    pub(crate) fn release_inputs(self: &Arc<Self>, job: JobId) {
+        let this = self.clone();
+        if self.inputs(job).is_some_and(|inputs| inputs.take()) {
+            self.tasks.spawn(async move { this.drop_inputs(job).await });
+        }
+    }
+
+    /// The inputs of a job that is not over.
+    pub(crate) fn inputs(&self, job: JobId) -> Option<Arc<Inputs>> {
+        self.live().get(&job).map(|live| live.inputs.clone())
+    }
+
+    /// Takes back what is open in a job's workspace when that goes.
+    pub(crate) fn lend<T: Send + std::fmt::Debug + 'static>(&self, job: JobId, held: &Held<T>) {
+        match self.live().get(&job) {
+            Some(live) => live.leases.add(held),
+            None => drop(held.take()),
+        }
+    }
+
+    /// Closes what is open in a job's workspace.
+    pub(crate) async fn end_leases(&self, job: JobId) {
+        let leases = self.live().get(&job).map(|live| live.leases.clone());
+        if let Some(leases) = leases {
+            drop(tokio::task::spawn_blocking(move || leases.end()).await);
+        }
+    }
+
+    pub(crate) async fn cancel(self: &Arc<Self>, job: JobId) -> Result<Cancellation, StoreError> {
+        let change = |draft: &mut Draft| {
+            let before = draft.state.status;
+            // A cancel is possible in every status.
+            drop(lifecycle::apply_to(draft, Input::Cancel));
+            let state = &draft.state;
+            let ends = state.ending.as_ref().map(|ending| ending.status);
+            let cancelled = state.cancel_requested || ends == Some(JobStatus::Cancelled);
+            (before, Cancellation { cancelled, status: state.status })
+        };
+        let (before, cancellation) = self.change(job, Durability::Full, change).await?;
+        if before == JobStatus::Scheduled {
+            // It holds no slot and has no sandbox: it goes straight to its end.
+            self.queue().done(job);
+            let this = self.clone();
+            self.tasks.spawn(async move { this.conclude(job).await });
+        } else if let Some(live) = self.live().get(&job) {
+            live.cancel.cancel();
+        }
+        Ok(cancellation)
+    }
+
+    pub(crate) fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn live(&self) -> MutexGuard<'_, HashMap<JobId, Live>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins to tell followers of a job.
+    pub(crate) fn enliven(&self, job: JobId, inputs: Arc<Inputs>) {
+        let (news, cancel) = (watch::Sender::new(()), CancellationToken::new());
+        self.live().insert(job, Live { news, cancel, inputs, leases: Arc::default() });
+    }
+
+    /// The one way to change a job: in the store, then told to its followers.
+    pub(crate) async fn change<R: Send + 'static>(
+        &self,
+        job: JobId,
+        durability: Durability,
+        change: impl FnOnce(&mut Draft) -> R + Send + 'static,
+    ) -> Result<R, StoreError> {
+        let with_end = move |draft: &mut Draft| (change(draft), draft.state.status.is_final());
+        let (answer, ended) = self.store.update(job, durability, with_end).await?;
+        let mut live = self.live();
+        if ended {
+            // Dropping the bell ends the followers' wait.
+            live.remove(&job);
+        } else if let Some(live) = live.get(&job) {
+            live.news.send_replace(());
+        }
+        Ok(answer)
+    }
+
+    /// Applies what happened to a job, however often the store fails (a full disk, say) before it
+    /// takes it. False if it is impossible for the job as it is, or the orchestrator stops first:
+    /// then the next one finds the job as it was.
+    pub(crate) async fn happen(&self, job: JobId, durability: Durability, input: Input) -> bool {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let input = input.clone();
+            let change = move |draft: &mut Draft| lifecycle::apply_to(draft, input);
+            match self.change(job, durability, change).await {
+                Ok(Ok(())) => return true,
+                Ok(Err(impossible)) => {
+                    tracing::debug!(%job, "{impossible}");
+                    return false;
+                }
+                Err(e) if !self.may_try_again(job, &e, &mut pause).await => return false,
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// A job as it is now; `None` if it is forgotten, or the orchestrator stops while the store
+    /// fails.
+    pub(crate) async fn look(&self, job: JobId) -> Option<JobRecord> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.store.job(job).await {
+                Ok(record) => return Some(record),
+                Err(e) if !self.may_try_again(job, &e, &mut pause).await => return None,
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Waits before the store is tried again; false if that makes no sense.
+    async fn may_try_again(&self, job: JobId, error: &StoreError, pause: &mut Duration) -> bool {
+        if matches!(error, StoreError::NotFound(_) | StoreError::Closed) {
+            return false;
+        }
+        tracing::error!(%job, "the store failed, it is tried again: {error}");
+        tokio::select! {
+            () = self.stopping.cancelled() => false,
+            () = tokio::time::sleep(*pause) => {
+                *pause = (*pause * 2).min(LAST_PAUSE);
+                true
+            }
+        }
+    }
+
+    pub(crate) fn engine(&self, name: &str) -> Option<Arc<dyn Engine>> {
+        self.engines.iter().find(|engine| engine.name() == name).cloned()
+    }
+}

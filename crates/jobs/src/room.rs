@@ -1,0 +1,93 @@
+//! Whether the disk has room for more work. A disk that is really full stops all jobs at once, so
+//! new ones are refused some time before.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long a measurement counts.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Watches the file systems of some directories.
+#[derive(Debug)]
+pub(crate) struct Room {
+    directories: Vec<PathBuf>,
+    reserve: u64,
+    measured: Mutex<Option<(Instant, u64)>>,
+}
+
+/// There is too little.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("only {free} bytes of the server's disk are free, and {needed} are kept in reserve")]
+pub struct NoRoom {
+    /// Bytes that are free.
+    pub free: u64,
+    /// Bytes below which nothing is taken.
+    pub needed: u64,
+}
+
+impl Room {
+    /// Nothing is taken while one of these has less than `reserve` bytes.
+    pub(crate) fn new(directories: Vec<PathBuf>, reserve: u64) -> Self {
+        Self { directories, reserve, measured: Mutex::default() }
+    }
+
+    /// # Errors
+    /// When there is too little.
+    pub(crate) fn check(&self) -> Result<(), NoRoom> {
+        if self.free() < self.reserve { Err(self.refusal()) } else { Ok(()) }
+    }
+
+    /// What to say to whom the disk was full for.
+    pub(crate) fn refusal(&self) -> NoRoom {
+        NoRoom { free: self.free(), needed: self.reserve }
+    }
+
+    fn free(&self) -> u64 {
+        let mut measured = self.measured.lock().unwrap_or_else(PoisonError::into_inner);
+        match *measured {
+            Some((at, free)) if at.elapsed() < FRESH => free,
+            _ => {
+                let free = self.directories.iter().map(|path| free(path)).min();
+                let free = free.unwrap_or(u64::MAX);
+                *measured = Some((Instant::now(), free));
+                free
+            }
+        }
+    }
+}
+
+/// What an ordinary user may still write; all that can be said if nobody knows.
+fn free(path: &Path) -> u64 {
+    match rustix::fs::statvfs(path) {
+        Ok(known) => known.f_bavail.saturating_mul(known.f_frsize),
+        Err(e) => {
+            tracing::warn!("cannot measure the free room at {}: {e}", path.display());
+            u64::MAX
+        }
+    }
+}
+
+/// Whether a write failed for want of room.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_little_is_told_with_both_numbers() {
+        let here = vec![PathBuf::from("/")];
+        assert_eq!(Room::new(here.clone(), 0).check(), Ok(()));
+        let refused = Room::new(here, u64::MAX).check().unwrap_err();
+        assert!(refused.free > 0 && refused.needed == u64::MAX, "{refused}");
+    }
+
+    #[test]
+    fn what_cannot_be_measured_refuses_nobody() {
+        assert_eq!(Room::new(vec!["/no/such/directory".into()], 1).check(), Ok(()));
+    }
+}

@@ -1,0 +1,12 @@
+//! The service on a real store and real gateways, with the fake engine: a scripted agent speaks the
+//! real protocol in place of agentd.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod accept;
+mod files;
+mod full_disk;
+mod life;
+mod list;
+mod restart;
+mod support;
