@@ -36,7 +36,7 @@ check: format lint tidy unit ## Format, lints, rules of the house, unit tests: u
 
 test: setup format lint tidy docs ## Everything: the parts of check, docs, all tests, licences
 	cargo test --workspace --locked --no-fail-fast
-	@$(MAKE) --no-print-directory contract
+	@$(MAKE) --no-print-directory contract vm
 	@$(MAKE) --no-print-directory licences
 
 .PHONY: bench
