@@ -18,10 +18,10 @@ const MOST: f64 = 3.0;
 /// Colours that can be told apart by everybody, on white and on black.
 const STYLE: &str = "\
 text{font:13px system-ui,sans-serif;fill:#24292f}.dim{fill:#6e7781}.grid{stroke:#d0d7de}\
-.met{fill:#2f81f7}.missed{fill:#db6d28}.floor{stroke:#6e7781;stroke-width:2}\
+.met{fill:#2f81f7}.missed{fill:#db6d28}.floor{stroke:#24292f;stroke-width:2}\
 .promise{stroke:#24292f;stroke-width:1.5}\
 @media(prefers-color-scheme:dark){text{fill:#e6edf3}.dim{fill:#9198a1}.grid{stroke:#3d444d}\
-.floor{stroke:#9198a1}.promise{stroke:#e6edf3}}";
+.floor,.promise{stroke:#e6edf3}}";
 
 /// One bar per row. Rows that promise that something never happens have no measure and no bar.
 pub(crate) fn svg(rows: &[Row]) -> String {
@@ -33,7 +33,7 @@ pub(crate) fn svg(rows: &[Row]) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" \
          aria-label=\"What of each promise is used up\">\n<style>{STYLE}</style>\n\
          <text x=\"8\" y=\"18\">What of each promise is used up: shorter is better, the line is the \
-         promise, the grey mark the floor</text>\n"
+         promise, the small marks are floors</text>\n"
     );
     for (at, name) in [(0.001, "0.1 %"), (0.01, "1 %"), (0.1, "10 %"), (1.0, "100 %")] {
         let (x, class) = (x(at), if at < 1.0 { "grid" } else { "promise" });
@@ -91,7 +91,7 @@ fn x(share: f64) -> f64 {
 
 /// What fits before the bars.
 fn short(name: &str) -> String {
-    const FIT: usize = 42;
+    const FIT: usize = 40;
     if name.chars().count() <= FIT {
         return name.into();
     }

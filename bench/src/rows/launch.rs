@@ -111,7 +111,7 @@ impl Pair {
         let (with, target) = if self.has_quota {
             ("with", Target::at_most(Statistic::Median, 20.0, "p50 ≤ 20 ms"))
         } else {
-            let text = format!("p50 ≤ 3 × the bare launcher, {:.1} ms", bare.median);
+            let text = format!("p50 ≤ 3 × the bare launcher ({:.1} ms)", bare.median);
             ("without", Target::at_most(Statistic::Median, 3.0 * bare.median, text))
         };
         let bare = Floor::new("bare launcher", Ok(self.bare_output.clone()));

@@ -13,7 +13,7 @@ const JOBS: usize = 50;
 const SERVERS: usize = 5;
 
 pub(super) async fn rows(bed: &Bed) -> anyhow::Result<Vec<Row>> {
-    let (mut fresh, mut used, mut shell) = (vec![], vec![], vec![]);
+    let (mut fresh, mut used, mut bare) = (vec![], vec![], vec![]);
     for _ in 0..bed.times(SERVERS) {
         let server = bed.server().await;
         // Once something was asked for it is up in all its parts.
@@ -24,7 +24,8 @@ pub(super) async fn rows(bed: &Bed) -> anyhow::Result<Vec<Row>> {
             Http::connect(&server).await?.events(job, 0).await?.until(http::is_end).await?;
         }
         used.push(resident(server.pid())?);
-        shell.push(resident(std::process::id())?);
+        let (floor, _) = super::status::floor().await?;
+        bare.push(resident(floor.id().context("the floor runs")?)?);
         server.stop().await;
     }
     let used = Summary::of(used).context("no servers")?;
@@ -33,7 +34,7 @@ pub(super) async fn rows(bed: &Bed) -> anyhow::Result<Vec<Row>> {
         unit: "MiB".into(),
         target: Target::at_most(Statistic::Median, 25.0, "≤ 25 MiB"),
         measured: Summary::of(fresh).context("no servers")?,
-        floors: vec![Floor::new("this client", Ok(shell))],
+        floors: vec![Floor::new("bare hyper", Ok(bare))],
         note: format!(
             "Resident memory after the start. After {} jobs, one after the other: {:.1} MiB.",
             bed.times(JOBS),

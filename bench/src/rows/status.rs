@@ -38,14 +38,14 @@ pub(super) async fn rows(bed: &Bed) -> anyhow::Result<Vec<Row>> {
     }
     let latency = Summary::of(latencies).context("no answers")?;
     Ok(vec![Row {
-        name: format!("GET /status with {jobs} jobs, {CONNECTIONS} kept connections"),
-        unit: "answers/s".into(),
-        target: Target::at_least(Statistic::Median, 10_000.0, "≥ 10,000 answers/s"),
+        name: format!("GET /status with {jobs} jobs"),
+        unit: "/s".into(),
+        target: Target::at_least(Statistic::Median, 10_000.0, "≥ 10,000 /s"),
         measured: Summary::of(rates).context("no rounds")?,
         floors: vec![Floor::new("bare hyper, one fixed answer", Ok(bare_rates))],
         note: format!(
-            "The client, one thread on plain sockets, shares the cores. One answer took {:.2} ms \
-             (p99 {:.2}). {ended} of the jobs have ended, the others wait.",
+            "{CONNECTIONS} kept connections of one client, a thread on plain sockets that shares the \
+             cores. One answer took {:.2} ms (p99 {:.2}). {ended} of the jobs have ended, the others wait.",
             latency.median, latency.p99
         ),
     }])
@@ -85,7 +85,7 @@ async fn ask(
 }
 
 /// This program again, as the least of a server. Killed when it is dropped.
-async fn floor() -> anyhow::Result<(Child, std::net::SocketAddr)> {
+pub(super) async fn floor() -> anyhow::Result<(Child, std::net::SocketAddr)> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("floor-server").stdout(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn().context("start the floor of a server")?;

@@ -73,7 +73,9 @@ async fn run(server: &Server, count: usize) -> anyhow::Result<()> {
     let mut unfinished = Some(last);
     while let Some(job) = unfinished {
         Http::connect(server).await?.events(job, 0).await?.until(http::is_end).await?;
-        let all: List = serde_json::from_slice(&http.get("/jobs").await?)?;
+        // On a new connection: the server has closed one that nothing was asked on for so long.
+        let all = Http::connect(server).await?.get("/jobs").await?;
+        let all: List = serde_json::from_slice(&all)?;
         let failed = all.jobs.iter().find(|job| job.error.is_some());
         ensure!(failed.is_none(), "a job failed: {failed:?}");
         unfinished = all.jobs.iter().find(|job| job.completed.is_none()).map(|job| job.job_id);

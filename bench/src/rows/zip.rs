@@ -34,20 +34,20 @@ pub(super) fn rows(bed: &Bed) -> anyhow::Result<Vec<Row>> {
     let what = format!("{speed:.0} MB of sources and programs");
     Ok(vec![
         Row {
-            name: format!("ZIP: speed of packing {what}"),
+            name: "ZIP: speed of packing".into(),
             unit: "MB/s".into(),
             target: Target::at_least(Statistic::Median, 1.5 * zip_speed, "≥ 1.5 × zip -r"),
             measured: Summary::of(per_second(&both.millis)).context("no rounds")?,
             floors: vec![Floor::new("zip -r", Ok(per_second(&both.zip_millis)))],
-            note: "Each in a process of its own, from its start to its end.".into(),
+            note: format!("Of {what}; each in a process of its own, from its start to its end."),
         },
         Row {
-            name: format!("ZIP: size of {what}"),
+            name: "ZIP: size".into(),
             unit: "× zip -r".into(),
             target: Target::at_most(Statistic::Max, 1.05, "≤ 1.05 × zip -r"),
             measured: Summary::of(ratios).context("no rounds")?,
             floors: vec![],
-            note: String::new(),
+            note: "Of the same tree.".into(),
         },
         memory(bed, dir.path())?,
     ])
