@@ -187,11 +187,12 @@ pub(crate) async fn status(
     JobPath(id): JobPath,
     Params(StatusParams { wait }): Params<StatusParams>,
 ) -> Result<Json<Status>, Problem> {
-    let over = api.jobs.wait_until_over(id, Duration::from_secs(wait));
-    let record = tokio::select! {
-        record = over => record?,
-        () = api.config.closing.cancelled() => api.jobs.get(id).await?,
-    };
+    if wait > 0 {
+        // How that went, the look after it tells.
+        let over = api.jobs.wait_until_over(id, Duration::from_secs(wait));
+        drop(api.config.closing.run_until_cancelled(over).await);
+    }
+    let record = api.jobs.get(id).await?;
     Ok(Json(Status::new(&record, &api.jobs.zip_path(id))))
 }
 

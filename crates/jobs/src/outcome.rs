@@ -38,7 +38,9 @@ pub(crate) fn refine(ending: Ending, ended: Option<Ended>) -> Ending {
         _ if disk_full && failed => (Reason::LimitDisk, DISK),
         _ => return ending,
     };
-    Ending { exit_code: ending.exit_code, ..Ending::error(reason, text) }
+    // A code of 0 decided nothing.
+    let exit_code = ending.exit_code.filter(|code| *code != 0);
+    Ending { exit_code, ..Ending::error(reason, text) }
 }
 
 /// What a job used, as far as anybody knows; none if it had no sandbox.
@@ -82,7 +84,7 @@ mod tests {
         for ending in [step_failed(), Ending::complete()] {
             let refined = refine(ending.clone(), ended(1, true));
             assert_eq!((refined.status, refined.reason), (JobStatus::Error, Reason::LimitMemory));
-            assert_eq!(refined.exit_code, ending.exit_code);
+            assert_eq!(refined.exit_code, ending.exit_code.filter(|code| *code != 0));
             assert_eq!(refine(ending.clone(), ended(0, false)), ending);
         }
         assert_eq!(refine(Ending::cancelled(), ended(1, false)), Ending::cancelled());

@@ -76,25 +76,58 @@ impl Limits {
     ///
     /// # Errors
     /// Names the first field outside its range, and the range.
-    #[expect(clippy::cast_precision_loss, reason = "the numbers are compared and shown, not kept")]
     pub fn validate(&self) -> Result<(), InvalidLimits> {
-        check("cpus", self.cpus, 0.01, 1024.0)?;
-        // agentd and one shell need about 8 MiB; below 16 a job cannot say why it failed.
-        check(
-            "memory_bytes",
-            self.memory_bytes as f64,
-            16.0 * MIB as f64,
-            16.0 * 1024.0 * GIB as f64,
-        )?;
-        check("processes", self.processes.into(), 8.0, 4_194_304.0)?;
-        check("open_files", self.open_files.into(), 64.0, 1_048_576.0)?;
-        // The smallest file system with room for its own tables.
-        check("disk_bytes", self.disk_bytes as f64, 16.0 * MIB as f64, 1024.0 * GIB as f64)?;
-        check("file_bytes", self.file_bytes as f64, 4096.0, 1024.0 * GIB as f64)?;
-        check("wall_seconds", self.wall_seconds.into(), 1.0, 30.0 * 86_400.0)?;
-        check("output_bytes", self.output_bytes as f64, 1024.0, 1024.0 * GIB as f64)
+        self.are_within(&MOST)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "the numbers are compared and shown, not kept")]
+    fn are_within(&self, most: &Self) -> Result<(), InvalidLimits> {
+        let check = |field, least: f64, given: f64, most: f64| {
+            let fits = (least..=most).contains(&given);
+            if fits { Ok(()) } else { Err(InvalidLimits { field, least, most, given }) }
+        };
+        let whole = |field, least: u64, given: u64, most: u64| {
+            check(field, least as f64, given as f64, most as f64)
+        };
+        check("cpus", LEAST.cpus, self.cpus, most.cpus)?;
+        whole("memory_bytes", LEAST.memory_bytes, self.memory_bytes, most.memory_bytes)?;
+        whole("processes", LEAST.processes.into(), self.processes.into(), most.processes.into())?;
+        let (least, given, most_files) = (LEAST.open_files, self.open_files, most.open_files);
+        whole("open_files", least.into(), given.into(), most_files.into())?;
+        whole("disk_bytes", LEAST.disk_bytes, self.disk_bytes, most.disk_bytes)?;
+        whole("file_bytes", LEAST.file_bytes, self.file_bytes, most.file_bytes)?;
+        let (least, given, most_wall) = (LEAST.wall_seconds, self.wall_seconds, most.wall_seconds);
+        whole("wall_seconds", least.into(), given.into(), most_wall.into())?;
+        whole("output_bytes", LEAST.output_bytes, self.output_bytes, most.output_bytes)
     }
 }
+
+/// Below these no sandbox works.
+const LEAST: Limits = Limits {
+    cpus: 0.01,
+    // agentd, one shell and the files they read: with 16 MiB a small Node program was seen to take
+    // minutes, reading its own code again and again; with 24 a tenth of a second.
+    memory_bytes: 32 * MIB,
+    processes: 8,
+    open_files: 64,
+    // The smallest file system with room for its own tables.
+    disk_bytes: 16 * MIB,
+    file_bytes: 4 * KIB,
+    wall_seconds: 1,
+    output_bytes: KIB,
+};
+
+/// Above these nothing makes sense: what the kernel takes, or what no machine has.
+const MOST: Limits = Limits {
+    cpus: 1024.0,
+    memory_bytes: 16 * 1024 * GIB,
+    processes: 4_194_304,
+    open_files: 1_048_576,
+    disk_bytes: 1024 * GIB,
+    file_bytes: 1024 * GIB,
+    wall_seconds: 30 * 86_400,
+    output_bytes: 1024 * GIB,
+};
 
 /// What a client asks for: missing fields take the operator's default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -151,32 +184,10 @@ impl LimitsPolicy {
     ///
     /// # Errors
     /// Names the first field outside its range, and the range.
-    #[expect(clippy::cast_precision_loss, reason = "the numbers are compared and shown, not kept")]
     pub fn grant(&self, asked: PartialLimits) -> Result<Limits, InvalidLimits> {
-        let (most, given) = (&self.ceilings, asked.or(self.defaults.lowered_to(&self.ceilings)));
-        given.validate()?;
-        check("cpus", given.cpus, 0.01, most.cpus)?;
-        let whole = [
-            ("memory_bytes", given.memory_bytes, most.memory_bytes),
-            ("processes", given.processes.into(), most.processes.into()),
-            ("open_files", given.open_files.into(), most.open_files.into()),
-            ("disk_bytes", given.disk_bytes, most.disk_bytes),
-            ("file_bytes", given.file_bytes, most.file_bytes),
-            ("wall_seconds", given.wall_seconds.into(), most.wall_seconds.into()),
-            ("output_bytes", given.output_bytes, most.output_bytes),
-        ];
-        for (field, given, most) in whole {
-            check(field, given as f64, 0.0, most as f64)?;
-        }
+        let given = asked.or(self.defaults.lowered_to(&self.ceilings));
+        given.are_within(&self.ceilings.lowered_to(&MOST))?;
         Ok(given)
-    }
-}
-
-fn check(field: &'static str, given: f64, least: f64, most: f64) -> Result<(), InvalidLimits> {
-    if (least..=most).contains(&given) {
-        Ok(())
-    } else {
-        Err(InvalidLimits { field, least, most, given })
     }
 }
 
@@ -197,7 +208,8 @@ mod tests {
         let asked = PartialLimits { processes: Some(50), ..PartialLimits::default() };
         assert_eq!(policy.grant(asked).unwrap(), Limits { processes: 50, ..ceilings });
         let asked = PartialLimits { processes: Some(101), ..PartialLimits::default() };
-        assert_eq!(policy.grant(asked).unwrap_err().field, "processes");
+        let error = policy.grant(asked).unwrap_err();
+        assert_eq!((error.field, error.least, error.most), ("processes", 8.0, 100.0));
     }
 
     #[test]

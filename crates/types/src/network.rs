@@ -80,7 +80,11 @@ impl Domain {
 
     /// Whether it matches everything the other one matches.
     fn covers(&self, other: &Self) -> bool {
-        self == other || self.matches(other.0.strip_prefix("*.").unwrap_or(&other.0))
+        match (self.0.strip_prefix('*'), other.0.strip_prefix('*')) {
+            (Some(end), Some(other_end)) => other_end.ends_with(end),
+            (None, Some(_)) => false,
+            (_, None) => self.matches(&other.0),
+        }
     }
 }
 
@@ -93,7 +97,9 @@ impl FromStr for Domain {
         let last = name.rsplit('.').next().unwrap_or(name);
         // A name whose last label is a number is an address, also in its strange spellings.
         let number = last.starts_with(|c: char| c.is_ascii_digit());
-        if name.len() <= MAX_NAME && !number && name.split('.').all(is_label) {
+        // One label is a mistyped `open` or a host of the server's own network.
+        let single = !text.contains('.');
+        if name.len() <= MAX_NAME && !number && !single && name.split('.').all(is_label) {
             Ok(Self(text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase()))
         } else {
             Err(InvalidDomain(text.chars().take(MAX_NAME).collect()))
@@ -221,6 +227,8 @@ mod tests {
         let long = "a".repeat(64);
         for bad in [
             "",
+            "nonee",
+            "localhost",
             ".",
             "*",
             "*.",

@@ -1,7 +1,9 @@
 //! What happens to jobs when the orchestrator dies.
 
+use std::path::PathBuf;
+
 use testkit::{Builder, DataDir};
-use types::{Event, EventKind, JobStatus, Stream};
+use types::{Event, EventKind, JobId, JobStatus, Stream};
 
 use crate::support::{Result, assert_complete};
 
@@ -23,8 +25,7 @@ async fn a_running_job_goes_on_and_no_step_runs_twice() {
     server.kill().await;
 
     // While nobody is there, the job comes to its end.
-    let workspace = data.path().join(format!("sandboxes/{job}/workspace"));
-    std::fs::write(workspace.join("go"), "").unwrap();
+    std::fs::write(workspace(job).join("go"), "").unwrap();
 
     let server = builder(&data).start().await;
     let ended = server.client().wait_end(job).await;
@@ -35,6 +36,19 @@ async fn a_running_job_goes_on_and_no_step_runs_twice() {
         server.client().events_until(job, |event| matches!(event.event, EventKind::Ended { .. }));
     assert!(events.await.iter().zip(1..).all(|(event, seq)| event.seq == seq), "no gap, no repeat");
     assert!(server.stop().await.success());
+}
+
+/// A job's files as its agent sees them: the orchestrator, which could open them, is dead.
+fn workspace(job: JobId) -> PathBuf {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    let helper = |process: &PathBuf| {
+        std::fs::read(process.join("cmdline"))
+            .is_ok_and(|line| String::from_utf8_lossy(&line).contains(&job.to_string()))
+    };
+    let helper = processes.into_iter().find(helper).expect("the job's helper");
+    let pid = helper.file_name().unwrap().to_str().unwrap();
+    let children = std::fs::read_to_string(helper.join(format!("task/{pid}/children"))).unwrap();
+    format!("/proc/{}/root/workspace", children.trim()).into()
 }
 
 #[tokio::test]

@@ -12,8 +12,9 @@ use super::error::{SetupError, at};
 use super::watch::Watch;
 use crate::folder;
 
-/// Less room than this is none: as measured, ext4 refuses a large write before the last block is used.
-const LITTLE_BYTES: u64 = 256 * 1024;
+/// Less room than this is none: the kernel refuses a large write as a whole, so that one of 1 MiB fails
+/// with 2 MiB free, as measured.
+const LITTLE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// What a sandbox's files are kept on.
 pub(super) enum Disk {
@@ -107,7 +108,9 @@ fn is_lost(root: &OwnedFd, used: u64) -> bool {
 fn fill_of(stat: &StatVfs) -> Fill {
     let bytes = |blocks: u64| blocks * stat.f_frsize;
     let free = bytes(stat.f_bavail);
-    let full = free < LITTLE_BYTES || free < bytes(stat.f_blocks) / 100 || stat.f_ffree == 0;
+    let size = bytes(stat.f_blocks);
+    let little = LITTLE_BYTES.min(size / 8).max(size / 100);
+    let full = free < little || stat.f_ffree == 0;
     Fill { bytes: Some(bytes(stat.f_blocks - stat.f_bfree)), full }
 }
 
@@ -133,8 +136,10 @@ mod tests {
         assert_eq!(fill(1_000_000, 900_000, 9), Fill { bytes: Some(99_990 * 4096), full: false });
         assert!(!fill(1_000_000, 10_000, 9).full, "one percent is left");
         assert!(fill(1_000_000, 9_999, 9).full);
-        assert!(!fill(1000, 64, 9).full, "256 KiB are left");
-        assert!(fill(1000, 63, 9).full);
+        assert!(!fill(50_000, 1024, 9).full, "4 MiB are left");
+        assert!(fill(50_000, 1023, 9).full);
+        assert!(!fill(4096, 512, 9).full, "an eighth of a small one is left");
+        assert!(fill(4096, 511, 9).full);
         assert!(fill(1_000_000, 900_000, 0).full, "no file can be made");
     }
 }
