@@ -59,9 +59,9 @@ pub async fn run(config: Config) -> Result<(), AgentError> {
     let welcome = link.hello().await?;
     // Before any command runs: from here on nobody but us can use the gateway.
     let controls = link.control().await?;
-    if welcome.spec.egress {
-        egress::open(link.tunnels().await).await.map_err(AgentError::Egress)?;
-    }
+    // Also for a job that may reach nothing: it is told so at once, where a program that finds no
+    // proxy would ask for names that nobody answers, again and again.
+    egress::open(link.tunnels().await).await.map_err(AgentError::Egress)?;
     let outbox = Rc::new(Outbox::new(welcome.acked));
     let command_user = welcome.spec.command_user;
     let runner = Runner { config, command_user, reaper, outbox: Rc::clone(&outbox) };

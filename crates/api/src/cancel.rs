@@ -9,7 +9,7 @@ use crate::Api;
 use crate::extract::JobPath;
 use crate::json::Json;
 use crate::problem::Problem;
-use crate::refusals::JobProblems;
+use crate::refusals::{FullProblem, JobProblems};
 
 /// What a cancel did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -28,7 +28,8 @@ pub struct Cancelled {
 /// Answers at once; a job that is not over ends as `cancelled` soon after, and is packaged too.
 #[utoipa::path(post, path = "/cancel/{id}", tag = "jobs",
     params(("id" = JobId, Path, description = "The job")),
-    responses((status = 200, description = "What became of it", body = Cancelled), JobProblems))]
+    responses((status = 200, description = "What became of it", body = Cancelled), JobProblems,
+        FullProblem))]
 pub(crate) async fn cancel(
     State(api): State<Api>,
     JobPath(job_id): JobPath,

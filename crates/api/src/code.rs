@@ -97,7 +97,7 @@ codes! {
         BadNetwork = "bad_network", "ask for no more than the operator allows; `detail` says what that is";
         BadEnvironment = "bad_environment", "`detail` says which variable, and why";
         BadKey = "bad_key", "an `Idempotency-Key` is 1 to 255 characters of printable ASCII";
-        BadPath = "bad_path", "a path is relative to the workspace, stays in it, and has no empty parts";
+        BadPath = "bad_path", "a path is relative to the workspace, stays in it, leads over directories only, and has no empty or reserved names";
     }
     INTERNAL_SERVER_ERROR {
         Internal = "internal", "the server failed; its log says why";

@@ -186,11 +186,11 @@ pub(crate) async fn write(
         return Err(bad_path(&"it ends with a slash, as a directory's does"));
     }
     let mut pieces = pin!(body::bounded(request.into_body(), crate::MAX_UPLOAD_BYTES)?);
-    let mut file = api.jobs.write_file(id, &path).await.map_err(|e| refused(&e))?;
+    let mut file = api.jobs.write_file(id, &path).await.map_err(|e| unwritten(&e))?;
     while let Some(piece) = pieces.next().await {
         file.write(piece?).await.map_err(|e| refused(&e))?;
     }
-    let is_new = file.finish().await.map_err(|e| refused(&e))?;
+    let is_new = file.finish().await.map_err(|e| unwritten(&e))?;
     Ok(if is_new { StatusCode::CREATED } else { StatusCode::NO_CONTENT })
 }
 
@@ -218,6 +218,14 @@ async fn send(
 /// A path that leads nowhere, and why.
 pub(crate) fn bad_path(why: &dyn Display) -> Problem {
     Problem::field(Code::BadPath, "path", why.to_string())
+}
+
+/// Why a file could not be written.
+fn unwritten(error: &FilesError) -> Problem {
+    match error {
+        FilesError::NoSuchFile => bad_path(&"it leads over something that is no directory"),
+        error => refused(error),
+    }
 }
 
 /// Why a file could not be had, or kept.

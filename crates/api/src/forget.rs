@@ -9,14 +9,15 @@ use crate::Api;
 use crate::code::Code;
 use crate::extract::JobPath;
 use crate::problem::Problem;
-use crate::refusals::JobProblems;
+use crate::refusals::{FullProblem, JobProblems};
 
 /// Delete a job
 ///
 /// All that is kept of it: its record, events, logs and ZIP. Only a job that is over can be deleted.
+/// Files go first: on a full disk they give the room that the rest needs.
 #[utoipa::path(delete, path = "/v1/jobs/{id}", tag = "jobs", operation_id = "forget",
     params(("id" = JobId, Path, description = "The job")),
-    responses((status = 204, description = "It is gone"), JobProblems,
+    responses((status = 204, description = "It is gone"), JobProblems, FullProblem,
         (status = 409, description = "`not_over`: cancel it and wait for its end first",
             body = Problem, content_type = "application/problem+json",
             example = json!(Problem::new(Code::NotOver, Code::NotOver.advice())))))]

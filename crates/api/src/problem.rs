@@ -94,6 +94,11 @@ impl From<JobError> for Problem {
                 let detail = format!("{error}, or its retention is over; GET /jobs lists them");
                 Self::new(Code::UnknownJob, detail)
             }
+            JobError::Store(ref failed) if failed.is_disk_full() => {
+                tracing::error!("a request failed: {error}");
+                let advice = Code::DiskFull.advice();
+                Self::new(Code::DiskFull, format!("the server could not record it; {advice}"))
+            }
             JobError::Store(_) => Self::internal(&error),
         }
     }

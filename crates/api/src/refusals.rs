@@ -36,6 +36,16 @@ impl IntoResponses for JobProblems {
     }
 }
 
+/// The refusal of a call that changes a job.
+pub(crate) enum FullProblem {}
+
+impl IntoResponses for FullProblem {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let problem = Problem::new(Code::DiskFull, Code::DiskFull.advice());
+        documented([("`disk_full`: try again after `Retry-After` seconds", problem)])
+    }
+}
+
 /// What a client that has some of it already may get, beside a 200.
 pub(crate) enum PartProblems {}
 
@@ -62,15 +72,11 @@ impl IntoResponses for UploadProblems {
         documented([
             ("`broken_body`", problem(Code::BrokenBody)),
             (
-                "`malformed_id`, `unknown_job`, `no_such_file`: its path leads over a file",
-                malformed_id(),
-            ),
-            (
                 "`job_over`, `not_ready`: the job is just starting, `not_a_file`",
                 problem(Code::JobOver),
             ),
             ("`too_large`", problem(Code::TooLarge)),
-            ("`bad_path`", problem(Code::BadPath)),
+            ("`bad_path`: also one that leads over a file or a link", problem(Code::BadPath)),
             ("`disk_full`: try again after `Retry-After` seconds", problem(Code::DiskFull)),
         ])
     }

@@ -105,7 +105,7 @@ pub struct Job {
 
 impl Status {
     fn new(record: &JobRecord, zip: &Path) -> Self {
-        let has_zip = record.zip_bytes.is_some();
+        let has_zip = record.zip_bytes.is_some() && zip.exists();
         Self {
             job_id: record.id,
             status: record.status,
@@ -119,7 +119,9 @@ impl Status {
 
 impl Job {
     fn new(record: JobRecord, zip: &Path) -> Self {
-        let JobRecord { id, spec, status, ending, zip_bytes, .. } = record;
+        let JobRecord { id, spec, status, ending, .. } = record;
+        // Half deleted on a full disk, a job has none any more.
+        let zip_bytes = record.zip_bytes.filter(|_| zip.exists());
         let ending = over(status, ending.as_ref());
         Self {
             job_id: id,

@@ -115,6 +115,10 @@ impl Form {
                         let detail = format!("a job takes at most {MAX_FILES} files; pack them");
                         return Err(Problem::new(Code::TooLarge, detail));
                     }
+                    if let Some(other) = clash(&files, &path) {
+                        let why = format!("{path:?} and {other:?} cannot both be files");
+                        return Err(files::bad_path(&why));
+                    }
                     let staging = match &mut staging {
                         Some(staging) => staging,
                         none => {
@@ -141,6 +145,14 @@ impl Form {
         }
         digest.finalize().into()
     }
+}
+
+/// A file that has this path as a directory, or that would lie beneath it.
+fn clash<'a>(files: &'a BTreeMap<String, [u8; 32]>, path: &str) -> Option<&'a String> {
+    let beneath = |inner: &str, outer: &str| {
+        inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'))
+    };
+    files.keys().find(|other| beneath(path, other) || beneath(other, path))
 }
 
 fn unwanted(head: &Head) -> Problem {

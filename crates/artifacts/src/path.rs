@@ -1,8 +1,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::name;
 use crate::walk::RESERVED;
+use crate::{name, upload};
 
 /// `PATH_MAX` of Linux without its NUL, in bytes.
 const MAX_PATH: usize = 4095;
@@ -10,7 +10,8 @@ const MAX_PATH: usize = 4095;
 /// `NAME_MAX` of Linux, in bytes.
 const MAX_NAME: usize = 255;
 
-/// A path within a workspace: relative, without `.` and `..`, not beneath `.cagent`.
+/// A path within a workspace: relative, without `.` and `..`, not beneath `.cagent`, and not named
+/// like a file that is being uploaded.
 ///
 /// As text it is spelled as in the ZIP (`%0A` for a newline, see `docs/artifacts.md`), so that what
 /// a list shows can be asked for, and every file has one spelling.
@@ -93,16 +94,30 @@ fn refusal(bytes: &[u8]) -> Option<&'static str> {
         Some("`.` and `..` are not allowed")
     } else if parts.clone().any(|part| part.len() > MAX_NAME) {
         Some("one of its names has more than 255 bytes")
+    } else if parts.clone().any(upload::is_unfinished) {
+        Some("names that begin with `.cagent-upload-` are reserved")
     } else if parts.next().is_some_and(is_reserved) {
-        Some("`.cagent` is reserved")
+        Some("`.cagent`, and what looks like it, is reserved")
     } else {
         None
     }
 }
 
-/// Whether a name at the workspace's root is ours, in whatever case: some unpackers ignore it.
+/// Whether a name at the workspace's root is ours, or becomes it where a ZIP is unpacked: some file
+/// systems ignore case and what cannot be seen, others dots and spaces at the end.
 pub(crate) fn is_reserved(name: &[u8]) -> bool {
-    name.eq_ignore_ascii_case(RESERVED.as_bytes())
+    let seen: String =
+        String::from_utf8_lossy(name).chars().filter(|c| !is_ignorable(*c)).collect();
+    seen.trim_end_matches(['.', ' ']).eq_ignore_ascii_case(RESERVED)
+}
+
+/// What HFS+ ignores in names, and other characters without a shape (Unicode's
+/// `Default_Ignorable_Code_Point`, without its unassigned ones).
+fn is_ignorable(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]
@@ -130,6 +145,13 @@ mod tests {
             "a\0b",
             ".cagent",
             ".CAGENT/manifest.json",
+            ".cagent.",
+            ".cagent /x",
+            ".cagent. .",
+            ".c\u{200c}agent",
+            "\u{feff}.Cagent\u{ad} /x",
+            ".cagent-upload-1",
+            "a/.cagent-upload-/b",
             "%2E%2E/x",
             "a%2Fb",
             "a%00",
@@ -147,9 +169,19 @@ mod tests {
 
     #[test]
     fn ordinary_and_escaped_paths_are_taken() {
-        for text in
-            ["a", "größe/日本 🦀.md", "sub/.cagent", "100%", "caf%E9", "a%0Ab", "...", "a b"]
-        {
+        for text in [
+            "a",
+            "größe/日本 🦀.md",
+            "sub/.cagent",
+            "100%",
+            "caf%E9",
+            "a%0Ab",
+            "...",
+            "a b",
+            ".cagents",
+            ".cagent-",
+            "a/.cagent.",
+        ] {
             assert_eq!(text.parse::<WorkspacePath>().unwrap().to_string(), text);
         }
         let path: WorkspacePath = "a/caf%E9".parse().unwrap();

@@ -21,9 +21,13 @@ impl Zipped {
     /// Opens a ZIP and reads what it has.
     ///
     /// # Errors
-    /// When it is not there, or no ZIP.
+    /// [`AccessError::NoSuchFile`] when it is not there (any more), others when it is no ZIP.
     pub fn open(path: &Path) -> Result<Self, AccessError> {
-        let archive = ZipArchive::new(BufReader::new(File::open(path)?));
+        let file = File::open(path).map_err(|e| match e.kind() {
+            io::ErrorKind::NotFound => AccessError::NoSuchFile,
+            _ => e.into(),
+        })?;
+        let archive = ZipArchive::new(BufReader::new(file));
         Ok(Self(archive.map_err(io::Error::from)?))
     }
 

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Arg, Args, Parser, Subcommand};
 use types::{JobStatus, Mode, Network};
 
 use crate::input::{Input, Variable};
@@ -24,24 +24,27 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+/// Where the options of every command stand in a command's help: behind its own.
+const LAST: usize = 900;
+
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Global {
     /// The server to use, such as http://127.0.0.1:8000. Without it: the one that runs on the data
     /// directory, else one within this process [env: CAGENT_SERVER]
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL", display_order = LAST)]
     pub(crate) server: Option<OsString>,
     /// Where jobs are kept [env: CAGENT_DATA_DIR] [default: /var/lib/cagent for root, else
     /// ~/.local/share/cagent]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", display_order = LAST)]
     pub(crate) data_dir: Option<OsString>,
     /// The settings file [env: CAGENT_CONFIG] [default: cagent.toml in the data directory, else
     /// /etc/cagent/cagent.toml for root, ~/.config/cagent/cagent.toml for others]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", display_order = LAST)]
     pub(crate) config: Option<OsString>,
     /// How to print
     #[arg(short = 'o', long, global = true, value_parser = format, default_value = "text",
-        value_name = "text|json")]
+        value_name = "text|json", display_order = LAST)]
     pub(crate) format: Format,
 }
 
@@ -56,6 +59,7 @@ pub(crate) enum Format {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the server
+    #[command(arg = no_server())]
     Serve(ServeArgs),
     /// Run one task and follow it; the exit code is its outcome
     Run(RunArgs),
@@ -76,6 +80,7 @@ pub(crate) enum Command {
     /// Forget jobs that are over, with all their files
     Delete(DeleteArgs),
     /// Check what this machine can do
+    #[command(arg = no_server())]
     Doctor(EngineArgs),
     /// Show every setting, its value and who decided it
     Config(ServeArgs),
@@ -222,6 +227,12 @@ impl Cli {
         ];
         all.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
     }
+}
+
+/// `--server`, which stands for every command, is not offered where it has no meaning. Given all the
+/// same it is refused with what to do instead, which clap cannot say.
+fn no_server() -> Arg {
+    Arg::new("server").long("server").value_parser(clap::value_parser!(OsString)).hide(true)
 }
 
 fn format(text: &str) -> Result<Format, &'static str> {

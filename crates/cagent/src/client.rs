@@ -3,9 +3,10 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use api::{Cancelled, FileList, Health, Job, JobList, Logs, Problem, Scheduled};
-use reqwest::header::{ACCEPT, HeaderName, HeaderValue};
+use jobs::{InvalidPath, WorkspacePath};
+use reqwest::header::{ACCEPT, CONTENT_DISPOSITION, HeaderName, HeaderValue};
 use reqwest::multipart::{Form, Part};
 use reqwest::{RequestBuilder, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
@@ -53,14 +54,25 @@ impl Client {
         files: &[Input],
         key: Option<&str>,
     ) -> anyhow::Result<Scheduled> {
-        let request = self.http.post(self.url("schedule"));
-        let request = match files {
-            [] => request.json(body),
-            files => request.multipart(form(body, files).await?),
-        };
-        let Some(key) = key else { return self.json(request).await };
-        let key = HeaderValue::from_str(key).context("the idempotency key: expected ASCII")?;
-        self.json(request.header(IDEMPOTENCY_KEY, key)).await
+        let mut request = self.http.post(self.url("schedule"));
+        if let Some(key) = key {
+            let key = HeaderValue::from_str(key).context("the idempotency key: expected ASCII")?;
+            request = request.header(IDEMPOTENCY_KEY, key);
+        }
+        if files.is_empty() {
+            return self.json(request.json(body)).await;
+        }
+        let before: Vec<_> = files.iter().map(Input::state).collect();
+        let scheduled = self.json(request.multipart(form(body, files).await?)).await;
+        // Its length is told first, so that neither more nor less of it makes sense.
+        let changed = || files.iter().zip(before).find(|(file, was)| file.state() != *was);
+        match scheduled {
+            Err(error) if !error.is::<NoServer>() => match changed() {
+                Some((file, _)) => bail!("{} changed while it was read", file.local.display()),
+                None => Err(error),
+            },
+            scheduled => scheduled,
+        }
     }
 
     pub(crate) async fn jobs(&self) -> anyhow::Result<JobList> {
@@ -111,26 +123,36 @@ impl Client {
 
     /// What is in a directory of a job's workspace.
     pub(crate) async fn files(&self, job: JobId, dir: &str) -> anyhow::Result<FileList> {
-        let dir =
-            if dir.is_empty() { String::new() } else { format!("{}/", dir.trim_matches('/')) };
-        self.json(self.http.get(self.file_url(job, &dir)?)).await
+        // With its slash or without.
+        let path = dir.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(dir);
+        let names = if dir.is_empty() { vec![] } else { names(path)? };
+        self.json(self.http.get(self.file_url(job, names.into_iter().chain([""]))?)).await
     }
 
     /// A file of a job's workspace, as a body to be read.
     pub(crate) async fn file(&self, job: JobId, path: &str) -> anyhow::Result<Response> {
-        self.send(self.http.get(self.file_url(job, path)?)).await
+        let body = self.send(self.http.get(self.file_url(job, names(path)?)?)).await?;
+        // A list is JSON, as a file may be, but only a file is there to be saved.
+        let is_file = body.headers().contains_key(CONTENT_DISPOSITION);
+        ensure!(is_file, "{path} is a directory; files are copied one by one");
+        Ok(body)
     }
 
     /// Puts a file into a job's workspace.
     pub(crate) async fn put_file(&self, job: JobId, path: &str, file: File) -> anyhow::Result<()> {
-        self.send(self.http.put(self.file_url(job, path)?).body(file)).await.map(drop)
+        let url = self.file_url(job, names(path)?)?;
+        self.send(self.http.put(url).body(file)).await.map(drop)
     }
 
     /// Names of files may hold anything.
-    fn file_url(&self, job: JobId, path: &str) -> anyhow::Result<Url> {
+    fn file_url<'a>(
+        &self,
+        job: JobId,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> anyhow::Result<Url> {
         let mut url: Url = self.url(&format!("v1/jobs/{job}/files")).parse()?;
         let Ok(mut parts) = url.path_segments_mut() else { bail!("{} has no paths", self.base) };
-        parts.extend(path.split('/'));
+        parts.extend(names);
         drop(parts);
         Ok(url)
     }
@@ -167,9 +189,7 @@ impl Client {
 
     /// Sends a request; a refusal becomes an error that says what the server said.
     async fn send(&self, request: RequestBuilder) -> anyhow::Result<Response> {
-        let response = request.send().await.with_context(|| {
-            format!("the server {} cannot be reached; start one with `cagent serve`", self.base)
-        })?;
+        let response = request.send().await.map_err(|e| self.no_answer(e))?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);
@@ -179,6 +199,22 @@ impl Client {
             Err(_) => bail!("the server {} answered {status}; is it a cagent?", self.base),
         }
     }
+
+    /// Who cannot connect needs to know what to do, not in which layer it failed.
+    fn no_answer(&self, error: reqwest::Error) -> anyhow::Error {
+        let base = self.base.as_str().trim_end_matches('/');
+        if error.is_connect() {
+            return NoServer(base.into()).into();
+        }
+        anyhow::Error::new(error).context(format!("the server {base} gave no answer"))
+    }
+}
+
+/// The names in a path. What is none is refused here: a URL would lose its `..` without a word, and
+/// mean another file.
+fn names(path: &str) -> Result<Vec<&str>, InvalidPath> {
+    path.parse::<WorkspacePath>()?;
+    Ok(path.split('/').collect())
 }
 
 async fn form(body: &Value, files: &[Input]) -> anyhow::Result<Form> {
@@ -191,6 +227,18 @@ async fn form(body: &Value, files: &[Input]) -> anyhow::Result<Form> {
     Ok(form)
 }
 
+/// Nobody listens there.
+#[derive(Debug)]
+struct NoServer(String);
+
+impl std::error::Error for NoServer {}
+
+impl std::fmt::Display for NoServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "no server answers at {}; start one with `cagent serve`", self.0)
+    }
+}
+
 /// The server understood and said no.
 #[derive(Debug)]
 pub(crate) struct Refused(pub(crate) Problem);
@@ -200,5 +248,35 @@ impl std::error::Error for Refused {}
 impl std::fmt::Display for Refused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&complaint::of_problem(&self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, sink};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_that_changes_while_it_is_read_is_named() {
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", server.local_addr().unwrap()).parse().unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        // More than the buffers of a connection hold.
+        file.as_file().set_len(256 << 20).unwrap();
+        let input: Input = file.path().to_str().unwrap().parse().unwrap();
+        let inputs = [input];
+        let client = Client::new(base).unwrap();
+        let (body, truncated) = (Value::Null, file.as_file());
+        let served = async {
+            let (mut connection, _) = server.accept().await.unwrap();
+            connection.read_exact(&mut [0; 1024]).await.unwrap();
+            truncated.set_len(1).unwrap();
+            drop(tokio::io::copy(&mut connection, &mut sink()).await);
+        };
+        let (scheduled, ()) = tokio::join!(client.schedule(&body, &inputs, None), served);
+        let error = scheduled.unwrap_err().to_string();
+        assert_eq!(error, format!("{} changed while it was read", file.path().display()));
     }
 }

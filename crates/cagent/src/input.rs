@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::SystemTime;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 
@@ -12,6 +13,14 @@ pub(crate) struct Input {
     pub(crate) local: PathBuf,
     /// Where it goes, within the workspace.
     pub(crate) inside: String,
+}
+
+impl Input {
+    /// What changes with what is in it: its length, and when it was written; none if it is gone.
+    pub(crate) fn state(&self) -> Option<(u64, SystemTime)> {
+        let found = std::fs::metadata(&self.local).ok()?;
+        Some((found.len(), found.modified().ok()?))
+    }
 }
 
 impl FromStr for Input {

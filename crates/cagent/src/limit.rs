@@ -52,6 +52,12 @@ pub(crate) fn shown(limits: Limits, name: &str) -> Option<String> {
     })
 }
 
+/// All of these limits, as they could be given: `NAME=VALUE`.
+pub(crate) fn shown_all(limits: Limits) -> Vec<String> {
+    let names = names().unwrap_or_default().into_iter().map(|(name, _)| name);
+    names.filter_map(|name| Some(format!("{name}={}", shown(limits, &name)?))).collect()
+}
+
 impl FromStr for Limit {
     type Err = anyhow::Error;
 
@@ -148,6 +154,9 @@ mod tests {
             assert_eq!(with(Limits::default(), name, &text).unwrap(), Limits::default(), "{name}");
         }
         assert_eq!(shown(Limits::default(), "memory_bytes").as_deref(), Some("2G"));
+        let all = shown_all(Limits::default());
+        assert_eq!(all.len(), 8);
+        assert!(all.iter().all(|limit| limit.parse::<Limit>().is_ok()), "{all:?}");
         assert_eq!(shown(Limits::default(), "cpus").as_deref(), Some("2"));
     }
 }

@@ -1,5 +1,5 @@
 //! Serves HTTP on a listener, so that no client can hold up the others: as many connections as
-//! there are file descriptors for, and none that says nothing.
+//! there are file descriptors for, none that says nothing, and none that does not read.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,13 +9,26 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use rustix::net::sockopt::set_socket_send_buffer_size;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use crate::patient::Patient;
+
 /// How long a connection may be open without a whole request head, also between two requests.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a client may take nothing of what is sent to it. Less could cut off one behind a slow
+/// tunnel, whose reading shows only when the kernel's buffers have some room again.
+const WRITE_PATIENCE: Duration = Duration::from_secs(30);
+
+/// What is kept of a connection's bytes in each direction, a request's head included.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// What the kernel keeps of what a client has not taken; by itself it would keep megabytes.
+const KERNEL_BYTES: usize = 256 * 1024;
 
 /// How long to wait when no connection can be taken (no file descriptor left, usually).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -28,9 +41,13 @@ const MOST_CONNECTIONS: u64 = 4096;
 
 /// Serves until `closing`, then until the last request is answered.
 pub(crate) async fn serve(listener: TcpListener, router: Router, closing: CancellationToken) {
+    // Connections have it from their listener.
+    if let Err(e) = set_socket_send_buffer_size(&listener, KERNEL_BYTES) {
+        tracing::debug!("could not bound what the kernel keeps for clients: {e}");
+    }
     let service = TowerToHyperService::new(router);
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE);
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE).max_buf_size(BUFFER_BYTES);
     let slots = Arc::new(Semaphore::new(connections()));
     let open = GracefulShutdown::new();
     loop {
@@ -38,7 +55,8 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, closing: Cancel
             () = closing.cancelled() => break,
             accepted = accept(&listener, &slots) => accepted,
         };
-        let connection = http.serve_connection(TokioIo::new(stream), service.clone());
+        let stream = TokioIo::new(Patient::new(stream, WRITE_PATIENCE));
+        let connection = http.serve_connection(stream, service.clone());
         let connection = open.watch(connection);
         tokio::spawn(async move {
             if let Err(e) = connection.await {

@@ -13,6 +13,8 @@ mod args;
 mod client;
 mod commands;
 mod complaint;
+#[cfg(test)]
+mod docs;
 mod follow;
 mod input;
 mod job_name;
@@ -20,6 +22,7 @@ mod limit;
 mod listener;
 mod lockfile;
 mod output;
+mod patient;
 mod place;
 mod progress;
 mod server;

@@ -2,7 +2,7 @@
 
 use std::fs::DirBuilder;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use api::ApiConfig;
 use engine::Engine;
 use engine_local::{LocalConfig, LocalEngine};
-use jobs::{Config, Folders, Jobs, NetworkPolicy, OpenError};
+use jobs::{Config, Folders, IpNet, Jobs, NetworkPolicy, OpenError};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +27,9 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a command that only looks may have the data directory, and how often to try.
 const CLAIM_PATIENCE: Duration = Duration::from_secs(1);
 const CLAIM_POLL: Duration = Duration::from_millis(20);
+
+/// The prefix of `fc00::/7`, the largest private network.
+const WIDEST_PRIVATE: u8 = 7;
 
 /// What a server is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,11 +73,14 @@ impl Server {
         // Before the engine is there: who finds the lock held wants to know by whom.
         announce(&folders, purpose, address).context("write into the lock file")?;
         let engines = engines(settings, purpose)?;
+        if purpose != Purpose::Look {
+            settings.egress_allow.iter().for_each(warn_if_wide);
+        }
         if purpose == Purpose::Serve {
             tell(settings, address, &engines).await;
         }
         let names = engines.iter().map(|engine| engine.name().into()).collect();
-        let jobs = Jobs::open(folders, config(settings, purpose), engines).await?;
+        let jobs = Jobs::open(folders, config(settings, purpose, address), engines).await?;
         let closing = CancellationToken::new();
         let router =
             api::router(jobs.clone(), ApiConfig { engines: names, closing: closing.clone() });
@@ -142,12 +148,22 @@ async fn tell(settings: &Settings, address: SocketAddr, engines: &[Arc<dyn Engin
     }
 }
 
+/// The networks that are not public are narrow; what is wider was not meant for one of them.
+fn warn_if_wide(allowed: &IpNet) {
+    if allowed.prefix_len() < WIDEST_PRIVATE {
+        tracing::warn!(
+            "CAGENT_EGRESS_ALLOW has {allowed}, which opens private networks and the metadata services \
+             of clouds to jobs; name the few networks that jobs need"
+        );
+    }
+}
+
 /// Whether another process has the data directory.
 pub(crate) fn is_in_use(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(OpenError::InUse { .. }))
 }
 
-fn config(settings: &Settings, purpose: Purpose) -> Config {
+fn config(settings: &Settings, purpose: Purpose, address: SocketAddr) -> Config {
     Config {
         concurrency: match purpose {
             Purpose::Serve | Purpose::Work => settings.concurrency.get(),
@@ -160,6 +176,7 @@ fn config(settings: &Settings, purpose: Purpose) -> Config {
             ceiling: settings.network_ceiling.clone(),
         },
         egress_allow: settings.egress_allow.clone().into(),
+        own_ports: [address.port()].into(),
         reserve_bytes: settings.reserve_bytes,
     }
 }
@@ -167,6 +184,7 @@ fn config(settings: &Settings, purpose: Purpose) -> Config {
 /// How the embedded engine is set up, with its tools in place.
 pub(crate) fn engine_config(settings: &Settings) -> anyhow::Result<LocalConfig> {
     make_private(&settings.data_dir)?;
+    warn_if_open(&settings.data_dir)?;
     let tools = tools::unpack(&settings.data_dir)?;
     Ok(LocalConfig {
         home: settings.data_dir.join("sandboxes"),
@@ -181,6 +199,17 @@ pub(crate) fn engine_config(settings: &Settings) -> anyhow::Result<LocalConfig> 
 fn make_private(dir: &Path) -> Result<(), OpenError> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
     made.map_err(|source| OpenError::Directory { path: dir.into(), source })
+}
+
+/// A directory that was there before stays as its owner made it.
+fn warn_if_open(dir: &Path) -> Result<(), OpenError> {
+    let found =
+        dir.metadata().map_err(|source| OpenError::Directory { path: dir.into(), source })?;
+    if found.mode() & 0o007 != 0 {
+        let dir = dir.display();
+        tracing::warn!("{dir} is open to other users of this machine; `chmod o= {dir}` shuts it");
+    }
+    Ok(())
 }
 
 /// One that only looks has no address to offer: no job would be run there.

@@ -44,7 +44,9 @@ pub(crate) fn network<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<Network> {
         "open" => Ok(Network::Open),
         list => {
             let domains: Result<_, _> = list.split(',').map(|name| name.trim().parse()).collect();
-            domains.map(Network::Domains).context("expected none, open or domains")
+            domains
+                .map(Network::Domains)
+                .context("expected none, open, or domains such as example.org")
         }
     }
 }
@@ -182,9 +184,9 @@ mod tests {
         for text in ["", "G", "1g", "-1", "+1", "1.5G", "99999999999999G", " 1"] {
             assert!(refused(size(text).map(|n| n.to_string())).contains("512M"), "{text}");
         }
-        for text in ["", "a.org,", ",", "http://a.org", "10.0.0.1", "a b"] {
+        for text in ["", "a.org,", ",", "http://a.org", "10.0.0.1", "a b", "nonee"] {
             let said = refused(network(text).map(|network| shown_network(&network)));
-            assert!(said.contains("none, open or domains"), "{said}");
+            assert!(said.contains("none, open, or domains such as example.org"), "{said}");
         }
         for text in ["1000:10", "70000", "70000:1", "4294967290:6", "a:b", "-1:5"] {
             assert!(refused(uids(text).map(|_| String::new())).contains("expected"), "{text}");

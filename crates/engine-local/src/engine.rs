@@ -3,7 +3,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use engine::{Ended, Engine, EngineError, SandboxSpec, SandboxState, Workspace};
@@ -14,9 +14,10 @@ use crate::client::{self, Answer, io_error};
 use crate::config::ca_bundle;
 use crate::control::{Call, Reply};
 use crate::disk::Workspaces;
+use crate::patience::patiently;
 use crate::plan::{Plan, Users, VERSION};
 use crate::uids::Uids;
-use crate::{LocalConfig, folder, inside, report, start, sweep};
+use crate::{LocalConfig, folder, hung, inside, report, start, sweep};
 
 /// The embedded engine.
 #[derive(Clone, Debug)]
@@ -35,6 +36,9 @@ struct Inner {
 
 /// How long everything inside may take to die of SIGKILL.
 const STOP_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a helper may take to answer before we look what is the matter with it.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How often to look whether a sandbox that somebody waits for was started.
 const START_POLL: Duration = Duration::from_millis(50);
@@ -59,11 +63,14 @@ impl LocalEngine {
         swept.map_err(|e| io_error("clean up in", &config.home, e))?;
         let uids = Uids::open(config.uids)?;
         for (_, folder) in sandboxes(&config.home)? {
-            if let Some(plan) = client::plan_of(&folder) {
+            let plan =
+                client::plan_of(&folder).map_err(|e| io_error("read the plan in", &folder, e))?;
+            if let Some(plan) = plan {
                 uids.keep(plan.users, &folder)?;
             }
         }
         let (place, missing) = Place::find();
+        place.sweep();
         let workspaces = Workspaces::open(&config.home, matches!(uids, Uids::Own(_)));
         Ok(Self { inner: Arc::new(Inner { config, uids, place, missing, workspaces }) })
     }
@@ -113,6 +120,7 @@ impl Engine for LocalEngine {
             shortfalls: report::shortfalls(
                 &self.inner.missing,
                 self.inner.workspaces.no_images(),
+                report::most_open_files(),
                 self.command_user().is_some(),
             ),
         })
@@ -132,11 +140,19 @@ impl Engine for LocalEngine {
 
     async fn stop(&self, job: JobId) -> Result<(), EngineError> {
         let folder = self.existing(job)?;
-        let asked = tokio::time::timeout(STOP_PATIENCE, client::ask(&folder, Call::Stop)).await;
-        let late = EngineError::TimedOut { job, what: "the stop", limit: STOP_PATIENCE };
-        match asked.map_err(|_| late)?? {
-            Answer::Said(Reply::Refused { message }) => Err(refused(&folder, message)),
-            Answer::Said(_) | Answer::NotStarted | Answer::Gone => Ok(()),
+        let begun = Instant::now();
+        loop {
+            let asked = client::ask(&folder, Call::Stop);
+            let Ok(answer) = tokio::time::timeout(ANSWER_PATIENCE, asked).await else {
+                if hung::end(&folder, begun.elapsed() > STOP_PATIENCE).await? {
+                    return Ok(());
+                }
+                continue;
+            };
+            return match answer? {
+                Answer::Said(Reply::Refused { message }) => Err(refused(&folder, message)),
+                Answer::Said(_) | Answer::NotStarted | Answer::Gone(_) => Ok(()),
+            };
         }
     }
 
@@ -146,15 +162,21 @@ impl Engine for LocalEngine {
             match client::ask(&folder, Call::Wait).await? {
                 Answer::Said(Reply::Ended(ended)) => return Ok(ended),
                 Answer::Said(reply) => return Err(refused(&folder, format!("{reply:?}"))),
-                Answer::Gone => return Ok(client::end_of(&folder)),
+                Answer::Gone(ended) => return Ok(ended),
                 Answer::NotStarted => tokio::time::sleep(START_POLL).await,
             }
         }
     }
 
     async fn list(&self) -> Result<Vec<(JobId, SandboxState)>, EngineError> {
+        let home = self.inner.config.home.clone();
+        let found = blocking(move || {
+            // What cannot be removed now can be later.
+            let _ = sweep::finish_interrupted(&home);
+            sandboxes(&home)
+        });
         let mut all = Vec::new();
-        for (job, folder) in sandboxes(&self.inner.config.home)? {
+        for (job, folder) in found.await? {
             all.push((job, client::state(&folder).await?));
         }
         Ok(all)
@@ -162,17 +184,27 @@ impl Engine for LocalEngine {
 
     async fn stats(&self, job: JobId) -> Result<Usage, EngineError> {
         let folder = self.existing(job)?;
-        match client::ask(&folder, Call::Stats).await? {
+        let asked = tokio::time::timeout(ANSWER_PATIENCE, client::ask(&folder, Call::Stats)).await;
+        let late = EngineError::TimedOut { job, what: "the measuring", limit: ANSWER_PATIENCE };
+        match asked.map_err(|_| late)?? {
             Answer::Said(Reply::Stats(usage)) => Ok(usage),
             Answer::Said(reply) => Err(refused(&folder, format!("{reply:?}"))),
             Answer::NotStarted => Ok(Usage::default()),
-            Answer::Gone => Ok(client::end_of(&folder).usage),
+            Answer::Gone(ended) => Ok(ended.usage),
         }
     }
 
     async fn remove(&self, job: JobId) -> Result<(), EngineError> {
+        let inner = Arc::clone(&self.inner);
+        // First: what a running sandbox still has to write could fill the disk while it ends.
+        let discard = move || {
+            inner.workspaces.discard(&inner.folder(job));
+            Ok(())
+        };
+        blocking(discard).await?;
         match self.stop(job).await {
-            Err(EngineError::NotFound(_)) => return Ok(()),
+            // There may be what an earlier attempt did not get done.
+            Err(EngineError::NotFound(_)) => {}
             other => other?,
         }
         let inner = Arc::clone(&self.inner);
@@ -207,11 +239,16 @@ impl Inner {
             }
             other => other,
         })?;
-        let users = self.uids.take(&folder);
-        let filled = users.and_then(|users| self.fill(&folder, spec, users, command));
+        let mut taken = None;
+        let filled = self.uids.take(&folder).and_then(|users| {
+            taken = Some(users);
+            self.fill(&folder, spec, users, command)
+        });
         filled.inspect_err(|_| {
-            // The first error says more than a second one would. Users go back with the folder.
-            let _ = self.sweep(spec.job);
+            // The first error says more than a second one would.
+            if self.sweep(spec.job).is_ok() {
+                taken.into_iter().for_each(|users| self.uids.release(users, &folder));
+            }
         })
     }
 
@@ -249,7 +286,7 @@ impl Inner {
 
     /// Removes all files of a sandbox.
     fn sweep(&self, job: JobId) -> std::io::Result<()> {
-        let swept = sweep::remove(&self.config.home, &job.to_string());
+        let swept = patiently(|| sweep::remove(&self.config.home, &job.to_string()));
         // In this order, so that nobody can mount it again.
         self.workspaces.discard(&self.folder(job));
         swept
@@ -258,7 +295,8 @@ impl Inner {
     /// Removes what an ended sandbox left. The cgroups are there only if the helper was killed.
     fn remove(&self, job: JobId) -> Result<(), EngineError> {
         let folder = self.folder(job);
-        let plan = client::plan_of(&folder);
+        let plan = patiently(|| client::plan_of(&folder));
+        let plan = plan.map_err(|e| io_error("read the plan in", &folder, e))?;
         if let Some(plan) = &plan {
             let removed = plan.place.group(&plan.name, &plan.limits).remove();
             removed.map_err(|e| io_error("remove the cgroups of", &folder, e))?;

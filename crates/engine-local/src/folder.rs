@@ -23,7 +23,7 @@ pub(crate) const PLAN: &str = "plan.json";
 /// The helper's socket. It answers as long as the helper lives; the file stays after that.
 pub(crate) const SOCKET: &str = "helper.sock";
 
-/// [`engine::Ended`]; written by the helper, last.
+/// [`engine::Ended`]; written by the helper, last, or by whoever had to kill the helper.
 pub(crate) const ENDED: &str = "ended.json";
 
 /// The last words of agentd on stdout and stderr; written by the helper.

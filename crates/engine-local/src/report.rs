@@ -1,7 +1,9 @@
 //! What the embedded engine cannot do on this machine, told honestly.
 
 use engine::EngineError;
-use types::Shortfall;
+use rustix::process::{Resource, getrlimit};
+use rustix::thread::CapabilitySet;
+use types::{Limits, Shortfall};
 
 use crate::cgroup::{Controller, Missing};
 use crate::inside::ENGINE;
@@ -28,10 +30,18 @@ pub(crate) fn kernel_release() -> String {
     rustix::system::uname().release().to_string_lossy().into_owned()
 }
 
+/// How many files a process of a job can have open at most, if there is a bound that we cannot raise.
+pub(crate) fn most_open_files() -> Option<u64> {
+    let rights = rustix::thread::capabilities(None).map(|sets| sets.effective);
+    let may_raise = rights.is_ok_and(|rights| rights.contains(CapabilitySet::SYS_RESOURCE));
+    if may_raise { None } else { getrlimit(Resource::Nofile).maximum }
+}
+
 /// What a job may ask for and does not get here. `no_images` is why workspaces are not images.
 pub(crate) fn shortfalls(
     missing: &[Missing],
     no_images: Option<&str>,
+    most_open_files: Option<u64>,
     separate_users: bool,
 ) -> Vec<Shortfall> {
     let mut all: Vec<_> = missing.iter().filter_map(not_limited).collect();
@@ -39,10 +49,17 @@ pub(crate) fn shortfalls(
         shortfall(
             "disk",
             &format!(
-                "watched, not enforced: a workspace cannot have a file system of its own: {why}"
+                "watched, not enforced: a workspace cannot have a file system of its own: {why}; what a \
+                 job keeps in directories that it made unreadable, in files that it deleted and holds \
+                 open, or very deep is not counted"
             ),
             "run cagent as root, on a host with mkfs.ext4 (e2fsprogs) and loop devices",
         )
+    }));
+    let usual = Limits::default().open_files.into();
+    all.extend(most_open_files.filter(|most| *most < usual).map(|most| {
+        let why = format!("a process of a job gets {most} at most: so many may this one open");
+        shortfall("open_files", &why, "raise the hard limit: ulimit -Hn, LimitNOFILE= of systemd")
     }));
     if !separate_users {
         all.push(shortfall(
@@ -90,9 +107,11 @@ mod tests {
     fn an_ordinary_user_without_cgroups_hears_of_everything() {
         let missing = [Controller::Memory, Controller::Pids, Controller::Cpu, Controller::Cpuacct]
             .map(|controller| Missing { controller, why: "no".into() });
-        let what: Vec<_> =
-            shortfalls(&missing, Some("no"), false).into_iter().map(|s| s.what).collect();
-        assert_eq!(what, ["memory", "cpu", "disk", "separate_users"]);
-        assert_eq!(shortfalls(&[], None, true), []);
+        let what: Vec<_> = shortfalls(&missing, Some("no"), Some(4095), false)
+            .into_iter()
+            .map(|s| s.what)
+            .collect();
+        assert_eq!(what, ["memory", "cpu", "disk", "open_files", "separate_users"]);
+        assert_eq!(shortfalls(&[], None, Some(4096), true), []);
     }
 }

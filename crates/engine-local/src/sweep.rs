@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 /// Beginning of the name of a folder that is being removed.
@@ -26,9 +26,9 @@ pub(crate) fn remove(home: &Path, name: &str) -> io::Result<()> {
     let folder = home.join(name);
     let marked = removing(&folder);
     match std::fs::rename(&folder, &marked) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(e) => Err(e),
-        Ok(()) => sweep(&marked),
+        // It may have been marked by an earlier attempt.
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        _ => sweep(&marked, FlockOperation::LockExclusive),
     }
 }
 
@@ -39,24 +39,33 @@ pub(crate) fn removing(folder: &Path) -> PathBuf {
     folder.with_file_name(name)
 }
 
-/// Finishes what an earlier process did not get done.
+/// Finishes what nobody is removing any more.
 pub(crate) fn finish_interrupted(home: &Path) -> io::Result<()> {
     for entry in std::fs::read_dir(home)? {
         let entry = entry?;
         if entry.file_name().to_string_lossy().starts_with(MARK) {
-            sweep(&entry.path())?;
+            match sweep(&entry.path(), FlockOperation::NonBlockingLockExclusive) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                other => other?,
+            }
         }
     }
     Ok(())
 }
 
-fn sweep(root: &Path) -> io::Result<()> {
-    let top = open_dir(CWD, root)?;
+/// Of several who remove the same folder the lock lets one go first; the others find nothing.
+fn sweep(root: &Path, lock: FlockOperation) -> io::Result<()> {
+    let top = match open_dir(CWD, root) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other?,
+    };
+    rustix::fs::flock(&top, lock)?;
     let mut sweeper = Sweeper { top, moved: 0 };
     for _ in 0..ATTEMPTS {
         sweeper.empty_all()?;
         match std::fs::remove_dir(root) {
             Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty => {}
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
             other => return other,
         }
     }

@@ -133,7 +133,7 @@ impl Engine for FakeEngine {
         let end =
             *changes.wait_for(Option::is_some).await.map_err(|_| EngineError::NotFound(job))?;
         let end = end.unwrap_or(SandboxEnd::Lost);
-        Ok(Ended { end, usage: Usage::default(), disk_full: false })
+        Ok(Ended { end, usage: Usage::default(), disk_full: false, disk_lost: false })
     }
 
     async fn list(&self) -> Result<Vec<(JobId, SandboxState)>, EngineError> {

@@ -34,6 +34,9 @@ pub struct Ended {
     /// Whether its workspace had no room left, in bytes or in files.
     #[serde(default)]
     pub disk_full: bool,
+    /// Whether the host lost some of what was written to its workspace: no file of it can be trusted.
+    #[serde(default)]
+    pub disk_lost: bool,
 }
 
 /// How a sandbox ended.

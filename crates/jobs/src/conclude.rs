@@ -2,9 +2,10 @@
 
 use artifacts::Packed;
 use engine::Ended;
-use store::Durability;
+use store::{Draft, Durability};
 use types::{Ending, EventKind, JobId, JobRecord, StepOutcome};
 
+use crate::lease::Use;
 use crate::lifecycle::Input;
 use crate::outcome;
 use crate::service::Inner;
@@ -13,7 +14,7 @@ impl Inner {
     /// Records that a job's work is over, how, and what it had used.
     pub(crate) async fn over(&self, job: JobId, ending: Ending, ended: Option<Ended>) {
         let ending = outcome::refine(ending, ended);
-        let noted = self.change(job, Durability::Grouped, move |draft| {
+        let note = move |draft: &mut Draft| {
             let now = jiff::Timestamp::now();
             if let Some(step) = draft.state.session.open_step.take() {
                 let outcome = StepOutcome::Interrupted;
@@ -24,18 +25,20 @@ impl Inner {
             if let Some(remark) = draft.state.usage.as_ref().and_then(outcome::remark) {
                 draft.append(now, remark);
             }
-        });
-        if let Err(e) = noted.await {
-            tracing::error!(%job, "could not record what a job used: {e}");
-        }
-        self.happen(job, Durability::Grouped, Input::Over(ending)).await;
+        };
+        self.settle(job, Durability::Grouped, Input::Over(ending), note).await;
     }
 
     /// Packs a job whose work is over, removes its sandbox and ends it.
     pub(crate) async fn conclude(&self, job: JobId) {
         let Some(record) = self.look(job).await else { return };
         let engine = self.engine(&record.spec.engine);
+        if let Some(inputs) = self.inputs(job) {
+            inputs.end();
+        }
         self.drop_inputs(job).await;
+        // Before it is packed: what was told to be there must be in the ZIP.
+        self.end_leases(job, Use::Writing).await;
         if record.zip_bytes.is_none() {
             let Some(packed) = self.pack(&record, engine.as_deref()).await else { return };
             let input = match packed {
@@ -49,7 +52,7 @@ impl Inner {
                 return;
             }
         }
-        self.end_leases(job).await;
+        self.end_leases(job, Use::Reading).await;
         if let Some(engine) = engine
             && let Err(e) = engine.remove(job).await
         {

@@ -15,7 +15,7 @@ use store::StoreError;
 use tokio::sync::Semaphore;
 use types::{JobId, JobRecord, JobStatus};
 
-use crate::lease::Held;
+use crate::lease::{Held, Use};
 use crate::room::NoRoom;
 use crate::service::{Inner, Jobs};
 use crate::upload::{FileWriter, Home};
@@ -140,7 +140,7 @@ impl Jobs {
         let (bytes, modified) = (content.bytes, content.modified);
         let content = Held::new(content);
         if !is_final {
-            self.inner.lend(job, &content);
+            self.inner.lend(job, &content, Use::Reading);
         }
         Ok(FileContent { bytes, modified, is_final, content })
     }
@@ -161,7 +161,7 @@ impl Jobs {
         let lend = matches!(home, Home::Workspace);
         let writer = FileWriter::begin(tree, path.clone(), most, home).await?;
         if lend {
-            self.inner.lend(job, writer.held());
+            self.inner.lend(job, writer.held(), Use::Writing);
         }
         Ok(writer)
     }
@@ -260,10 +260,10 @@ impl Inner {
         match record.status {
             JobStatus::Scheduled => {
                 self.room.check()?;
-                let inputs = self.inputs(record.id).ok_or(FilesError::NotYet)?;
-                let folder = self.folders.inputs(record.id);
-                crate::folders::make_private(&folder)?;
-                Ok((Workspace::open(&folder)?, Home::Inputs { inputs, room: self.room.clone() }))
+                // Nobody knows it any more: it came to its end meanwhile.
+                let inputs = self.inputs(record.id).ok_or(FilesError::Over)?;
+                let folder = inputs.folder(&self.folders.inputs(record.id))?;
+                Ok((folder, Home::Inputs { inputs, room: self.room.clone() }))
             }
             JobStatus::Starting => Err(FilesError::NotYet),
             JobStatus::Running => {

@@ -12,7 +12,7 @@ use types::{EventKind, JobId, JobRecord, JobStatus};
 
 use crate::accept::{Accepted, ScheduleError, Terms};
 use crate::folders::{Folders, OpenError};
-use crate::lease::{Held, Leases};
+use crate::lease::{Held, Leases, Use};
 use crate::lifecycle::{self, Input};
 use crate::queue::Queue;
 use crate::room::Room;
@@ -50,6 +50,8 @@ pub(crate) struct Live {
     pub(crate) news: watch::Sender<()>,
     /// Tells the job's runner that a cancel was accepted.
     pub(crate) cancel: CancellationToken,
+    /// Tells it to end the job, because the disk is nearly full.
+    pub(crate) evict: CancellationToken,
     inputs: Arc<Inputs>,
     leases: Arc<Leases>,
 }
@@ -140,19 +142,25 @@ impl Inner {
         self.live().get(&job).map(|live| live.inputs.clone())
     }
 
-    /// Takes back what is open in a job's workspace when that goes.
-    pub(crate) fn lend<T: Send + std::fmt::Debug + 'static>(&self, job: JobId, held: &Held<T>) {
+    /// Takes back what is open in a job's workspace: what is written when that is packed, what is
+    /// read when it goes.
+    pub(crate) fn lend<T: Send + std::fmt::Debug + 'static>(
+        &self,
+        job: JobId,
+        held: &Held<T>,
+        what_for: Use,
+    ) {
         match self.live().get(&job) {
-            Some(live) => live.leases.add(held),
-            None => drop(held.take()),
+            Some(live) => live.leases.add(held, what_for),
+            None => held.revoke(),
         }
     }
 
-    /// Closes what is open in a job's workspace.
-    pub(crate) async fn end_leases(&self, job: JobId) {
+    /// Closes what is open in a job's workspace; nothing is opened there after that.
+    pub(crate) async fn end_leases(&self, job: JobId, what_for: Use) {
         let leases = self.live().get(&job).map(|live| live.leases.clone());
         if let Some(leases) = leases {
-            drop(tokio::task::spawn_blocking(move || leases.end()).await);
+            drop(tokio::task::spawn_blocking(move || leases.end(what_for)).await);
         }
     }
 
@@ -189,7 +197,8 @@ impl Inner {
     /// Begins to tell followers of a job.
     pub(crate) fn enliven(&self, job: JobId, inputs: Arc<Inputs>) {
         let (news, cancel) = (watch::Sender::new(()), CancellationToken::new());
-        self.live().insert(job, Live { news, cancel, inputs, leases: Arc::default() });
+        let evict = CancellationToken::new();
+        self.live().insert(job, Live { news, cancel, evict, inputs, leases: Arc::default() });
     }
 
     /// The one way to change a job: in the store, then told to its followers.
@@ -215,10 +224,24 @@ impl Inner {
     /// takes it. False if it is impossible for the job as it is, or the orchestrator stops first:
     /// then the next one finds the job as it was.
     pub(crate) async fn happen(&self, job: JobId, durability: Durability, input: Input) -> bool {
+        self.settle(job, durability, input, |_| ()).await
+    }
+
+    /// The same, with something to be noted first.
+    pub(crate) async fn settle(
+        &self,
+        job: JobId,
+        durability: Durability,
+        input: Input,
+        note: impl Fn(&mut Draft) + Clone + Send + 'static,
+    ) -> bool {
         let mut pause = FIRST_PAUSE;
         loop {
-            let input = input.clone();
-            let change = move |draft: &mut Draft| lifecycle::apply_to(draft, input);
+            let (input, note) = (input.clone(), note.clone());
+            let change = move |draft: &mut Draft| {
+                note(draft);
+                lifecycle::apply_to(draft, input)
+            };
             match self.change(job, durability, change).await {
                 Ok(Ok(())) => return true,
                 Ok(Err(impossible)) => {
@@ -227,6 +250,18 @@ impl Inner {
                 }
                 Err(e) if !self.may_try_again(job, &e, &mut pause).await => return false,
                 Err(_) => {}
+            }
+        }
+    }
+
+    /// Forgets a job whose files are gone. They may have given the room that this needs, so it is
+    /// tried more than once, for some seconds.
+    pub(crate) async fn forget_record(&self, job: JobId) -> Result<(), StoreError> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.store.delete(job).await {
+                Err(e) if pause < LAST_PAUSE && self.may_try_again(job, &e, &mut pause).await => {}
+                done => return done,
             }
         }
     }

@@ -28,8 +28,17 @@ impl<T> Held<T> {
         self.lock().as_mut().map_or(Err(FilesError::Over), work)
     }
 
-    pub(crate) fn take(&self) -> Option<T> {
-        self.lock().take()
+    /// Uses it for the last time, if it is still there. Who takes it away waits until that is done.
+    pub(crate) fn finish<R>(
+        &self,
+        work: impl FnOnce(T) -> Result<R, FilesError>,
+    ) -> Result<R, FilesError> {
+        self.lock().take().map_or(Err(FilesError::Over), work)
+    }
+
+    /// Takes it away.
+    pub(crate) fn revoke(&self) {
+        drop(self.lock().take());
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<T>> {
@@ -47,9 +56,19 @@ impl<T: Send + std::fmt::Debug> Revoke for Mutex<Option<T>> {
     }
 }
 
+/// What a file of a workspace is open for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Use {
+    Reading,
+    Writing,
+}
+
 /// All that is open in one workspace.
 #[derive(Debug, Default)]
-pub(crate) struct Leases(Mutex<State>);
+pub(crate) struct Leases {
+    reading: Mutex<State>,
+    writing: Mutex<State>,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -58,28 +77,35 @@ struct State {
 }
 
 impl Leases {
-    /// Notes what was opened; it is gone at once if the workspace is.
-    pub(crate) fn add<T: Send + std::fmt::Debug + 'static>(&self, held: &Held<T>) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Notes what was opened; it is gone at once if the time for its use is over.
+    pub(crate) fn add<T: Send + std::fmt::Debug + 'static>(&self, held: &Held<T>, what_for: Use) {
+        let mut state = self.state(what_for);
         if state.over {
-            drop(held.take());
-            return;
+            return held.revoke();
         }
         state.open.retain(|open| open.strong_count() > 0);
         let open: Weak<Mutex<Option<T>>> = Arc::downgrade(&held.0);
         state.open.push(open);
     }
 
-    /// Closes everything, once what is being read or written just now is done.
-    pub(crate) fn end(&self) {
+    /// Closes what is open for this use, once what is being read or written just now is done.
+    pub(crate) fn end(&self, what_for: Use) {
         let open = {
-            let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut state = self.state(what_for);
             state.over = true;
             std::mem::take(&mut state.open)
         };
         for open in open.iter().filter_map(Weak::upgrade) {
             open.revoke();
         }
+    }
+
+    fn state(&self, what_for: Use) -> MutexGuard<'_, State> {
+        let state = match what_for {
+            Use::Reading => &self.reading,
+            Use::Writing => &self.writing,
+        };
+        state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -89,13 +115,26 @@ mod tests {
 
     #[test]
     fn what_is_open_is_closed_at_the_end_and_nothing_is_opened_after_it() {
-        let (leases, held) = (Leases::default(), Held::new(7));
-        leases.add(&held);
+        let (leases, held, written) = (Leases::default(), Held::new(7), Held::new(9));
+        leases.add(&held, Use::Reading);
+        leases.add(&written, Use::Writing);
+        leases.end(Use::Writing);
+        assert!(matches!(written.with(|it| Ok(*it)), Err(FilesError::Over)));
         assert_eq!(held.with(|it| Ok(*it)).unwrap(), 7);
-        leases.end();
+        leases.end(Use::Reading);
         assert!(matches!(held.with(|it| Ok(*it)), Err(FilesError::Over)));
         let late = Held::new(8);
-        leases.add(&late);
-        assert_eq!(late.take(), None);
+        leases.add(&late, Use::Reading);
+        assert!(matches!(late.with(|it| Ok(*it)), Err(FilesError::Over)));
+    }
+
+    #[test]
+    fn the_end_waits_for_what_is_being_finished() {
+        let (leases, held) = (Leases::default(), Held::new(7));
+        leases.add(&held, Use::Writing);
+        let last = held.finish(|it| Ok((it, held.0.try_lock().is_err())));
+        assert_eq!(last.unwrap(), (7, true), "nobody takes it away just now");
+        leases.end(Use::Writing);
+        assert!(matches!(held.finish(Ok), Err(FilesError::Over)));
     }
 }

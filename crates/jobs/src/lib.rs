@@ -7,6 +7,7 @@
 //! | `accept` | what a request must be to become a job |
 //! | `environment` | what a job's own variables may be |
 //! | `room` | whether the disk has room for more |
+//! | `pressure` | who goes when the disk runs short while jobs run |
 //! | `service` | the facade: accept, look, cancel, follow, forget |
 //! | `inner` | what everything shares; the one way to change a job |
 //! | `run` | one job from its slot to the end of its work |
@@ -36,6 +37,7 @@ mod lease;
 mod lifecycle;
 mod outcome;
 mod pack;
+mod pressure;
 mod queue;
 mod recover;
 mod retention;

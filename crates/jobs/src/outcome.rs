@@ -6,6 +6,7 @@ use types::{Ending, EventKind, NoticeLevel, Reason, Usage};
 
 const MEMORY: &str = "the kernel killed a process of the job: more memory than limits.memory_bytes";
 const DISK: &str = "the job's workspace was full: more than limits.disk_bytes";
+const LOST: &str = "the server's disk was full, and some of what the job wrote is lost";
 const WALL: &str = "the job ran longer than limits.wall_seconds allows";
 
 /// What it means that a sandbox ended before its agent reported.
@@ -25,7 +26,7 @@ pub(crate) fn lost(ended: Result<Ended, EngineError>) -> Ending {
 
 /// A job that ran out of memory or disk is told so, whatever followed from it.
 pub(crate) fn refine(ending: Ending, ended: Option<Ended>) -> Ending {
-    let Some(Ended { end, usage, disk_full }) = ended else { return ending };
+    let Some(Ended { end, usage, disk_full, disk_lost }) = ended else { return ending };
     let failed =
         matches!(ending.reason, Reason::StepFailed | Reason::StepTimeout | Reason::SandboxLost);
     let oom = usage.oom_kills.is_some_and(|kills| kills > 0);
@@ -34,6 +35,9 @@ pub(crate) fn refine(ending: Ending, ended: Option<Ended>) -> Ending {
         _ if oom && (failed || ending.reason == Reason::Finished) => (Reason::LimitMemory, MEMORY),
         _ if end == SandboxEnd::DiskQuota && ending.reason != Reason::Cancelled => {
             (Reason::LimitDisk, DISK)
+        }
+        _ if disk_lost && (failed || ending.reason == Reason::Finished) => {
+            (Reason::LimitDisk, LOST)
         }
         _ if disk_full && failed => (Reason::LimitDisk, DISK),
         _ => return ending,
@@ -72,7 +76,7 @@ mod tests {
 
     fn ended(oom_kills: u64, disk_full: bool) -> Option<Ended> {
         let usage = Usage { oom_kills: Some(oom_kills), ..Usage::default() };
-        Some(Ended { end: SandboxEnd::Stopped, usage, disk_full })
+        Some(Ended { end: SandboxEnd::Stopped, usage, disk_full, disk_lost: false })
     }
 
     fn step_failed() -> Ending {
@@ -99,8 +103,17 @@ mod tests {
     }
 
     #[test]
+    fn lost_writes_are_never_complete() {
+        let lost = ended(0, true).map(|ended| Ended { disk_lost: true, ..ended });
+        let refined = refine(Ending::complete(), lost);
+        assert_eq!((refined.status, refined.reason), (JobStatus::Error, Reason::LimitDisk));
+        assert_eq!(refine(Ending::cancelled(), lost), Ending::cancelled());
+    }
+
+    #[test]
     fn a_broken_quota_is_always_the_reason() {
-        let quota = Ended { end: SandboxEnd::DiskQuota, usage: Usage::default(), disk_full: true };
+        let (end, usage) = (SandboxEnd::DiskQuota, Usage::default());
+        let quota = Ended { end, usage, disk_full: true, disk_lost: false };
         for ending in [Ending::complete(), step_failed(), lost(Ok(quota))] {
             let refined = refine(ending, Some(quota));
             assert_eq!((refined.status, refined.reason), (JobStatus::Error, Reason::LimitDisk));

@@ -134,15 +134,8 @@ async fn workspace(
     }
 }
 
-/// Looks for a full disk among the causes.
 fn unpacked(error: impl std::error::Error + 'static) -> Unpacked {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
-    let mut full = false;
-    while let Some(error) = cause {
-        full |= error.downcast_ref().is_some_and(room::is_full);
-        cause = error.source();
-    }
-    Unpacked { why: error.to_string(), full }
+    Unpacked { why: error.to_string(), full: room::is_cause(&error) }
 }
 
 /// Why the events could not be written.

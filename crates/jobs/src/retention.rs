@@ -57,7 +57,7 @@ impl Inner {
             _ => {}
         }
         self.drop_inputs(job).await;
-        Ok(self.store.delete(job).await.map_err(JobError::from)?)
+        Ok(self.forget_record(job).await.map_err(JobError::from)?)
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct Room {
 
 /// There is too little.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("only {free} bytes of the server's disk are free, and {needed} are kept in reserve")]
+#[error("the server's disk is full: {free} bytes are free, and {needed} are kept in reserve")]
 pub struct NoRoom {
     /// Bytes that are free.
     pub free: u64,
@@ -36,7 +36,23 @@ impl Room {
     /// # Errors
     /// When there is too little.
     pub(crate) fn check(&self) -> Result<(), NoRoom> {
-        if self.free() < self.reserve { Err(self.refusal()) } else { Ok(()) }
+        self.take(0)
+    }
+
+    /// Notes that so many bytes are going to be written: a fast client writes gigabytes while a
+    /// measurement counts.
+    ///
+    /// # Errors
+    /// When too little would be left.
+    pub(crate) fn take(&self, bytes: u64) -> Result<(), NoRoom> {
+        let mut measured = self.measured.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, free) = match *measured {
+            Some((at, free)) if at.elapsed() < FRESH => (at, free),
+            _ => (Instant::now(), self.free()),
+        };
+        let left = free.checked_sub(bytes).filter(|left| *left >= self.reserve);
+        *measured = Some((at, left.unwrap_or(free)));
+        left.map(drop).ok_or(NoRoom { free, needed: self.reserve })
     }
 
     /// What to say to whom the disk was full for.
@@ -45,21 +61,12 @@ impl Room {
     }
 
     fn free(&self) -> u64 {
-        let mut measured = self.measured.lock().unwrap_or_else(PoisonError::into_inner);
-        match *measured {
-            Some((at, free)) if at.elapsed() < FRESH => free,
-            _ => {
-                let free = self.directories.iter().map(|path| free(path)).min();
-                let free = free.unwrap_or(u64::MAX);
-                *measured = Some((Instant::now(), free));
-                free
-            }
-        }
+        self.directories.iter().map(|path| free(path)).min().unwrap_or(u64::MAX)
     }
 }
 
 /// What an ordinary user may still write; all that can be said if nobody knows.
-fn free(path: &Path) -> u64 {
+pub(crate) fn free(path: &Path) -> u64 {
     match rustix::fs::statvfs(path) {
         Ok(known) => known.f_bavail.saturating_mul(known.f_frsize),
         Err(e) => {
@@ -74,6 +81,12 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
+/// Whether that is among the causes of an error.
+pub(crate) fn is_cause(error: &(dyn std::error::Error + 'static)) -> bool {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.filter_map(|cause| cause.downcast_ref()).any(is_full)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,6 +97,16 @@ mod tests {
         assert_eq!(Room::new(here.clone(), 0).check(), Ok(()));
         let refused = Room::new(here, u64::MAX).check().unwrap_err();
         assert!(refused.free > 0 && refused.needed == u64::MAX, "{refused}");
+    }
+
+    #[test]
+    fn what_is_written_counts_before_it_is_measured() {
+        let room = Room::new(vec![PathBuf::from("/")], 1000);
+        *room.measured.lock().unwrap() = Some((Instant::now() + FRESH * 60, 1010));
+        assert_eq!(room.take(7), Ok(()));
+        assert_eq!(room.take(4), Err(NoRoom { free: 1003, needed: 1000 }));
+        assert_eq!((room.take(3), room.check()), (Ok(()), Ok(())));
+        assert_eq!(room.take(1), Err(NoRoom { free: 1000, needed: 1000 }));
     }
 
     #[test]

@@ -9,12 +9,12 @@ use protocol::{AgentSpec, COMMAND_ID, CommandUser};
 use runbook::Runbook;
 use store::{Durability, Session};
 use tokio_util::sync::CancellationToken;
-use types::{Ending, JobId, JobRecord, JobStatus, Network, Reason};
+use types::{Ending, JobId, JobRecord, JobStatus, Reason};
 
 use crate::lifecycle::Input;
 use crate::service::Inner;
 use crate::sink::{Door, JobSink};
-use crate::{outcome, staging};
+use crate::{outcome, pressure, room, staging};
 
 /// How long a new sandbox may take until its agent says hello. A loaded machine needs seconds.
 const HELLO_PATIENCE: Duration = Duration::from_secs(30);
@@ -103,9 +103,9 @@ impl Inner {
         engine: &dyn Engine,
         found: Option<SandboxState>,
     ) -> Outcome {
-        let cancel = match self.live().get(&record.id) {
-            Some(live) => live.cancel.clone(),
-            None => CancellationToken::new(),
+        let (cancel, evict) = match self.live().get(&record.id) {
+            Some(live) => (live.cancel.clone(), live.evict.clone()),
+            None => Default::default(),
         };
         let attached = match found {
             Some(SandboxState::Running | SandboxState::Ended) => self.attach(record, engine).await,
@@ -119,9 +119,12 @@ impl Inner {
             Ok(attached) => attached,
             Err(ending) => return Some((ending, None)),
         };
-        let outcome = match self.supervise(record.id, engine, &attached, &cancel).await {
-            None => None,
-            Some(ending) => Some((ending, stop(record.id, engine).await)),
+        let outcome = tokio::select! {
+            ending = self.supervise(record.id, engine, &attached, &cancel) => match ending {
+                None => None,
+                Some(ending) => Some((ending, stop(record.id, engine).await)),
+            },
+            () = evict.cancelled() => Some((pressure::evict(record.id, engine).await, None)),
         };
         attached.gateway.close().await;
         outcome
@@ -154,7 +157,10 @@ impl Inner {
         let (from, workspace) =
             (self.folders.inputs(job), engine.workspace(job).await.map_err(failed)?);
         let place = move || staging::place(&from, &workspace);
-        tokio::task::spawn_blocking(place).await.map_err(failed)?.map_err(failed)
+        tokio::task::spawn_blocking(place).await.map_err(failed)?.map_err(|e| {
+            let text = format!("the input files do not fit into limits.disk_bytes: {e}");
+            if room::is_cause(&e) { Ending::error(Reason::LimitDisk, text) } else { failed(e) }
+        })
     }
 
     /// A sandbox that outlived an earlier orchestrator.
@@ -186,7 +192,6 @@ impl Inner {
             runbook: Runbook::parse(&record.spec.prompt).map_err(failed)?,
             command_user: engine.command_user().map(|uid| CommandUser { uid, gid: COMMAND_ID }),
             environment: record.spec.environment.clone(),
-            egress: record.spec.network != Network::None,
             checkpoint: session.checkpoint.clone().and_then(|c| serde_json::from_value(c).ok()),
         };
         let report = engine.report().await.map_err(failed)?;
@@ -194,7 +199,7 @@ impl Inner {
         let sink = Arc::new(JobSink::new(self.clone(), spec, report, limit, session));
         let dir = engine.gateway_dir(record.id);
         let (network, allow) = (record.spec.network.clone(), self.config.egress_allow.clone());
-        let egress = EgressPolicy { network, allow };
+        let egress = EgressPolicy { network, allow, own_ports: self.config.own_ports.clone() };
         let gateway = Gateway::open(&dir, key, Arc::new(Door(sink.clone())), egress);
         let gateway = gateway.map_err(failed)?;
         Ok(Attached { gateway, sink })

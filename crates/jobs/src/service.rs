@@ -28,6 +28,8 @@ pub struct Config {
     pub network: NetworkPolicy,
     /// Networks that jobs may reach though they are not public, as far as their own setting goes.
     pub egress_allow: Arc<[IpNet]>,
+    /// TCP ports on which the orchestrator itself listens; jobs never reach them on this machine.
+    pub own_ports: Arc<[u16]>,
     /// Bytes of disk below which nothing is accepted.
     pub reserve_bytes: u64,
 }
@@ -125,6 +127,7 @@ impl Jobs {
         if runs {
             inner.recover().await?;
             inner.tasks.spawn(inner.clone().sweep_for_ever(retention));
+            inner.tasks.spawn(inner.clone().watch_disk_for_ever());
         }
         Ok(Self { inner })
     }

@@ -94,30 +94,56 @@ pub(crate) struct Inputs(Mutex<State>);
 struct State {
     files: u64,
     bytes: u64,
+    stage: Stage,
+}
+
+/// Whether something may be added.
+#[derive(Clone, Copy, Debug, Default)]
+enum Stage {
+    #[default]
+    Open,
     /// They are on their way into the workspace: what comes now comes too late.
-    taken: bool,
+    Taken,
+    /// The job is over.
+    Over,
 }
 
 impl Inputs {
     /// Those of a job that an earlier orchestrator accepted.
     pub(crate) fn found(folder: &Path) -> Arc<Self> {
         let (files, bytes) = measure(folder).unwrap_or_default();
-        Arc::new(Self(Mutex::new(State { files, bytes, taken: false })))
+        Arc::new(Self(Mutex::new(State { files, bytes, stage: Stage::Open })))
     }
 
     /// From now on nothing is added. False if there is nothing.
     pub(crate) fn take(&self) -> bool {
         let mut state = self.state();
-        state.taken = true;
+        state.stage = Stage::Taken;
         state.files > 0
+    }
+
+    /// From now on nothing is added, because the job is over.
+    pub(crate) fn end(&self) {
+        self.state().stage = Stage::Over;
+    }
+
+    /// Whether something may be added.
+    pub(crate) fn check(&self) -> Result<(), FilesError> {
+        self.state().check()
+    }
+
+    /// Opens where they lie, and makes it, unless it is or will be gone.
+    pub(crate) fn folder(&self, path: &Path) -> Result<Workspace, FilesError> {
+        let state = self.state();
+        state.check()?;
+        make_private(path)?;
+        Ok(Workspace::open(path)?)
     }
 
     /// Adds a file that is written, unless it would be too late or too much.
     pub(crate) fn add(&self, new: NewFile, bytes: u64, most: u64) -> Result<Replaced, FilesError> {
         let mut state = self.state();
-        if state.taken {
-            return Err(FilesError::NotYet);
-        }
+        state.check()?;
         let (old_files, old_bytes) = match new.replaces()? {
             Replaced::File(bytes) => (1, bytes),
             Replaced::Nothing | Replaced::Other => (0, 0),
@@ -137,6 +163,16 @@ impl Inputs {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn check(&self) -> Result<(), FilesError> {
+        match self.stage {
+            Stage::Open => Ok(()),
+            Stage::Taken => Err(FilesError::NotYet),
+            Stage::Over => Err(FilesError::Over),
+        }
     }
 }
 

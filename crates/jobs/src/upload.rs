@@ -58,7 +58,7 @@ impl FileWriter {
             return Err(FilesError::TooLarge { most: self.most });
         }
         if let Home::Inputs { room, .. } = &self.home {
-            room.check()?;
+            room.take(bytes.len() as u64)?;
         }
         let file = self.file.clone();
         let write = move || file.with(|file| Ok(file.file().write_all(&bytes)?));
@@ -71,23 +71,24 @@ impl FileWriter {
     /// When it is too late: the job has begun or is over; or there is no room.
     pub async fn finish(self) -> Result<bool, FilesError> {
         let Self { file, home, written, most } = self;
-        let finish = move || {
-            let new = file.take().ok_or(FilesError::Over)?;
-            match home {
-                Home::Inputs { inputs, .. } => inputs.add(new, written, most),
-                Home::Workspace => Ok(new.finish()?),
-            }
+        let add = move |new: NewFile| match home {
+            Home::Inputs { inputs, .. } => inputs.add(new, written, most),
+            Home::Workspace => Ok(new.finish()?),
         };
+        let finish = move || file.finish(add);
         Ok(blocking(finish).await? == Replaced::Nothing)
     }
 }
 
 impl Home {
-    /// Says whose room was not enough.
+    /// Says whose room was not enough, or that a folder is gone because its time is over.
     fn blame(&self, error: FilesError, most: u64) -> FilesError {
         match (self, error) {
             (Self::Inputs { room, .. }, FilesError::Io(e)) if is_full(&e) => room.refusal().into(),
             (Self::Workspace, FilesError::Io(e)) if is_full(&e) => FilesError::TooLarge { most },
+            (Self::Inputs { inputs, .. }, FilesError::NoSuchFile) => {
+                inputs.check().err().unwrap_or(FilesError::NoSuchFile)
+            }
             (_, error) => error,
         }
     }

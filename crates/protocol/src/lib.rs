@@ -17,6 +17,8 @@
 #[cfg(feature = "client")]
 mod client;
 mod message;
+#[cfg(feature = "relay")]
+mod relay;
 #[cfg(feature = "client")]
 mod tunnel;
 
@@ -26,6 +28,8 @@ pub use message::{
     Ack, AgentSpec, Checkpoint, CommandUser, Control, Data, Hello, Report, ReportKind, Verdict,
     Welcome,
 };
+#[cfg(feature = "relay")]
+pub use relay::relay;
 #[cfg(feature = "client")]
 pub use tunnel::{TunnelError, Tunnels, tunnel};
 

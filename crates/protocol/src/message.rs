@@ -48,8 +48,6 @@ pub struct AgentSpec {
     pub command_user: Option<CommandUser>,
     /// More variables for commands.
     pub environment: BTreeMap<String, String>,
-    /// Whether there is anything that `CONNECT` may reach.
-    pub egress: bool,
     /// Where to go on, if the flow ran before.
     pub checkpoint: Option<Checkpoint>,
 }
@@ -252,7 +250,6 @@ mod tests {
                 runbook: Runbook { title: None, blocks: vec![] },
                 command_user: None,
                 environment: BTreeMap::new(),
-                egress: false,
                 checkpoint: None,
             },
             acked: 0,

@@ -93,6 +93,14 @@ pub enum StoreError {
         /// What SQLite said.
         source: Arc<rusqlite::Error>,
     },
+    /// The file cannot be made, or kept from other users.
+    #[error("make {} a file of our own: {source}", path.display())]
+    NotPrivate {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: Arc<std::io::Error>,
+    },
     /// A row does not hold what this version expects.
     #[error("read {what} of job {job}: {source}")]
     Damaged {

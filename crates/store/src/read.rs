@@ -1,37 +1,44 @@
 //! Reads, beside the writer.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
+use tokio::sync::Semaphore;
 use types::{Event, JobId, JobRecord, JobSummary};
 
 use crate::{JobFilter, StoreError, row, schema};
 
-/// Connections that are kept to be used again; a burst of readers opens more and closes them.
-const IDLE: usize = 8;
+/// How many read at one time; others wait. Each has a connection of its own: three descriptors and
+/// up to 2 MiB of cache.
+const READERS: usize = 16;
 
-/// Connections that wait to be used again.
+/// The connections, which are opened when they are needed and kept to be used again.
 #[derive(Debug)]
 pub(crate) struct Readers {
     path: PathBuf,
+    turns: Arc<Semaphore>,
     idle: Mutex<Vec<Connection>>,
 }
 
 impl Readers {
     pub(crate) fn new(path: &Path) -> Self {
-        Self { path: path.into(), idle: Mutex::default() }
+        let turns = Arc::new(Semaphore::new(READERS));
+        Self { path: path.into(), turns, idle: Mutex::default() }
     }
 
     /// Runs `read` on a thread that may block.
     pub(crate) async fn run<R: Send + 'static>(
-        self: &std::sync::Arc<Self>,
+        self: &Arc<Self>,
         read: impl FnOnce(&Connection) -> Result<R, StoreError> + Send + 'static,
     ) -> Result<R, StoreError> {
+        let turn = self.turns.clone().acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let this = self.clone();
         let work = tokio::task::spawn_blocking(move || {
+            // Ours until the connection is back, even if nobody waits for the answer any more.
+            let _turn = turn;
             let connection = this.take()?;
             let answer = read(&connection);
             this.give_back(connection);
@@ -46,10 +53,7 @@ impl Readers {
     }
 
     fn give_back(&self, connection: Connection) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < IDLE {
-            idle.push(connection);
-        }
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
     }
 }
 

@@ -1,6 +1,10 @@
 //! Opening the file and its migrations.
 
+use std::fs::{self, File, Permissions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::sync::Arc;
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -22,6 +26,7 @@ const JOURNAL_BYTES: u32 = 16 * 1024 * 1024;
 /// A connection that may write; the file is made and migrated if need be.
 pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
     let failed = StoreError::sqlite("open the store");
+    make_private(path)?;
     let mut connection = Connection::open(path).map_err(&failed)?;
     connection.pragma_update(None, "busy_timeout", BUSY_MS).map_err(&failed)?;
     // Only has an effect on a new file. What is deleted goes back to the disk, in pieces.
@@ -31,6 +36,37 @@ pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
     connection.pragma_update(None, "foreign_keys", true).map_err(&failed)?;
     migrate(&mut connection, path)?;
     Ok(connection)
+}
+
+/// Prompts and environments may hold secrets. SQLite gives the files beside this one its mode.
+fn make_private(path: &Path) -> Result<(), StoreError> {
+    let beside = |end: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(end);
+        name.into()
+    };
+    match File::options().write(true).create_new(true).mode(0o600).open(path) {
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
+        made => return made.map(drop).map_err(unusable(path)),
+    }
+    [path.to_owned(), beside("-wal"), beside("-shm")].iter().try_for_each(|path| {
+        match tighten(path) {
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+            tightened => tightened.map_err(unusable(path)),
+        }
+    })
+}
+
+fn tighten(path: &Path) -> io::Result<()> {
+    match fs::metadata(path)?.permissions().mode() & 0o077 {
+        0 => Ok(()),
+        _ => fs::set_permissions(path, Permissions::from_mode(0o600)),
+    }
+}
+
+fn unusable(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+    let path = path.to_owned();
+    move |source| StoreError::NotPrivate { path, source: Arc::new(source) }
 }
 
 /// A connection that only reads.

@@ -288,3 +288,52 @@ proptest! {
         })?;
     }
 }
+
+/// What of this process leads to the file.
+fn open_files(path: &std::path::Path) -> usize {
+    let open = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+    open.filter(|fd| std::fs::read_link(fd.path()).is_ok_and(|to| to == path)).count()
+}
+
+#[tokio::test]
+async fn a_burst_of_readers_waits_for_few_connections() {
+    let home = TempDir::new().unwrap();
+    let path = home.path().canonicalize().unwrap().join("cagent.db");
+    let store = Store::open(&path).unwrap();
+    let job = new_job(&store).await;
+    for _ in 0..2 {
+        let reads = (0..300).map(|_| store.job(job));
+        for record in futures_util::future::join_all(reads).await {
+            assert_eq!(record.unwrap().id, job);
+        }
+        let open = open_files(&path);
+        assert!((2..=17).contains(&open), "{open} connections: the writer's and some readers'");
+    }
+}
+
+#[test]
+fn nobody_else_may_read_the_files() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let home = TempDir::new().unwrap();
+    let path = home.path().join("cagent.db");
+    let mode = |name: &str| {
+        let known = std::fs::metadata(home.path().join(name)).unwrap();
+        known.permissions().mode() & 0o777
+    };
+    // As an older version, or somebody's umask, left it.
+    std::fs::write(&path, "").unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    for _ in 0..2 {
+        let store = Store::open(&path).unwrap();
+        for name in ["cagent.db", "cagent.db-wal", "cagent.db-shm"] {
+            assert_eq!(mode(name), 0o600, "{name}");
+            let loose = std::fs::Permissions::from_mode(0o644);
+            std::fs::set_permissions(home.path().join(name), loose).unwrap();
+        }
+        // As a process that dies leaves them.
+        std::mem::forget(store);
+    }
+    let fresh = home.path().join("fresh.db");
+    let _store = Store::open(&fresh).unwrap();
+    assert_eq!((mode("fresh.db"), mode("fresh.db-wal")), (0o600, 0o600));
+}

@@ -3,8 +3,10 @@
 mod command;
 
 use std::io::Write as _;
+use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::thread;
 
 use command::{Command, USAGE};
 use typescript::RunError;
@@ -14,7 +16,19 @@ const EXIT_NO_NODE: u8 = 127;
 /// A wrong command line.
 const EXIT_USAGE: u8 = 2;
 
+/// The compiler calls itself for every level of a source, and a sum of 20,000 terms has as many: the
+/// usual 8 MiB are not enough. Memory is taken only as it is used.
+const STACK_BYTES: usize = 256 << 20;
+
 fn main() -> ExitCode {
+    let compiler = thread::Builder::new().name("compiler".into()).stack_size(STACK_BYTES);
+    match compiler.spawn(obey) {
+        Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+        Err(error) => fail(&format!("ts: cannot start a thread: {error}"), 1),
+    }
+}
+
+fn obey() -> ExitCode {
     let command = match Command::parse(std::env::args_os().skip(1)) {
         Ok(command) => command,
         Err(problem) => return fail(&format!("ts: {problem}\n{USAGE}"), EXIT_USAGE),

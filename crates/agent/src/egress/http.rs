@@ -15,16 +15,21 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, Uri, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use protocol::TunnelError;
+use protocol::{TunnelError, relay};
 use tokio::net::TcpStream;
 
-use super::{Client, PATIENCE, carry};
+use super::{Client, PATIENCE};
 
 type Body = Either<Full<Bytes>, Incoming>;
 
 /// Says what this is to those who do not know.
 const WHAT_THIS_IS: &str =
     "this is a proxy: it takes CONNECT host:port, and http:// addresses in full";
+
+/// For those who find no room, whatever they ask.
+pub(super) const FULL: &[u8] = b"HTTP/1.1 503 this sandbox has too many connections\r\n\
+    Content-Type: text/plain\r\nContent-Length: 56\r\nConnection: close\r\n\r\n\
+    this sandbox has too many connections; close some first\n";
 
 /// What belongs to one connection and is not passed on (RFC 9110, 7.6.1).
 const OF_ONE_HOP: [HeaderName; 7] = [
@@ -66,7 +71,7 @@ async fn connect(
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         if let Ok(upgraded) = upgrade.await {
-            carry(TokioIo::new(upgraded), tunnel).await;
+            relay(TokioIo::new(upgraded), tunnel).await;
         }
         drop(client);
     });
@@ -107,7 +112,9 @@ fn with_port(to: &Authority) -> Result<Authority, Refusal> {
     if to.port().is_some() {
         return Ok(to.clone());
     }
-    format!("{to}:80").parse().map_err(|_| Refusal::no_proxy_request())
+    // There may be a colon with nothing after it (RFC 9110, 4.2.3).
+    let host = to.as_str().trim_end_matches(':');
+    format!("{host}:80").parse().map_err(|_| Refusal::no_proxy_request())
 }
 
 fn remove_hop(headers: &mut HeaderMap) {
@@ -142,6 +149,8 @@ impl Refusal {
         *response.status_mut() = self.status;
         let text = HeaderValue::from_static("text/plain; charset=utf-8");
         response.headers_mut().insert(CONTENT_TYPE, text);
+        // Who stays after that keeps a place that somebody else could use.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         if let Ok(reason) = reason {
             response.extensions_mut().insert(reason);
         }
@@ -178,6 +187,10 @@ mod tests {
         let (to, path) = target("http://[::1]").unwrap();
         assert_eq!((to.as_str(), path.as_str()), ("[::1]", "/"));
         assert_eq!(with_port(&to).map(|to| to.to_string()).ok().unwrap(), "[::1]:80");
+        for (uri, expected) in [("http://a.org:/", "a.org:80"), ("http://[::1]:", "[::1]:80")] {
+            let with_port = with_port(&target(uri).unwrap().0);
+            assert_eq!(with_port.ok().unwrap(), expected, "{uri}");
+        }
         for bad in ["/b", "https://a.org/", "a.org:80", "*"] {
             assert!(target(bad).is_none(), "{bad}");
         }

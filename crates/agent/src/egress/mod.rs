@@ -14,10 +14,10 @@ use std::time::Duration;
 
 use protocol::Tunnels;
 use rustix::process::{Resource, getrlimit};
-use tokio::io::{AsyncRead, AsyncWrite, BufReader, copy_bidirectional_with_sizes};
-use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::io::{AsyncWriteExt, copy, sink};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 pub(crate) use variables::variables;
 
@@ -33,8 +33,9 @@ const MAX_CLIENTS: u64 = 512;
 /// How long a client may take to say what it wants.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Per direction of a connection, as in the gateway.
-const BUFFER_BYTES: usize = 16 * 1024;
+/// How long one for whom there is no room may take to hear it. A few can at once; others are only
+/// closed.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// The pause after a failed accept: there are no descriptors left, most likely.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -53,8 +54,8 @@ struct Client {
 pub(crate) async fn open(tunnels: Tunnels) -> io::Result<()> {
     let (http, socks) = (TcpListener::bind(HTTP).await?, TcpListener::bind(SOCKS).await?);
     let room = Arc::new(Semaphore::new(room()));
-    tokio::spawn(serve(http, tunnels.clone(), room.clone(), http::talk));
-    tokio::spawn(serve(socks, tunnels, room, socks::talk));
+    tokio::spawn(serve(http, tunnels.clone(), room.clone(), http::talk, http::FULL));
+    tokio::spawn(serve(socks, tunnels, room, socks::talk, socks::FULL));
     Ok(())
 }
 
@@ -69,14 +70,17 @@ async fn serve<T: Future<Output = ()> + Send + 'static>(
     tunnels: Tunnels,
     room: Arc<Semaphore>,
     talk: fn(TcpStream, Client) -> T,
+    full: &'static [u8],
 ) {
+    let lobby = Arc::new(Semaphore::new(room.available_permits() / 8));
     loop {
         match listener.accept().await {
-            // Where there is no room it is closed.
             Ok((stream, _)) => {
                 if let Ok(room) = room.clone().try_acquire_owned() {
                     let client = Client { tunnels: tunnels.clone(), _room: Arc::new(room) };
                     tokio::spawn(talk(stream, client));
+                } else if let Ok(place) = lobby.clone().try_acquire_owned() {
+                    tokio::spawn(turn_away(stream, full, place));
                 }
             }
             Err(_) => sleep(ACCEPT_PAUSE).await,
@@ -84,15 +88,15 @@ async fn serve<T: Future<Output = ()> + Send + 'static>(
     }
 }
 
-/// Copies until both sides have ended, or one breaks. A side that ends what it says still hears the
-/// other one.
-async fn carry<C: AsyncRead + AsyncWrite + Unpin>(
-    mut client: C,
-    mut tunnel: BufReader<UnixStream>,
-) {
-    // How it ends is between those two.
-    let _ =
-        copy_bidirectional_with_sizes(&mut client, &mut tunnel, BUFFER_BYTES, BUFFER_BYTES).await;
+/// Says that there is no room, and lets the client have its say: a connection that is closed before
+/// that breaks, and the answer with it.
+async fn turn_away(mut stream: TcpStream, full: &[u8], _place: OwnedSemaphorePermit) {
+    let goodbye = async {
+        stream.write_all(full).await?;
+        stream.shutdown().await?;
+        copy(&mut stream, &mut sink()).await
+    };
+    drop(timeout(FAREWELL, goodbye).await);
 }
 
 const fn loopback(port: u16) -> SocketAddr {

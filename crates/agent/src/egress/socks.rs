@@ -4,12 +4,12 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use hyper::http::uri::Authority;
-use protocol::TunnelError;
+use protocol::{TunnelError, relay};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::{Client, PATIENCE, carry};
+use super::{Client, PATIENCE};
 
 const VERSION: u8 = 5;
 const NO_PASSWORD: u8 = 0;
@@ -32,6 +32,10 @@ enum Reply {
     UnknownAddress = 8,
 }
 
+/// For those who find no room: greeted without having been heard, and refused.
+pub(super) const FULL: &[u8] =
+    &[VERSION, NO_PASSWORD, VERSION, Reply::Failed as u8, 0, ADDRESS_V4, 0, 0, 0, 0, 0, 0];
+
 /// Serves one client.
 pub(super) async fn talk(mut stream: TcpStream, client: Client) {
     let Ok(Ok(asked)) = timeout(PATIENCE, hear(&mut stream)).await else { return };
@@ -45,7 +49,7 @@ pub(super) async fn talk(mut stream: TcpStream, client: Client) {
     if stream.write_all(&answer).await.is_ok()
         && let Ok(tunnel) = opened
     {
-        carry(stream, tunnel).await;
+        relay(stream, tunnel).await;
     }
 }
 

@@ -24,7 +24,7 @@ const CERTIFICATES: [&str; 6] = [
 /// Where Debian and its kin keep Java's certificates.
 const JAVA_CERTIFICATES: &str = "/etc/ssl/certs/java/cacerts";
 
-/// The variables of commands in a sandbox that has a way out.
+/// What tells commands of them.
 pub(crate) fn variables() -> Vec<(&'static str, String)> {
     let mut all: Vec<_> = PROXY.map(|name| (name, format!("http://{HTTP}"))).into();
     all.extend(["NO_PROXY", "no_proxy"].map(|name| (name, NO_PROXY.to_owned())));

@@ -17,16 +17,21 @@ const MAX_BYTES: usize = 256 * 1024;
 const OWN: [&str; 3] = ["PATH", "HOME", "LANG"];
 
 /// No colours, pagers or progress bars: nobody watches a terminal.
-const FIXED: [(&str, &str); 4] =
-    [("USER", "agent"), ("TERM", "dumb"), ("PAGER", "cat"), ("PIP_PROGRESS_BAR", "off")];
+/// pip may install beside Debian's own packages: into the home directory, which goes with the job.
+const FIXED: [(&str, &str); 5] = [
+    ("USER", "agent"),
+    ("TERM", "dumb"),
+    ("PAGER", "cat"),
+    ("PIP_PROGRESS_BAR", "off"),
+    ("PIP_BREAK_SYSTEM_PACKAGES", "1"),
+];
 
 /// Every shell sets these for itself.
 const SHELLS_OWN: [&str; 4] = ["_", "OLDPWD", "PWD", "SHLVL"];
 
 /// What the first block sees. What the job wants itself goes before everything else.
 pub(crate) fn initial(spec: &AgentSpec) -> Environment {
-    let proxy = if spec.egress { egress::variables() } else { Vec::new() };
-    let proxy = proxy.into_iter().map(|(name, value)| (name.to_owned(), value));
+    let proxy = egress::variables().into_iter().map(|(name, value)| (name.to_owned(), value));
     let wanted = spec.environment.clone();
     let own = OWN.iter().filter_map(|name| Some(((*name).to_owned(), env::var(name).ok()?)));
     FIXED

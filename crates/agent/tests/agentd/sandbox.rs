@@ -50,7 +50,7 @@ impl Sandbox {
     /// One that has a way out to these hosts, and variables of its own.
     pub(crate) fn online(hosts: Hosts, blocks: Vec<Block>) -> Self {
         let environment = [("MINE", "yes"), ("PAGER", "less")].map(|(n, v)| (n.into(), v.into()));
-        let spec = AgentSpec { egress: true, environment: environment.into(), ..spec(blocks) };
+        let spec = AgentSpec { environment: environment.into(), ..spec(blocks) };
         Self::start_with(Users::One, spec, hosts)
     }
 
@@ -123,7 +123,6 @@ fn spec(blocks: Vec<Block>) -> AgentSpec {
         runbook: Runbook { title: None, blocks },
         command_user: None,
         environment: std::collections::BTreeMap::new(),
-        egress: false,
         checkpoint: None,
     }
 }
@@ -159,6 +158,7 @@ fn agentd(users: Users, dir: &Path) -> Command {
         }
         Users::Two => {
             let caps = "-all,+setuid,+setgid,+kill";
+            command.args(["sh", "-ec", RAISE_LOOPBACK, "sh"]);
             command.args(["setpriv", "--no-new-privs", "--inh-caps=-all"]);
             command.arg(format!("--bounding-set={caps}"));
         }

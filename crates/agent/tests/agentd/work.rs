@@ -160,7 +160,9 @@ fn commands_have_no_input_and_no_more_environment_than_they_need() {
     )]);
     assert_eq!(
         log.stdout(),
-        "HOME LANG PAGER PATH PIP_PROGRESS_BAR PWD SHLVL TERM USER _ leads\n500\n"
+        "ALL_PROXY GIT_SSH_COMMAND HOME HTTPS_PROXY HTTP_PROXY JAVA_TOOL_OPTIONS LANG \
+         NODE_USE_ENV_PROXY NO_PROXY PAGER PATH PIP_BREAK_SYSTEM_PACKAGES PIP_PROGRESS_BAR PWD SHLVL \
+         TERM USER _ all_proxy http_proxy https_proxy no_proxy leads\n500\n"
     );
 }
 

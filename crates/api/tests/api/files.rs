@@ -67,8 +67,8 @@ async fn a_file_is_written_into_a_running_workspace() {
     assert_eq!(put(&server, job, "in/data%20x.csv", "").await.status, 204);
     assert_eq!(server.get(&path).await.text(), "");
     put(&server, job, "in", "x").await.problem(Code::NotAFile);
-    put(&server, job, "hello.txt/x", "x").await.problem(Code::NoSuchFile);
-    put(&server, job, "link/x", "x").await.problem(Code::NoSuchFile);
+    put(&server, job, "hello.txt/x", "x").await.problem(Code::BadPath);
+    put(&server, job, "link/x", "x").await.problem(Code::BadPath);
     assert_eq!(put(&server, job, "link", "x").await.status, 204, "the link itself is replaced");
     assert!(!std::path::Path::new("/etc/x").exists());
 }
@@ -145,6 +145,8 @@ async fn paths_that_lead_out_of_the_workspace() {
         "a%00b",
         "%ff",
         ".cagent/manifest.json",
+        ".cagent.",
+        "a/.cagent-upload-1",
         "a%5Cb",
         "a%0Ab",
         &long,

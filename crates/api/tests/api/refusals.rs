@@ -262,6 +262,11 @@ async fn a_zip_that_was_removed() {
     let job = server.run(HELLO).await;
     std::fs::remove_file(server.jobs.zip_path(job)).unwrap();
     server.get(&format!("/download/{job}")).await.problem(Code::NoResult);
+    server.get(&format!("/v1/jobs/{job}/files/hello.txt")).await.problem(Code::NoSuchFile);
+    let status: api::Status = server.get(&format!("/status/{job}")).await.read();
+    assert_eq!((status.output, status.download_link), (None, None), "nobody is sent there");
+    let about: api::Job = server.get(&format!("/job/{job}")).await.read();
+    assert_eq!((about.output, about.zip_bytes, about.links.download), (None, None, None));
 }
 
 #[tokio::test]

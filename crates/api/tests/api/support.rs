@@ -60,6 +60,7 @@ impl Server {
             limits: LimitsPolicy { defaults: Limits::default(), ceilings: limits },
             network: NetworkPolicy { default: Network::None, ceiling: network() },
             egress_allow: Arc::new([]),
+            own_ports: Arc::new([]),
             reserve_bytes: 0,
         };
         let engines: Vec<Arc<dyn Engine>> = vec![Arc::new(engine.unwrap())];

@@ -4,15 +4,19 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
+use super::serve;
 use crate::args::Format;
 use crate::settings::{self, Setting, Settings, Sources};
-use crate::{output, text};
+use crate::{complaint, output, text};
 
 pub(super) fn config(
     settings: &Settings,
     sources: &Sources,
     format: Format,
 ) -> anyhow::Result<ExitCode> {
+    if let Err(refused) = serve::check(settings.listen) {
+        complaint::say(&format!("`cagent serve` would stop: {refused}"));
+    }
     let all = settings::all().map(|setting| (setting, (setting.show)(settings)));
     match format {
         Format::Json => {

@@ -36,7 +36,11 @@ pub(crate) async fn run(
     let look = Context { settings: &settings, purpose: Purpose::Look };
     let work = Context { purpose: Purpose::Work, ..look };
     match command {
-        Command::Serve(_) => serve::serve(&settings).await,
+        Command::Serve(_) => {
+            let here = global.server.is_none();
+            ensure!(here, "serve is a server of its own; --listen says where it listens");
+            serve::serve(&settings).await
+        }
         Command::Run(args) => run::run(args, work, format).await,
         Command::Ps(args) => ps::ps(look.place().await?, &args, format).await,
         Command::Status(args) => status::status(look.place().await?, &args.job, format).await,

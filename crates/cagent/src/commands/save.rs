@@ -1,9 +1,9 @@
 //! A body of the server as a file.
 
-use std::fs::Permissions;
-use std::io::{self, Write as _};
+use std::fs::{File, Metadata, Permissions};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use reqwest::Response;
@@ -11,30 +11,72 @@ use tempfile::NamedTempFile;
 
 /// Whether a file can be saved there, as far as can be told before.
 pub(super) fn check(file: &Path) -> anyhow::Result<()> {
-    part_of(file).map(drop).with_context(|| format!("save {}", file.display()))
+    let checked = match Target::of(file) {
+        Ok(Target::Replaced(file)) => part_of(&file).map(drop),
+        other => other.map(drop),
+    };
+    checked.with_context(|| format!("save {}", file.display()))
 }
 
-/// Writes a body to a file, all or nothing, and returns how many bytes it had.
+/// Writes a body to a file, all or nothing, or into a device or pipe; returns how many bytes it had.
 pub(super) async fn save(body: Response, file: &Path) -> anyhow::Result<u64> {
     write(body, file).await.with_context(|| format!("save {}", file.display()))
 }
 
-async fn write(mut body: Response, file: &Path) -> anyhow::Result<u64> {
-    let mut part = part_of(file)?;
+async fn write(body: Response, file: &Path) -> anyhow::Result<u64> {
+    match Target::of(file)? {
+        Target::Opened => copy(body, &mut File::options().write(true).open(file)?).await,
+        Target::Replaced(file) => {
+            let mut part = part_of(&file)?;
+            let bytes = copy(body, &mut part).await?;
+            part.persist(file)?;
+            Ok(bytes)
+        }
+    }
+}
+
+async fn copy(mut body: Response, to: &mut impl Write) -> anyhow::Result<u64> {
     let mut bytes = 0;
     while let Some(chunk) = body.chunk().await? {
-        part.write_all(&chunk)?;
+        to.write_all(&chunk)?;
         bytes += chunk.len() as u64;
     }
-    part.persist(file)?;
     Ok(bytes)
+}
+
+/// What becomes of what is there.
+#[derive(Debug)]
+enum Target {
+    /// This file, no link, is made or replaced.
+    Replaced(PathBuf),
+    /// A device, a pipe: it stays, and takes what it is given.
+    Opened,
+}
+
+impl Target {
+    fn of(file: &Path) -> anyhow::Result<Self> {
+        match std::fs::metadata(file) {
+            Ok(found) => Self::of_existing(file, &found),
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                ensure!(!file.is_symlink(), "it is a link to a file that is not there");
+                Ok(Self::Replaced(file.into()))
+            }
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    fn of_existing(file: &Path, found: &Metadata) -> anyhow::Result<Self> {
+        ensure!(!found.is_dir(), "it is a directory; name a file");
+        // Some files have no name any more: one of `/dev/fd` that was deleted.
+        let named = if found.is_file() { file.canonicalize().ok() } else { None };
+        Ok(named.map_or(Self::Opened, Self::Replaced))
+    }
 }
 
 /// Beside the file, so that it takes its place at once.
 fn part_of(file: &Path) -> anyhow::Result<NamedTempFile> {
     let folder = file.parent().filter(|path| !path.as_os_str().is_empty());
     let folder = folder.unwrap_or(".".as_ref());
-    ensure!(!file.is_dir(), "it is a directory; name a file");
     ensure!(folder.is_dir(), "there is no directory {}", folder.display());
     let part = tempfile::Builder::new()
         .prefix(".cagent-")

@@ -30,7 +30,7 @@ pub(super) async fn serve(settings: &Settings) -> anyhow::Result<ExitCode> {
 }
 
 /// For now nowhere but on this machine, since nobody is asked for a key.
-fn check(address: SocketAddr) -> anyhow::Result<()> {
+pub(super) fn check(address: SocketAddr) -> anyhow::Result<()> {
     ensure!(
         address.ip().is_loopback(),
         "listen on {address}: refused, this version asks nobody for a key and so serves this \

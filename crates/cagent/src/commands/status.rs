@@ -9,7 +9,7 @@ use types::{JobStatus, Network, Usage};
 use crate::args::Format;
 use crate::job_name::JobName;
 use crate::place::Place;
-use crate::{output, text, value};
+use crate::{limit, output, text, value};
 
 pub(super) async fn status(
     place: Place,
@@ -42,6 +42,7 @@ fn facts(job: &Job) -> Vec<(&'static str, String)> {
         ("started", job.started.map(|at| format!("{at:.0}"))),
         ("completed", job.completed.map(|at| format!("{at:.0}"))),
         ("engine", Some(job.engine.clone())),
+        ("limits", Some(limit::shown_all(job.limits).join(", "))),
         ("network", Some(network(&job.network))),
         ("environment", (!job.environment.is_empty()).then(|| job.environment.join(", "))),
         ("not enforced", not_enforced(job)),

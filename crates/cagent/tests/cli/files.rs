@@ -12,8 +12,8 @@ async fn files_go_into_a_running_job_and_out_of_it() {
     let server = Server::start(CAGENT).await;
     let (data, client) = (server.data_dir(), server.client());
     let folder = data.path().parent().unwrap();
-    let task = "mkdir out; echo made > out/x.txt; echo begun; until [ -s in/go ]; do sleep 0.05; \
-                done; cp in/go 'out/a b'";
+    let task = "mkdir out; echo made > out/x.txt; echo '[1]' > x.json; echo begun; \
+                until [ -s in/go ]; do sleep 0.05; done; cp in/go 'out/a b'";
     let id = client.run(&bash(task)).await;
     let job = id.to_string();
     client.events_until(id, |e| matches!(e.event, EventKind::Output { .. })).await;
@@ -24,6 +24,11 @@ async fn files_go_into_a_running_job_and_out_of_it() {
     assert_eq!(list["entries"][0]["name"], "x.txt");
     assert_eq!(call(data, &["cp", &format!("{job}:out/x.txt"), "-"]).stdout, b"made\n");
 
+    let directory = refusal(&call(data, &["cp", &format!("{job}:out"), "taken"]));
+    assert!(directory.contains("out is a directory; files are copied one by one"), "{directory}");
+    assert!(!folder.join("taken").exists());
+    assert_eq!(call(data, &["cp", &format!("{job}:x.json"), "-"]).stdout, b"[1]\n");
+
     fs::write(folder.join("go"), "went\n").unwrap();
     let into = stdout(&call(data, &["cp", "go", &format!("{job}:in/")]), 0);
     assert!(into.starts_with("in/go, 5 bytes"), "{into}");
@@ -31,6 +36,8 @@ async fn files_go_into_a_running_job_and_out_of_it() {
 
     stdout(&call(data, &["cp", &format!("{}:out/a b", &job[20..]), "."]), 0);
     assert_eq!(fs::read(folder.join("a b")).unwrap(), b"went\n");
+    let directory = refusal(&call(data, &["cp", &format!("{job}:out"), "-"]));
+    assert!(directory.contains("out is a directory"), "{directory}");
     let over = refusal(&call(data, &["cp", "go", &format!("{job}:late")]));
     assert!(over.contains("over"), "{over}");
     let missing = refusal(&call(data, &["cp", &format!("{job}:nothing"), "x"]));

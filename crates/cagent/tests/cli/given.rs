@@ -36,7 +36,7 @@ fn what_cannot_be_given_is_refused_before_there_is_a_job() {
         ("--env=NOBODY_SET_THIS", "NOBODY_SET_THIS=VALUE"),
         ("--file=missing.txt", "missing.txt: No such file"),
         ("--file=.", "one by one"),
-        ("--network=http://a.org", "none, open or domains"),
+        ("--network=http://a.org", "none, open, or domains such as example.org"),
     ] {
         let text = refusal(&call(&data, &["run", option, &task]));
         assert!(text.contains(said), "{option}: {text}");

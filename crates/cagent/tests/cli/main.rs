@@ -8,4 +8,5 @@ mod run;
 mod server;
 mod settings;
 mod support;
+mod targets;
 mod together;

@@ -33,6 +33,10 @@ fn an_address_others_could_reach() {
     for address in ["0.0.0.0:0", "[::]:0"] {
         let text = refusal(&call(&data, &["serve", "--listen", address]));
         assert!(text.contains("refused") && text.contains("127.0.0.1"), "{text}");
+        let config = call(&data, &["config", "--listen", address]);
+        stdout(&config, 0);
+        let text = String::from_utf8(config.stderr).unwrap();
+        assert!(text.contains("`cagent serve` would stop") && text.contains(address), "{text}");
     }
     assert!(!data.path().exists());
 }
@@ -77,7 +81,10 @@ fn a_server_that_is_not_there_and_one_that_is_none_of_ours() {
     let data = DataDir::new();
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let text = refusal(&call(&data, &["--server", &nobody, "ps"]));
-    assert!(text.contains(&nobody) && text.contains("cagent serve"), "{text}");
+    assert_eq!(
+        text,
+        format!("cagent: no server answers at http://{nobody}; start one with `cagent serve`\n")
+    );
     let text = refusal(&call(&data, &["--server", "https://example.com", "ps"]));
     assert!(text.contains("http only"), "{text}");
 }
@@ -102,7 +109,13 @@ fn a_job_that_could_not_be_what_was_meant_is_not_given() {
 }
 
 #[test]
-fn a_doctor_of_another_machine() {
+fn a_command_that_uses_no_server() {
     let text = refusal(&call(&DataDir::new(), &["--server", "127.0.0.1:1", "doctor"]));
     assert!(text.contains("this machine"), "{text}");
+    let text = refusal(&call(&DataDir::new(), &["--server", "127.0.0.1:1", "serve"]));
+    assert!(text.contains("--listen"), "{text}");
+    for command in ["serve", "doctor"] {
+        let help = stdout(&call(&DataDir::new(), &[command, "--help"]), 0);
+        assert!(!help.contains("--server") && help.contains("--data-dir"), "{help}");
+    }
 }

@@ -26,6 +26,7 @@ async fn a_job_that_is_over() {
     assert_eq!(json(&call(data, &["ps", "-o", "json"]), 0)["jobs"][0]["job_id"], *job);
 
     let status = stdout(&call(data, &["status", &job]), 0);
+    assert!(status.contains("memory_bytes=2G") && status.contains("wall_seconds=1h"), "{status}");
     assert!(status.contains("complete") && status.contains("output.zip"), "{status}");
     assert_eq!(json(&call(data, &["status", &job, "-o", "json"]), 0)["status"], "complete");
 

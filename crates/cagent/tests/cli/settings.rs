@@ -1,5 +1,7 @@
 //! Settings: who decides them, and what is said of a slip.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Output;
 
 use serde_json::{Value, json};
@@ -46,6 +48,24 @@ fn the_first_that_says_something_counts() {
     let (cores, origin) = concurrency(call(&data, &config));
     assert!(cores.as_str().unwrap().parse::<usize>().unwrap() > 0);
     assert_eq!(origin, "default");
+}
+
+#[test]
+fn what_is_opened_to_others_is_a_warning() {
+    let data = with_files("", "");
+    let mode = |mode| std::fs::set_permissions(data.path(), Permissions::from_mode(mode)).unwrap();
+    let said = |allow| {
+        let output = with_variable(&data, &["run", &bash("true")], "CAGENT_EGRESS_ALLOW", allow);
+        stdout(&output, 0);
+        String::from_utf8(output.stderr).unwrap()
+    };
+    mode(0o755);
+    let text = said("0.0.0.0/0");
+    assert!(text.contains("`chmod o= "), "{text}");
+    assert!(text.contains("CAGENT_EGRESS_ALLOW has 0.0.0.0/0"), "{text}");
+    mode(0o750);
+    let text = said("10.0.0.0/8,fd00::/8");
+    assert!(!text.contains("chmod") && !text.contains("CAGENT_EGRESS_ALLOW"), "{text}");
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! Jobs that try to break each of their limits, and a neighbour that must not notice.
 
+use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use testkit::{Builder, Server};
+use testkit::{Builder, DataDir, Server};
 use types::{Event, EventKind, JobStatus, Reason};
 
 use crate::support::{Result, assert_complete, run};
@@ -118,6 +119,42 @@ async fn a_file_per_inode_does_not_help() {
                 for i in range(10**7): open(str(i), 'w').close()";
     let ended = beside(&server, "python", many, json!({ "disk_bytes": 16 * MIB })).await;
     assert_eq!(ended.reason, Some(Reason::LimitDisk), "{ended:#?}");
+}
+
+#[tokio::test]
+async fn a_job_that_fills_the_servers_disk_is_ended_and_the_rest_goes_on() {
+    let (home, server) = server_on_small_disk().await;
+    let client = server.client();
+    let neighbour = client.run("```sh\necho there\nsleep 9\necho kept > kept.txt\n```\n").await;
+    let prompt = "```sh\nhead -c 2G /dev/urandom > f\nsync\n```\n";
+    let greedy = client.schedule(&json!({ "prompt": prompt })).await;
+    let ended = client.wait_end(greedy).await;
+    assert_eq!((ended.status, ended.reason), (JobStatus::Error, Some(Reason::LimitDisk)));
+    assert!(ended.error.as_ref().unwrap().contains("the server's disk"), "{ended:#?}");
+    assert_complete(&client.wait_end(neighbour).await);
+    assert_complete(&run(&server, "sh", "echo again").await);
+    drop((server, home));
+}
+
+/// A server whose data lies on a file system of 400 MB that nobody else sees.
+async fn server_on_small_disk() -> (tempfile::TempDir, Server) {
+    let home = tempfile::tempdir().unwrap();
+    let (data, program) = (DataDir::new(), home.path().join("cagent"));
+    let (disk, image) = (data.path().parent().unwrap(), home.path().join("image"));
+    let script = format!(
+        "#!/bin/sh\n\
+         [ \"$1\" = inside ] || exec unshare --mount \"$0\" inside \"$@\"\n\
+         shift\n\
+         truncate -s 400M '{image}' && /sbin/mkfs.ext4 -q '{image}' &&\n\
+         mount -o loop '{image}' '{disk}' && exec '{cagent}' \"$@\"\n",
+        image = image.display(),
+        disk = disk.display(),
+        cagent = env!("CARGO_BIN_EXE_cagent"),
+    );
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, PermissionsExt::from_mode(0o700)).unwrap();
+    let builder = Builder::new(&program).data_dir(&data).arg("--concurrency=3");
+    (home, builder.env("CAGENT_RESERVE", "128M").start().await)
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ use crate::support::assert_complete;
 #[tokio::test]
 async fn what_the_operator_lists_is_reached_and_told() {
     let address = web_server().await;
-    let server = server_allowing("127.0.0.0/8").await;
+    let server = server_allowing("127.0.0.2").await;
     let get = format!(
         "import urllib.request as u\nprint(u.urlopen('http://{address}').read().decode(), end='')"
     );
@@ -55,11 +55,22 @@ async fn the_hosts_own_addresses_are_refused_at_once() {
 }
 
 #[tokio::test]
+async fn the_api_is_refused_even_where_its_address_is_listed() {
+    let server = server_allowing("127.0.0.1,127.0.0.0/8").await;
+    let url = server.url();
+    let code = format!("curl -sS --noproxy '' -o /dev/null -w '%{{http_code}}' {url}/jobs");
+    let (job, egress) = run(&server, json!("open"), "sh", &code).await;
+    assert_complete(&job);
+    assert_eq!(stdout(&server, &job).await, "403");
+    assert!(egress.iter().all(|one| one.verdict == EgressVerdict::Refused), "{egress:#?}");
+}
+
+#[tokio::test]
 async fn without_a_network_everything_fails_at_once() {
-    let server = server_allowing("127.0.0.0/8").await;
+    let server = server_allowing("127.0.0.2").await;
     let address = web_server().await;
     let code = format!(
-        "env | grep -i proxy\ncurl -sS http://{address}\ncurl -sS http://example.org\n\
+        "curl -sS --fail http://{address}\ncurl -sS --noproxy '*' http://example.org\n\
          python3 -c 'import socket; socket.create_connection((\"127.0.0.2\", {}))'",
         address.port()
     );
@@ -67,7 +78,10 @@ async fn without_a_network_everything_fails_at_once() {
     let (job, egress) = run(&server, json!("none"), "sh", &code).await;
     assert_eq!(job.reason, Some(Reason::StepFailed), "{job:#?}");
     assert!(began.elapsed() < Duration::from_secs(8), "failures come at once");
-    assert_eq!((stdout(&server, &job).await.as_str(), egress), ("", vec![]));
+    assert_eq!(stdout(&server, &job).await, "");
+    let [one] = &egress[..] else { panic!("{egress:#?}") };
+    assert_eq!(one.verdict, EgressVerdict::Refused);
+    assert!(one.why.as_ref().unwrap().contains("no network"), "{one:?}");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! What happens to jobs when the orchestrator dies.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use testkit::{Builder, DataDir};
 use types::{Event, EventKind, JobId, JobStatus, Stream};
@@ -48,7 +48,7 @@ fn workspace(job: JobId) -> PathBuf {
     let helper = processes.into_iter().find(helper).expect("the job's helper");
     let pid = helper.file_name().unwrap().to_str().unwrap();
     let children = std::fs::read_to_string(helper.join(format!("task/{pid}/children"))).unwrap();
-    format!("/proc/{}/root/workspace", children.trim()).into()
+    Path::new("/proc").join(children.trim()).join("root").join("workspace")
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use types::{JobId, Limits};
@@ -9,6 +10,9 @@ use super::{Group, v1, v2};
 
 /// What all our cgroups are beneath, in the cgroup of the orchestrator.
 const FOLDER: &str = "cagent";
+
+/// Far longer than a start may take.
+const OLD: Duration = Duration::from_secs(300);
 
 /// What can be limited or measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -94,6 +98,22 @@ impl Place {
     /// The cgroups of one sandbox.
     pub(crate) fn group(&self, name: &str, limits: &Limits) -> Group {
         if self.unified { v2::group(self, name, limits) } else { v1::group(self, name, limits) }
+    }
+
+    /// Removes cgroups that nobody is in and nobody will be: those of helpers that were killed and
+    /// whose data directory is gone. Between the making of one and its first process is less than a
+    /// moment.
+    pub(crate) fn sweep(&self) {
+        let entries = self.parents.values().filter_map(|parent| std::fs::read_dir(parent).ok());
+        for entry in entries.flatten().flatten() {
+            let made = entry.metadata().and_then(|meta| meta.modified()).ok();
+            let age = made.and_then(|made| made.elapsed().ok()).unwrap_or_default();
+            let name = entry.file_name();
+            if age > OLD && name.to_str().is_some_and(|name| name.parse::<JobId>().is_ok()) {
+                // The kernel refuses while somebody is in it.
+                let _ = std::fs::remove_dir(entry.path());
+            }
+        }
     }
 
     /// Keeps the controllers with which a cgroup can really be made and limited.
@@ -199,6 +219,23 @@ mod tests {
         assert!(place.unified);
         assert_eq!(place.parents[&Controller::Memory], own.join("cagent"));
         assert!(!place.parents.contains_key(&Controller::Cpu), "not delegated");
+    }
+
+    #[test]
+    fn only_old_cgroups_of_jobs_are_swept() {
+        let parent = tempfile::tempdir().unwrap();
+        let make = |name: &str, age: Duration| {
+            std::fs::create_dir(parent.path().join(name)).unwrap();
+            let dir = std::fs::File::open(parent.path().join(name)).unwrap();
+            dir.set_modified(std::time::SystemTime::now() - age).unwrap();
+            parent.path().join(name)
+        };
+        let old = make(&JobId::generate().to_string(), 2 * OLD);
+        let new = make(&JobId::generate().to_string(), OLD / 2);
+        let other = make("other", 2 * OLD);
+        let parents = [(Controller::Memory, parent.path().to_owned())].into();
+        Place { unified: false, parents }.sweep();
+        assert!(!old.exists() && new.exists() && other.exists());
     }
 
     #[test]

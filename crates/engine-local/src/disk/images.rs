@@ -81,5 +81,6 @@ impl Images {
 
 /// Mounts the image of a sandbox. Under the lock, so that no sandbox is removed meanwhile.
 fn attach(folder: &Path) -> io::Result<Volume> {
-    Volume::attach(&File::options().read(true).write(true).open(folder.join(folder::IMAGE))?)
+    let image = File::options().read(true).write(true).open(folder.join(folder::IMAGE))?;
+    Volume::attach(&image, folder)
 }

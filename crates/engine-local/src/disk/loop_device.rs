@@ -12,9 +12,14 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use libc::c_ulong;
+use rustix::fs::{CWD, FileType, Mode, OFlags};
+use rustix::io::Errno;
 
 const CONTROL: &str = "/dev/loop-control";
 const BLOCKS: &str = "/sys/block";
+
+/// The kernel's number for all loop devices.
+const MAJOR: u32 = 7;
 
 const LOOP_GET_STATUS64: c_ulong = 0x4c05;
 const LOOP_CONFIGURE: c_ulong = 0x4c0a;
@@ -53,14 +58,11 @@ struct Config {
 
 /// A device with a file behind it. While this lives, the device stays that file's.
 #[derive(Debug)]
-pub(super) struct LoopDevice {
-    path: PathBuf,
-    _open: File,
-}
+pub(super) struct LoopDevice(File);
 
 impl LoopDevice {
     /// Finds the device that has this file behind it.
-    pub(super) fn find(file: &File) -> io::Result<Option<Self>> {
+    pub(super) fn find(file: &File, folder: &Path) -> io::Result<Option<Self>> {
         let wanted = file.metadata()?;
         for entry in std::fs::read_dir(BLOCKS)? {
             let entry = entry?;
@@ -68,43 +70,67 @@ impl LoopDevice {
             if !entry.path().join("loop").exists() {
                 continue;
             }
-            let device = Path::new("/dev").join(entry.file_name());
+            let name = entry.file_name();
+            let number = name.to_str().and_then(|name| name.strip_prefix("loop")?.parse().ok());
             // In this order: once open, it can get no other file.
-            let Ok(open) = File::open(&device) else { continue };
+            let Some(Ok(open)) = number.map(|n| open_device(n, folder, OFlags::RDONLY)) else {
+                continue;
+            };
             if file_of(&open) == Some((wanted.dev(), wanted.ino())) {
-                return Ok(Some(Self { path: device, _open: open }));
+                return Ok(Some(Self(open)));
             }
         }
         Ok(None)
     }
 
     /// Puts a file behind a free device. The caller sees to it that no other device has it.
-    pub(super) fn bind(file: &File) -> io::Result<Self> {
+    pub(super) fn bind(file: &File, folder: &Path) -> io::Result<Self> {
         let control = File::options().read(true).write(true).open(CONTROL);
         let control = control.map_err(|e| io::Error::new(e.kind(), format!("{CONTROL}: {e}")))?;
         for _ in 0..ATTEMPTS {
-            let path = PathBuf::from(format!("/dev/loop{}", free(&control)?));
-            let open = File::options().read(true).write(true).open(&path);
-            let open = open.map_err(|e| io::Error::new(e.kind(), format!("{path:?}: {e}")))?;
-            match configure(&open, file) {
+            let number = free(&control)?;
+            match configure(&open_device(number, folder, OFlags::RDWR)?, file) {
                 Err(e) if e.kind() == ErrorKind::ResourceBusy => {}
+                Err(e) => return Err(e),
                 // Some kernels mount nothing that somebody else could write.
-                other => return other.and_then(|()| Ok(Self { _open: File::open(&path)?, path })),
+                Ok(()) => return open_device(number, folder, OFlags::RDONLY).map(Self),
             }
         }
         Err(io::Error::new(ErrorKind::ResourceBusy, "somebody takes every free loop device"))
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    /// As long as this lives.
+    pub(super) fn path(&self) -> String {
+        format!("/proc/self/fd/{}", self.0.as_raw_fd())
     }
 }
 
+/// Opens a device, also one that was made since a container got its `/dev`: by a node of our own in
+/// this folder, for a moment.
+fn open_device(number: u32, folder: &Path, flags: OFlags) -> io::Result<File> {
+    let flags = flags | OFlags::CLOEXEC;
+    let path = PathBuf::from(format!("/dev/loop{number}"));
+    let open = match rustix::fs::open(&path, flags, Mode::empty()) {
+        Err(Errno::NOENT) => {
+            let node = folder.join(format!("loop{number}.{}", rustix::thread::gettid()));
+            let device = rustix::fs::makedev(MAJOR, number);
+            let mode = Mode::RUSR | Mode::WUSR;
+            rustix::fs::mknodat(CWD, &node, FileType::BlockDevice, mode, device).and_then(|()| {
+                let open = rustix::fs::open(&node, flags, Mode::empty());
+                rustix::fs::unlink(&node).and(open)
+            })
+        }
+        other => other,
+    };
+    let told = |e: Errno| io::Error::new(e.kind(), format!("{}: {e}", path.display()));
+    Ok(open.map_err(told)?.into())
+}
+
 /// Number of a device that nobody uses, for this moment.
-fn free(control: &File) -> io::Result<i32> {
+fn free(control: &File) -> io::Result<u32> {
     // SAFETY: takes no argument and returns a number.
     let number = unsafe { libc::ioctl(control.as_raw_fd(), LOOP_CTL_GET_FREE) };
-    if number < 0 { Err(io::Error::last_os_error()) } else { Ok(number) }
+    u32::try_from(number).map_err(|_| io::Error::last_os_error())
 }
 
 fn configure(device: &File, file: &File) -> io::Result<()> {

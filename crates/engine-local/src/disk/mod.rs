@@ -8,8 +8,10 @@ mod loop_device;
 mod pool;
 mod volume;
 
+use std::fs::Permissions;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use engine::{EngineError, Workspace};
@@ -69,7 +71,8 @@ impl Workspaces {
             return self.with_images(folder, |images| images.root(folder)).map(Workspace::new);
         }
         let path = folder.join(folder::WORKSPACE);
-        Workspace::open(&path).map_err(|e| io_error("open", &path, e))
+        let opened = make_open(&path).and_then(|()| Workspace::open(&path));
+        opened.map_err(|e| io_error("open", &path, e))
     }
 
     /// Lets go of the workspace of a sandbox whose folder is gone.
@@ -90,6 +93,15 @@ impl Workspaces {
         })?;
         work(images).map_err(|e| io_error("mount", &folder.join(folder::IMAGE), e))
     }
+}
+
+/// A job may have closed its workspace to its owner, who may be us. It cannot have made a link of it.
+fn make_open(path: &Path) -> io::Result<()> {
+    let mode = std::fs::metadata(path)?.permissions().mode();
+    if mode & 0o700 == 0o700 {
+        return Ok(());
+    }
+    std::fs::set_permissions(path, Permissions::from_mode(mode | 0o700))
 }
 
 fn has_image(folder: &Path) -> bool {

@@ -84,7 +84,7 @@ fn refill(shelf: &Shelf, orders: &Receiver<u64>) {
 impl Shelf {
     fn make(&self, bytes: u64) -> io::Result<Ready> {
         let image = self.template(bytes)?.image(&self.directory)?;
-        let volume = Volume::first(&image)?;
+        let volume = Volume::first(&image, &self.directory)?;
         Ok((image, volume))
     }
 

@@ -31,19 +31,19 @@ pub(super) struct Volume {
 impl Volume {
     /// Mounts an image once more, or for the first time. Two devices on one image would ruin it:
     /// so one that has it is used again, and others who attach it wait.
-    pub(super) fn attach(image: &File) -> io::Result<Self> {
+    pub(super) fn attach(image: &File, folder: &Path) -> io::Result<Self> {
         image.lock()?;
-        let attached = match LoopDevice::find(image)? {
+        let attached = match LoopDevice::find(image, folder)? {
             Some(device) => Self::mount(&device),
-            None => Self::mount(&LoopDevice::bind(image)?),
+            None => Self::mount(&LoopDevice::bind(image, folder)?),
         };
         image.unlock()?;
         attached
     }
 
     /// Mounts an image that nobody else can know yet.
-    pub(super) fn first(image: &File) -> io::Result<Self> {
-        let volume = Self::mount(&LoopDevice::bind(image)?)?;
+    pub(super) fn first(image: &File, folder: &Path) -> io::Result<Self> {
+        let volume = Self::mount(&LoopDevice::bind(image, folder)?)?;
         rustix::fs::unlinkat(&volume.root, "lost+found", AtFlags::REMOVEDIR)?;
         Ok(volume)
     }

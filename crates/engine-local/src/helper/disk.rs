@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags, StatVfs};
@@ -80,10 +81,7 @@ impl Disk {
     pub(super) fn fill(&self) -> Fill {
         match self {
             Self::Image(root) => {
-                let inside = rustix::fs::fstatvfs(root).map(|stat| fill_of(&stat));
-                let inside = inside.unwrap_or_default();
-                let used = inside.bytes.unwrap_or(0);
-                Fill { full: inside.full || is_lost(root, used), ..inside }
+                rustix::fs::fstatvfs(root).map(|stat| fill_of(&stat)).unwrap_or_default()
             }
             Self::Folder(watch) => {
                 let bytes = watch.finish();
@@ -91,17 +89,36 @@ impl Disk {
             }
         }
     }
+
+    /// Whether the host lost some of what was written.
+    pub(super) fn is_lost(&self) -> bool {
+        let Self::Image(root) = self else { return false };
+        let suspicious = is_short(self.last_seen().unwrap_or(0)) || has_warned(root);
+        // Costly, so only on suspicion: it writes all there is to write, and tells whether that or
+        // anything since `root` was opened, before the sandbox began, could not be written.
+        suspicious && rustix::fs::syncfs(root).is_err()
+    }
 }
 
-/// Whether the host has no room for what was written into an image, which takes it as it fills.
-fn is_lost(root: &OwnedFd, used: u64) -> bool {
+/// Whether the host has too little room for what was written into an image, which takes it as it
+/// fills.
+fn is_short(used: u64) -> bool {
     let taken = std::fs::metadata(folder::IMAGE).map_or(0, |image| image.blocks() * 512);
     let host = rustix::fs::statvfs(".");
-    let short = host.is_ok_and(|host| {
-        host.f_bavail * host.f_frsize < used.saturating_sub(taken) + LITTLE_BYTES
-    });
-    // Costly, so only on suspicion: it writes all there is to write, and tells whether it could.
-    short && rustix::fs::syncfs(root).is_err()
+    host.is_ok_and(|host| host.f_bavail * host.f_frsize < used.saturating_sub(taken) + LITTLE_BYTES)
+}
+
+/// Whether the file system complained, as it does of each write that failed, also if the host has
+/// room again by now.
+fn has_warned(root: &OwnedFd) -> bool {
+    let Ok(stat) = rustix::fs::fstat(root) else { return false };
+    let (major, minor) = (rustix::fs::major(stat.st_dev), rustix::fs::minor(stat.st_dev));
+    let device = std::fs::read_link(format!("/sys/dev/block/{major}:{minor}")).unwrap_or_default();
+    let counts = Path::new("/sys/fs/ext4").join(device.file_name().unwrap_or_default());
+    ["warning_count", "errors_count"].iter().any(|count| {
+        let count = std::fs::read_to_string(counts.join(count)).unwrap_or_default();
+        count.trim().parse::<u64>().is_ok_and(|count| count > 0)
+    })
 }
 
 /// What the kernel keeps for its own tables is neither used nor to be had.

@@ -11,7 +11,7 @@ use rustix::thread::{capabilities, set_capabilities};
 use super::child::{self, Pipes};
 use super::clone::{Side, into_new_namespaces};
 use super::error::{SetupError, at};
-use super::mounts;
+use super::{limits, mounts};
 use crate::cgroup::Group;
 use crate::plan::{Plan, Users};
 
@@ -27,6 +27,7 @@ pub(super) struct Sandbox {
 /// Makes the sandbox of a plan, with this workspace if it is not a directory. After an error nothing
 /// of it is left.
 pub(super) fn launch(plan: &Plan, workspace: Option<OwnedFd>) -> Result<Sandbox, SetupError> {
+    limits::allow_open_files(&plan.limits);
     let group = plan.place.group(&plan.name, &plan.limits);
     let made = group.make().map_err(at("limit", "the sandbox"));
     let started = made.and_then(|()| run(plan, workspace, &group));

@@ -49,6 +49,16 @@ pub(super) fn limit_stock(proc: &Path) -> Result<(), SetupError> {
     Ok(())
 }
 
+/// Lets a sandbox have as many open files as its limit says, if this process may: otherwise it gets
+/// as many as this process, which the engine's report tells where that is less than the usual.
+pub(super) fn allow_open_files(limits: &Limits) {
+    let ours = getrlimit(Resource::Nofile);
+    let wanted = u64::from(limits.open_files);
+    if ours.maximum.is_some_and(|hard| hard < wanted) {
+        let _ = setrlimit(Resource::Nofile, Rlimit { maximum: Some(wanted), ..ours });
+    }
+}
+
 /// Sets the limits of every process inside; no one raises them again.
 pub(super) fn set_rlimits(limits: &Limits) -> Result<(), SetupError> {
     let wanted = [
@@ -62,7 +72,8 @@ pub(super) fn set_rlimits(limits: &Limits) -> Result<(), SetupError> {
         (Resource::Msgqueue, 0),
     ];
     for (resource, wanted) in wanted {
-        // Only the host's root may raise a hard limit, and that this process is no longer.
+        // Only the host's root may raise a hard limit, and that this process is no longer; see
+        // `allow_open_files`.
         let most = getrlimit(resource).maximum.map_or(wanted, |hard| hard.min(wanted));
         let limit = Rlimit { current: Some(most), maximum: Some(most) };
         setrlimit(resource, limit).map_err(at("limit", format!("{resource:?}")))?;

@@ -223,8 +223,9 @@ impl Supervisor {
         });
         let end = self.killed.unwrap_or(SandboxEnd::Exited { code: code.unwrap_or(-1) });
         let Fill { bytes: disk_bytes, full: disk_full } = self.disk.fill();
+        let disk_lost = self.disk.is_lost();
         let cpu_ms = usage.cpu_ms.or_else(reaped_cpu_ms);
-        Ok(Ended { end, usage: Usage { cpu_ms, disk_bytes, ..usage }, disk_full })
+        Ok(Ended { end, usage: Usage { cpu_ms, disk_bytes, ..usage }, disk_full, disk_lost })
     }
 }
 

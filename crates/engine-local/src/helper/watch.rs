@@ -51,7 +51,11 @@ impl Watch {
             return false;
         }
         if self.walk.dirs.is_empty() {
-            self.walk = Walk::of(&self.root);
+            let Some(walk) = Walk::of(&self.root) else {
+                self.next = Instant::now() + PAUSE;
+                return false;
+            };
+            self.walk = walk;
         }
         self.walk.advance(SLICE);
         let over = self.walk.bytes > self.limit;
@@ -65,7 +69,7 @@ impl Watch {
 
     /// What there is in the end: as of now if that is quickly told, else as last seen.
     pub(super) fn finish(&self) -> Option<u64> {
-        let mut walk = Walk::of(&self.root);
+        let Some(mut walk) = Walk::of(&self.root) else { return self.last };
         walk.advance(LAST_LOOK);
         if walk.dirs.is_empty() { Some(walk.bytes) } else { self.last }
     }
@@ -88,10 +92,9 @@ struct Walk {
 }
 
 impl Walk {
-    fn of(root: &OwnedFd) -> Self {
-        let mut walk = Self::default();
-        walk.dirs.extend(Dir::read_from(root).ok());
-        walk
+    /// None if the job closed its workspace to us.
+    fn of(root: &OwnedFd) -> Option<Self> {
+        Some(Self { dirs: vec![Dir::read_from(root).ok()?], bytes: 0 })
     }
 
     /// Looks at this many entries, or at what is left.

@@ -99,7 +99,9 @@ fn users(own: Option<UidRange>) -> Finding {
 fn limits(facts: &Facts, tried: &Tried) -> Vec<Finding> {
     let cgroups = format!("holds, by cgroups of version {}", tried.cgroups);
     let images = "holds, by a file system for each workspace".to_string();
-    let holds = [("memory", &cgroups), ("cpu", &cgroups), ("disk", &images)];
+    let plainly = "holds".to_string();
+    let holds =
+        [("memory", &cgroups), ("cpu", &cgroups), ("disk", &images), ("open_files", &plainly)];
     let limit = |(what, holds): (&str, &String)| {
         let name = format!("limit: {what}");
         match tried.shortfalls.iter().find(|short| short.what == what) {
@@ -116,7 +118,11 @@ fn not_held(facts: &Facts, name: &str, short: &Shortfall) -> Finding {
     let (lost, cure) = match short.what.as_str() {
         "memory" => ("one job can take the memory of the whole machine", delegate(facts)),
         "cpu" => ("one job can take the time of all processors", delegate(facts)),
-        _ => ("a job can fill the disk for a moment before it is ended", short.cure.as_str()),
+        "open_files" => ("programs that open many files fail in jobs", short.cure.as_str()),
+        _ => (
+            "a job can fill the disk with what it hides, and with the rest until it is ended",
+            short.cure.as_str(),
+        ),
     };
     degraded(name, &short.why, lost, cure)
 }

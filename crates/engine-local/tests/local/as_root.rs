@@ -252,7 +252,48 @@ async fn on_a_small_host() {
     let write =
         |bytes| format!("{} sh -c 'head -c {bytes} /dev/zero > /workspace/x'", as_command());
     let (good, _) = Bed::new(&write(20_000_000)).run(Limits::default()).await;
-    assert!(!good.disk_full, "{good:?}");
+    assert!(!good.disk_lost, "{good:?}");
     let (bad, _) = Bed::new(&write(200_000_000)).run(Limits::default()).await;
-    assert!(bad.disk_full, "{bad:?}");
+    assert!(bad.disk_lost, "{bad:?}");
+    what_was_lost_is_told_although_there_is_room_again().await;
+}
+
+async fn what_was_lost_is_told_although_there_is_room_again() {
+    let bed = Bed::new(&format!(
+        "{} sh -c 'head -c 40000000 /dev/zero > /workspace/x; sync /workspace/x
+         : > /workspace/done; until [ -e /workspace/go ]; do sleep 0.02; done'",
+        as_command()
+    ));
+    let ballast = bed.config.home.with_file_name("ballast");
+    fs::write(&ballast, vec![1; 40_000_000]).unwrap();
+    let job = bed.start(Limits::default()).await;
+    let workspace = bed.engine.workspace(job).await.unwrap();
+    eventually("it has written", || workspace.path().join("done").exists()).await;
+    fs::remove_file(&ballast).unwrap();
+    fs::write(workspace.path().join("go"), "").unwrap();
+    let ended = bed.wait(job).await;
+    assert!(ended.disk_lost, "{ended:?}");
+    drop(workspace);
+    bed.engine.remove(job).await.unwrap();
+}
+
+#[test]
+fn a_container_without_nodes_for_new_devices_will_do() {
+    needs_root();
+    crate::bed::needs("/usr/bin/unshare");
+    let hide = r#"mkdir "$TMPDIR/dev" && mount --rbind /dev "$TMPDIR/dev" &&
+        mount -t tmpfs none /dev && mkdir /dev/shm &&
+        for name in null zero full random urandom tty loop-control; do
+            : > /dev/$name && mount --bind "$TMPDIR/dev/$name" /dev/$name || exit
+        done && exec "$0" "$@""#;
+    let dir = tempfile::tempdir().unwrap();
+    let status = Command::new("/usr/bin/unshare")
+        .args(["--mount", "/bin/sh", "-c", hide])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "disk::a_sandbox_that_ended_can_be_read_by_another_engine"])
+        .arg("life::what_is_not_enforced_is_told")
+        .env("TMPDIR", dir.path())
+        .status()
+        .unwrap();
+    assert!(status.success(), "see above");
 }

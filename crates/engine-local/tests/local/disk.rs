@@ -81,6 +81,16 @@ async fn a_sandbox_that_ended_can_be_read_by_another_engine() {
     assert!(later.workspace(job).await.is_err(), "it is gone");
 }
 
+#[tokio::test]
+async fn a_workspace_that_its_job_closed_can_be_read() {
+    let script = "echo hello > /workspace/file; chmod 0 /workspace";
+    let bed = Bed::new(&format!("{} sh -c '{script}'", as_command()));
+    let job = bed.start(small()).await;
+    bed.wait(job).await;
+    assert_eq!(read(&bed.engine, job, "file").await, "hello\n");
+    bed.engine.remove(job).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_workspace_can_be_opened_while_another_engine_lets_go_of_it() {
     let bed = Bed::new(&format!("{} sh -c 'echo hello > /workspace/file'", as_command()));

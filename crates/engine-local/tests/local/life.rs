@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 use engine::{Engine, EngineError, SandboxEnd, SandboxState};
 use engine_local::LocalEngine;
 use rustix::process::{Pid, Signal, kill_process};
 use types::{JobId, Limits};
 
-use crate::bed::{Bed, eventually, executable, is_root, processes_with};
+use crate::bed::{Bed, as_command, eventually, executable, is_root, processes_with};
 
 const IDLE: &str = "exec sleep 86400";
 
@@ -88,6 +89,79 @@ async fn nothing_survives_the_death_of_the_helper() {
     assert_eq!(bed.engine.list().await.unwrap(), []);
     let plan_was_here = bed.folder(job).exists();
     assert!(!plan_was_here, "no file is left");
+}
+
+#[tokio::test]
+async fn a_helper_that_is_held_up_holds_up_no_stop() {
+    let (agentd, word) = marked();
+    let bed = Bed::new(&agentd);
+    let job = bed.start(Limits::default()).await;
+    eventually("both run", || processes_with(&word).len() == 2).await;
+    let helper = processes_with(&job.to_string())[0].try_into().unwrap();
+    kill_process(Pid::from_raw(helper).unwrap(), Signal::STOP).unwrap();
+    let (ended, stopped) = tokio::join!(bed.wait(job), async {
+        tokio::time::timeout(Duration::from_secs(15), bed.engine.stop(job)).await
+    });
+    stopped.expect("long before everybody lost patience").unwrap();
+    assert_eq!(ended.end, SandboxEnd::Stopped);
+    eventually("all is dead", || processes_with(&word).is_empty()).await;
+    bed.engine.remove(job).await.unwrap();
+    assert_eq!(fs::read_dir(&bed.config.home).unwrap().count(), 0, "no file is left");
+}
+
+#[tokio::test]
+async fn an_interrupted_removal_is_finished_by_whoever_looks() {
+    let bed = Bed::new(IDLE);
+    let job = bed.create(Limits::default()).await;
+    let interrupt = || {
+        let marked = bed.config.home.join(format!(".removing-{job}"));
+        fs::create_dir_all(marked.join("workspace/a")).unwrap();
+    };
+    bed.engine.remove(job).await.unwrap();
+    interrupt();
+    bed.engine.remove(job).await.unwrap();
+    assert_eq!(fs::read_dir(&bed.config.home).unwrap().count(), 0);
+    interrupt();
+    bed.engine.list().await.unwrap();
+    assert_eq!(fs::read_dir(&bed.config.home).unwrap().count(), 0);
+}
+
+/// In a process of its own: what it does to itself would be the other tests' trouble.
+#[test]
+fn too_many_open_files_are_not_the_end_of_a_sandbox() {
+    let status = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "life::with_too_many_open_files", "--ignored"])
+        .status()
+        .unwrap();
+    assert!(status.success(), "see above");
+}
+
+#[tokio::test]
+#[ignore = "too_many_open_files_are_not_the_end_of_a_sandbox runs it"]
+async fn with_too_many_open_files() {
+    let script = "until [ -e /workspace/go ]; do sleep 0.02; done; exit 7";
+    let bed = Bed::new(&format!("{} sh -c '{script}'", as_command()));
+    let job = bed.start(Limits::default()).await;
+    let workspace = bed.engine.workspace(job).await.unwrap();
+    let go = fs::File::create(workspace.path().join("go.draft")).unwrap();
+    let most = 64 + u64::try_from(fs::read_dir("/proc/self/fd").unwrap().count()).unwrap();
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let limit = rustix::process::Rlimit { current: Some(most), ..limit };
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, limit).unwrap();
+    let mut all = Vec::new();
+    while let Ok(one) = go.try_clone() {
+        all.push(one);
+    }
+    let (from, to) = (workspace.path().join("go.draft"), workspace.path().join("go"));
+    let ((waited, removed), ()) =
+        tokio::join!(async { (bed.wait(job).await, bed.engine.remove(job).await) }, async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            fs::rename(from, to).unwrap();
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            all.clear();
+        });
+    assert_eq!(waited.end, SandboxEnd::Exited { code: 7 });
+    removed.unwrap();
 }
 
 #[tokio::test]

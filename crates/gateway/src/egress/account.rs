@@ -46,30 +46,30 @@ impl Account {
         }
     }
 
-    /// Tells the sink until `closing`, and then what is left when the last connection has ended.
+    /// As long as somebody has this, there may be another entry.
+    pub(super) fn hold(&self) -> TaskTrackerToken {
+        self.open.token()
+    }
+
+    /// Tells the sink until `closing`, and then what is left when nobody can add to it any more.
     pub(super) async fn tell(&self, sink: &dyn Sink, closing: &CancellationToken) {
-        let _ = closing.run_until_cancelled(self.tell_for_ever(sink)).await;
+        while closing.run_until_cancelled(self.ready()).await.is_some() {
+            // Never called off: what was taken from the ledger is nowhere else.
+            let ready = self.lock().take(Instant::now());
+            tell_all(sink, ready, closing).await;
+        }
         self.open.close();
         self.open.wait().await;
         let rest = self.lock().take_all();
-        for egress in rest {
-            if let Err(e) = sink.egress(egress).await {
-                tracing::warn!("a connection of a job could not be recorded: {e}");
-            }
-        }
+        tell_all(sink, rest, closing).await;
     }
 
-    async fn tell_for_ever(&self, sink: &dyn Sink) {
-        loop {
-            let due = self.lock().due();
-            tokio::select! {
-                () = self.changed.notified() => {}
-                () = until(due) => {}
-            }
-            let ready = self.lock().take(Instant::now());
-            for egress in ready {
-                tell_one(sink, egress).await;
-            }
+    /// Until there is something to tell.
+    async fn ready(&self) {
+        let due = self.lock().due();
+        tokio::select! {
+            () = self.changed.notified() => {}
+            () = until(due) => {}
         }
     }
 
@@ -85,13 +85,20 @@ async fn until(due: Option<Instant>) {
     }
 }
 
-/// Tries until it is kept; meanwhile the ledger sums up.
-async fn tell_one(sink: &dyn Sink, egress: Egress) {
-    while let Err(error) = sink.egress(egress.clone()).await {
-        match error {
-            SinkError::Unavailable(_) => sleep(SINK_PAUSE).await,
-            SinkError::Refused(why) => {
-                return tracing::warn!("a connection of a job was not recorded: {why}");
+/// Tries until all are kept; meanwhile the ledger sums up. When closing, once more at most.
+async fn tell_all(sink: &dyn Sink, all: Vec<Egress>, closing: &CancellationToken) {
+    for egress in all {
+        loop {
+            let is_last = closing.is_cancelled();
+            match sink.egress(egress.clone()).await {
+                Ok(()) => break,
+                Err(SinkError::Unavailable(_)) if !is_last => {
+                    let _ = closing.run_until_cancelled(sleep(SINK_PAUSE)).await;
+                }
+                Err(error) => {
+                    tracing::warn!("a connection of a job was not recorded: {error}");
+                    break;
+                }
             }
         }
     }

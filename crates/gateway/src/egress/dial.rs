@@ -9,6 +9,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use rustix::net::sockopt;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
@@ -24,8 +25,16 @@ const HEAD_START: Duration = Duration::from_millis(250);
 /// The most addresses of one host that are tried.
 const MAX_ADDRESSES: usize = 6;
 
-/// How many names are looked up at once, for all jobs; each keeps a thread.
-static LOOKUPS: Semaphore = Semaphore::const_new(64);
+/// How many names are looked up at once, for all jobs; each keeps a thread, of Tokio's 512.
+const MAX_LOOKUPS: usize = 256;
+static LOOKUPS: Semaphore = Semaphore::const_new(MAX_LOOKUPS);
+
+/// When half of them are taken, a lookup weighs so much of the job's share.
+const CROWDED_WEIGHT: u32 = 4;
+
+/// How long a host may be silent until it is asked whether it is still there, how often it is
+/// asked, and how many answers may be missing.
+const KEEP_ALIVE: (Duration, Duration, u32) = (Duration::from_secs(60), Duration::from_secs(15), 4);
 
 /// Why there is no connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +81,9 @@ pub(super) async fn dial(
 
 /// Asks the system, which has a thread wait for the answer, also when nobody waits for it any more.
 async fn resolve(lookups: &Arc<Semaphore>, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    let own = lookups.clone().acquire_owned().await.map_err(io::Error::other)?;
+    let is_crowded = LOOKUPS.available_permits() < MAX_LOOKUPS / 2;
+    let weight = if is_crowded { CROWDED_WEIGHT } else { 1 };
+    let own = lookups.clone().acquire_many_owned(weight).await.map_err(io::Error::other)?;
     let shared = LOOKUPS.acquire().await.map_err(io::Error::other)?;
     let host = host.to_owned();
     let work = move || {
@@ -89,15 +100,15 @@ fn judge(
     found: Vec<SocketAddr>,
     is_our_own: impl Fn(IpAddr) -> bool,
 ) -> Result<Vec<SocketAddr>, String> {
-    let may = |address: IpAddr| {
-        policy.allows(address) && (policy.is_listed(address) || !is_our_own(address))
+    let may = |to: &SocketAddr| {
+        policy.allows(to.ip()) && (!is_our_own(to.ip()) || policy.allows_our_own(*to))
     };
-    let judged: Vec<_> = found.into_iter().filter(|address| may(address.ip())).collect();
+    let judged: Vec<_> = found.into_iter().filter(may).collect();
     if judged.is_empty() {
         // Which address it is, is nobody's business inside.
         return Err(format!(
             "{host} is not on the public internet; only the operator can allow it, by listing its \
-             network"
+             address"
         ));
     }
     Ok(alternate(judged))
@@ -118,16 +129,26 @@ fn alternate(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 
 /// Whether it is an address of this machine. What is sent there passes no firewall outside of it.
 fn is_our_own(address: IpAddr) -> bool {
-    // Connecting a UDP socket sends nothing; the system says which address it would send from.
-    let from: IpAddr = match address {
-        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    let address = address.to_canonical();
+    // From documentation, so nobody's.
+    let (any, nobodys): (IpAddr, IpAddr) = match address {
+        IpAddr::V4(_) => (Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(192, 0, 2, 1).into()),
+        IpAddr::V6(_) => {
+            (Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into())
+        }
     };
-    let sender = UdpSocket::bind((from, 0)).and_then(|socket| {
+    let can_bind = |address: IpAddr| UdpSocket::bind((address, 0)).is_ok();
+    // Where `ip_nonlocal_bind` is set any address can be bound, and the other way must do: connecting
+    // a UDP socket sends nothing, and the system says which address it would send from.
+    let sender = || {
+        let socket = UdpSocket::bind((any, 0))?;
         socket.connect((address, 9))?;
         socket.local_addr()
-    });
-    sender.is_ok_and(|sender| sender.ip() == address)
+    };
+    address.is_loopback()
+        || address.is_unspecified()
+        || (can_bind(address) && !can_bind(nobodys))
+        || sender().is_ok_and(|sender| sender.ip() == address)
 }
 
 /// The first connection that is made. An address is tried when the one before it failed, or has had
@@ -143,6 +164,7 @@ async fn connect(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
                 Some(Ok(stream)) => {
                     // The job's programs decide what goes together.
                     stream.set_nodelay(true)?;
+                    keep_alive(&stream)?;
                     return Ok(stream);
                 }
                 Some(Err(error)) => failed = error,
@@ -153,13 +175,22 @@ async fn connect(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
     }
 }
 
+/// Has the system ask a silent host whether it is still there; one that vanished ends the connection.
+fn keep_alive(stream: &TcpStream) -> io::Result<()> {
+    let (idle, interval, count) = KEEP_ALIVE;
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, idle)?;
+    sockopt::set_tcp_keepintvl(stream, interval)?;
+    Ok(sockopt::set_tcp_keepcnt(stream, count)?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use types::Network;
 
     fn open() -> EgressPolicy {
-        EgressPolicy { network: Network::Open, allow: [].into() }
+        EgressPolicy { network: Network::Open, ..EgressPolicy::default() }
     }
 
     fn addresses(all: &[&str]) -> Vec<SocketAddr> {
@@ -180,9 +211,24 @@ mod tests {
         let found = addresses(&["1.1.1.1:80"]);
         assert!(judge(&open(), "a", found.clone(), |_| true).is_err());
         let listed = EgressPolicy { allow: ["1.1.1.1/32".parse().unwrap()].into(), ..open() };
-        assert_eq!(judge(&listed, "a", found.clone(), |_| true), Ok(found));
-        assert!(is_our_own("127.0.0.1".parse().unwrap()));
-        assert!(!is_our_own("192.0.2.1".parse().unwrap()));
+        assert_eq!(judge(&listed, "a", found.clone(), |_| true), Ok(found.clone()));
+        let around = EgressPolicy { allow: ["1.1.1.0/24".parse().unwrap()].into(), ..open() };
+        assert!(judge(&around, "a", found.clone(), |_| true).is_err());
+        assert_eq!(judge(&around, "a", found.clone(), |_| false), Ok(found.clone()));
+        let own_ports = EgressPolicy { own_ports: [80].into(), ..listed };
+        assert!(judge(&own_ports, "a", found.clone(), |_| true).is_err());
+        assert_eq!(judge(&own_ports, "a", found.clone(), |_| false), Ok(found));
+    }
+
+    #[test]
+    fn every_address_of_this_machine_is_our_own() {
+        // From 127.0.0.2 nothing is sent unless asked for, as from any second address.
+        for own in ["127.0.0.1", "127.0.0.2", "0.0.0.0", "::1", "::", "::ffff:127.0.0.2"] {
+            assert!(is_our_own(own.parse().unwrap()), "{own}");
+        }
+        for other in ["192.0.2.1", "1.1.1.1", "2001:db8::1", "2606:4700:4700::1111"] {
+            assert!(!is_our_own(other.parse().unwrap()), "{other}");
+        }
     }
 
     #[test]
@@ -201,6 +247,7 @@ mod tests {
         let open = server.local_addr().unwrap();
         let stream = connect(vec![closed, open]).await.unwrap();
         assert_eq!(stream.peer_addr().unwrap(), open);
+        assert!(sockopt::socket_keepalive(&stream).unwrap());
         let error = connect(vec![closed]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
     }

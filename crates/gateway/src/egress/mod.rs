@@ -21,6 +21,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use types::EgressVerdict;
 
 use crate::Sink;
@@ -45,22 +46,28 @@ pub(crate) struct Exit {
     lookups: Arc<Semaphore>,
     account: Arc<Account>,
     closing: CancellationToken,
+    _holds: TaskTrackerToken,
 }
 
 impl Exit {
     pub(crate) fn new(policy: EgressPolicy, closing: CancellationToken) -> Self {
+        let account = Account::new();
         Self {
             policy,
             room: Arc::new(Semaphore::new(MAX_OF_JOB)),
             lookups: Arc::new(Semaphore::new(MAX_LOOKUPS)),
-            account: Account::new(),
+            _holds: account.hold(),
+            account,
             closing,
         }
     }
 
-    /// Tells the sink of every connection, until the gateway is closed and the last one has ended.
+    /// Tells the sink of every connection, until the gateway is closed, the last one has ended and
+    /// all other clones of this are gone.
     pub(crate) async fn tell(self, sink: Arc<dyn Sink>) {
-        self.account.tell(sink.as_ref(), &self.closing).await;
+        let Self { account, closing, _holds: holds, .. } = self;
+        drop(holds);
+        account.tell(sink.as_ref(), &closing).await;
     }
 
     /// Answers a `CONNECT`. Who asks has shown the session key.

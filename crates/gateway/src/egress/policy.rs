@@ -1,8 +1,8 @@
 //! What a job may reach. Plain functions: a host by its name, an address by what it is.
 //!
-//! Not here: finding a host's addresses, or our own ([`super::dial`]).
+//! Not here: finding a host's addresses, or our own ([dialing](mod@super::dial)).
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -14,8 +14,11 @@ pub struct EgressPolicy {
     /// Which hosts, by name.
     pub network: Network,
     /// Networks of the operator that jobs may reach although they are not public. The host's name
-    /// must still be allowed.
+    /// must still be allowed. An address of this machine only counts if it is listed by itself.
     pub allow: Arc<[IpNet]>,
+    /// TCP ports on which the orchestrator listens, at whatever address: never reached on this
+    /// machine.
+    pub own_ports: Arc<[u16]>,
 }
 
 impl EgressPolicy {
@@ -39,8 +42,14 @@ impl EgressPolicy {
         self.is_listed(address) || is_public(address)
     }
 
+    /// Whether jobs may reach this, although it is on this machine.
+    pub(super) fn allows_our_own(&self, to: SocketAddr) -> bool {
+        let itself = IpNet::from(to.ip().to_canonical());
+        self.allow.contains(&itself) && !self.own_ports.contains(&to.port())
+    }
+
     /// Whether the operator listed it.
-    pub(super) fn is_listed(&self, address: IpAddr) -> bool {
+    fn is_listed(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.allow.iter().any(|network| network.contains(&address))
     }
@@ -128,7 +137,8 @@ mod tests {
 
     fn policy(network: &str, allow: &[&str]) -> EgressPolicy {
         let network = serde_json::from_str(network).unwrap();
-        EgressPolicy { network, allow: allow.iter().map(|net| net.parse().unwrap()).collect() }
+        let allow = allow.iter().map(|net| net.parse().unwrap()).collect();
+        EgressPolicy { network, allow, ..EgressPolicy::default() }
     }
 
     #[test]

@@ -13,26 +13,26 @@ use types::{Egress, EgressVerdict, Network};
 
 use crate::support::{PATIENCE, Setup};
 
-const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1/128"];
+pub(crate) const LOOPBACK: [&str; 2] = ["127.0.0.1/32", "::1/128"];
 
 fn network(json: &str) -> Network {
     serde_json::from_str(json).unwrap()
 }
 
-fn policy(json: &str, allow: &[&str]) -> EgressPolicy {
+pub(crate) fn policy(json: &str, allow: &[&str]) -> EgressPolicy {
     let allow = allow.iter().map(|network| network.parse().unwrap()).collect();
-    EgressPolicy { network: network(json), allow }
+    EgressPolicy { network: network(json), allow, ..EgressPolicy::default() }
 }
 
 /// A gateway and an agent that has its key.
-struct Way {
+pub(crate) struct Way {
     setup: Setup,
     agent: Client,
     tunnels: Tunnels,
 }
 
 impl Way {
-    async fn with(policy: EgressPolicy) -> Self {
+    pub(crate) async fn with(policy: EgressPolicy) -> Self {
         let setup = Setup::with(policy);
         let mut agent = setup.client();
         agent.hello("1").await.unwrap();
@@ -45,12 +45,12 @@ impl Way {
         Self::with(policy(r#""open""#, &LOOPBACK)).await
     }
 
-    async fn connect(&self, to: &str) -> Result<BufReader<UnixStream>, TunnelError> {
+    pub(crate) async fn connect(&self, to: &str) -> Result<BufReader<UnixStream>, TunnelError> {
         timeout(PATIENCE, self.tunnels.open(&to.parse().unwrap())).await.unwrap()
     }
 
     /// Status and reason of a connection that is not made.
-    async fn refused(&self, to: &str) -> (u16, String) {
+    pub(crate) async fn refused(&self, to: &str) -> (u16, String) {
         match self.connect(to).await {
             Err(TunnelError::Refused { status, why }) => (status.as_u16(), why),
             other => panic!("{to}: {other:?}"),
@@ -58,7 +58,7 @@ impl Way {
     }
 
     /// What the sink was told, as soon as it was told of so many.
-    async fn told(&self, count: u64) -> Vec<Egress> {
+    pub(crate) async fn told(&self, count: u64) -> Vec<Egress> {
         let mut connections = self.setup.memory.connections.subscribe();
         let enough = |all: &Vec<Egress>| all.iter().map(|one| one.count).sum::<u64>() >= count;
         timeout(PATIENCE, connections.wait_for(enough)).await.unwrap().unwrap().clone()
@@ -76,7 +76,7 @@ async fn server_at(address: IpAddr) -> (TcpListener, SocketAddr) {
 }
 
 /// A server that sends back what it gets, to as many as come.
-async fn echo() -> SocketAddr {
+pub(crate) async fn echo() -> SocketAddr {
     let (server, address) = server().await;
     tokio::spawn(async move {
         loop {
@@ -136,54 +136,6 @@ async fn ipv6_works() {
     server.accept().await.unwrap();
     let [told] = way.told(1).await.try_into().unwrap();
     assert_eq!(told.host, "::1");
-}
-
-#[tokio::test]
-async fn without_a_network_nothing_is_reached() {
-    let way = Way::with(policy(r#""none""#, &LOOPBACK)).await;
-    let address = echo().await;
-    let (status, why) = way.refused(&address.to_string()).await;
-    assert_eq!(status, 403);
-    assert!(why.contains("`network`"), "{why}");
-    let [told] = way.told(1).await.try_into().unwrap();
-    assert_eq!((told.verdict, told.why), (EgressVerdict::Refused, Some(why)));
-}
-
-#[tokio::test]
-async fn only_hosts_of_the_list_are_reached() {
-    let way = Way::with(policy(r#"["localhost"]"#, &LOOPBACK)).await;
-    let port = echo().await.port();
-    way.connect(&format!("localhost:{port}")).await.unwrap();
-    way.connect(&format!("LOCALHOST:{port}")).await.unwrap();
-    for other in ["127.0.0.1", "[::1]", "example.org", "localhost.example.org", "2130706433"] {
-        let (status, _) = way.refused(&format!("{other}:{port}")).await;
-        assert_eq!(status, 403, "{other}");
-    }
-}
-
-#[tokio::test]
-async fn a_name_that_leads_inside_is_refused_after_resolution() {
-    let way = Way::with(policy(r#""open""#, &[])).await;
-    let port = echo().await.port();
-    for host in [
-        "localhost",
-        "127.0.0.1",
-        "127.1",
-        "2130706433",
-        "0x7f000001",
-        "0.0.0.0",
-        "[::1]",
-        "[::ffff:127.0.0.1]",
-        "[64:ff9b::7f00:1]",
-        "[::]",
-        "169.254.169.254",
-        "10.0.0.1",
-    ] {
-        let (status, why) = way.refused(&format!("{host}:{port}")).await;
-        assert_eq!(status, 403, "{host}: {why}");
-    }
-    let listed = Way::with(policy(r#"["localhost"]"#, &[])).await;
-    assert_eq!(listed.refused(&format!("localhost:{port}")).await.0, 403);
 }
 
 #[tokio::test]
@@ -293,6 +245,21 @@ async fn closing_ends_and_tells_what_is_open() {
     let [told] = told.try_into().unwrap();
     assert_eq!((told.sent_bytes, told.received_bytes), (5, 5));
     assert_eq!(told.verdict, EgressVerdict::Allowed);
+}
+
+#[tokio::test]
+async fn closing_at_once_loses_no_event() {
+    // How many are on their way when it closes is a matter of chance.
+    for _ in 0..30 {
+        let way = Way::with(policy(r#"["example.org"]"#, &[])).await;
+        for n in 0..40 {
+            way.refused(&format!("{n}.example.com:443")).await;
+        }
+        let Way { setup, .. } = way;
+        setup.gateway.close().await;
+        let told = setup.memory.connections.borrow().clone();
+        assert_eq!(told.iter().map(|one| one.count).sum::<u64>(), 40, "{told:#?}");
+    }
 }
 
 #[tokio::test]

@@ -43,7 +43,6 @@ impl Sink for Memory {
             runbook: Runbook { title: None, blocks: vec![] },
             command_user: None,
             environment: std::collections::BTreeMap::new(),
-            egress: false,
             checkpoint: None,
         };
         Ok((spec, told.reports.len() as u64))
@@ -55,6 +54,10 @@ impl Sink for Memory {
     }
 
     async fn egress(&self, egress: Egress) -> Result<(), SinkError> {
+        // A real one writes to a disk, and can be called off meanwhile.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
         self.connections.send_modify(|connections| connections.push(egress));
         Ok(())
     }

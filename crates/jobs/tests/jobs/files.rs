@@ -7,7 +7,7 @@ use bytes::Bytes;
 use engine::Engine;
 use futures_util::TryStreamExt;
 use jobs::{FileKind, FilesError, Jobs, ScheduleError, ScheduleRequest, Staged, WorkspacePath};
-use types::{JobId, JobStatus, PartialLimits, Reason};
+use types::{EventKind, JobId, JobStatus, PartialLimits, Reason};
 
 use crate::support::{HELLO, Setup, claim, obey, obey_later, open, request, started};
 
@@ -181,6 +181,51 @@ async fn what_somebody_holds_open_is_closed_when_the_workspace_goes() {
     let mut leads_to = open.filter_map(|fd| std::fs::read_link(fd.path()).ok());
     let name = job.to_string();
     assert!(!leads_to.any(|to| to.to_string_lossy().contains(&format!("{name}/workspace"))));
+}
+
+#[tokio::test]
+async fn a_file_that_was_written_is_in_the_zip_and_one_that_was_not_leaves_nothing() {
+    let setup = Setup::new(obey, 1).await;
+    let job = setup.schedule().await;
+    setup.until(job, started).await;
+    let mut writers = vec![];
+    for n in 0..500 {
+        writers.push(setup.jobs.write_file(job, &path(&format!("{n}"))).await.unwrap());
+    }
+    let half = setup.jobs.write_file(job, &path("half")).await.unwrap();
+    let mut finished = vec![];
+    for (n, writer) in writers.into_iter().enumerate() {
+        if n == 50 {
+            // The others are finished while the job ends and is packed, or after that.
+            setup.jobs.cancel(job).await.unwrap();
+        }
+        finished.push(writer.finish().await.is_ok());
+    }
+    let (_, events) = setup.end(job).await;
+    for (n, there) in finished.into_iter().enumerate() {
+        assert_eq!(text(&setup.jobs, job, &n.to_string()).await.is_ok(), there, "{n}");
+    }
+    let packaged = events.iter().find_map(|event| match event.event {
+        EventKind::Packaged { left_out, .. } => Some(left_out),
+        _ => None,
+    });
+    assert_eq!(packaged, Some(0), "what is half written is nothing that was left out");
+    assert!(matches!(half.finish().await, Err(FilesError::Over)));
+}
+
+#[tokio::test]
+async fn inputs_of_a_job_that_is_cancelled_come_too_late() {
+    let setup = Setup::new(obey, 1).await;
+    let running = setup.schedule().await;
+    setup.until(running, started).await;
+    let waiting = setup.schedule().await;
+    let late = setup.jobs.write_file(waiting, &path("dir/late")).await.unwrap();
+    setup.jobs.cancel(waiting).await.unwrap();
+    setup.end(waiting).await;
+    assert!(matches!(late.finish().await, Err(FilesError::Over)));
+    assert!(matches!(put(&setup.jobs, waiting, "x", "x").await, Err(FilesError::Over)));
+    assert_eq!(setup.kept_inputs(), 0);
+    setup.jobs.stop().await;
 }
 
 #[tokio::test]

@@ -174,3 +174,18 @@ fn a_wrong_command_line_shows_the_usage() {
     assert!(tree.ts(&["--help"]).good().contains("ts build"));
     assert_eq!(tree.ts(&["--version"]).good(), concat!("ts ", env!("CARGO_PKG_VERSION")));
 }
+
+#[test]
+fn a_source_may_be_nested_deeply() {
+    let sum = ["1"; 20_000].join(" + ");
+    let tree = Tree::of(&[
+        (
+            "main.ts",
+            &format!(
+                "const x: number = {sum}; import('./lib').then(({{ y }}) => console.log(x, y))"
+            ),
+        ),
+        ("lib.ts", &format!("export const y: number = {sum};")),
+    ]);
+    assert_eq!(tree.run(&["main.ts"]).good(), "20000 20000");
+}
