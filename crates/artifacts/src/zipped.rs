@@ -1,4 +1,4 @@
-//! Looking into a ZIP that [`crate::pack`] wrote, as into the workspace it was made from.
+//! Looking into a ZIP that [`crate::pack()`] wrote, as into the workspace it was made from.
 
 use std::collections::BTreeMap;
 use std::fs::File;
