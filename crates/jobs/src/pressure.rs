@@ -30,13 +30,14 @@ impl Inner {
             let free = free.unwrap_or(u64::MAX);
             pause = if free < reserve.saturating_mul(4) { TENSE } else { CALM };
             if is_short(free, reserve) {
-                self.relieve().await;
+                self.relieve(free < reserve / 4).await;
             }
         }
     }
 
-    /// Ends the job that holds most, unless one is being ended already.
-    async fn relieve(&self) {
+    /// Ends the job that holds most; if it is not urgent, only once the one before it has given its
+    /// room back.
+    async fn relieve(&self, urgent: bool) {
         let mut held = Vec::new();
         for engine in &self.engines {
             for (job, _) in engine.list().await.unwrap_or_default() {
@@ -45,9 +46,13 @@ impl Inner {
             }
         }
         let live = self.live();
-        if live.values().any(|live| live.evict.is_cancelled()) {
+        // One whose sandbox is gone has given all it had, also if its end cannot be recorded yet.
+        let leaving =
+            |(job, _): &(JobId, u64)| live.get(job).is_some_and(|live| live.evict.is_cancelled());
+        if !urgent && held.iter().any(leaving) {
             return;
         }
+        held.retain(|one| !leaving(one));
         if let Some((job, bytes)) = largest(held)
             && let Some(live) = live.get(&job)
         {

@@ -45,7 +45,7 @@ impl JobSink {
             spec,
             sandbox,
             output_limit,
-            verdict: watch::Sender::new(None),
+            verdict: watch::Sender::new(session.verdict.clone()),
             // An agent that used its key once will come back by itself.
             connected: watch::Sender::new(session.key_used),
             progress: Mutex::new(session),
@@ -145,8 +145,8 @@ impl JobSink {
             .await
             .map_err(unavailable)?;
         *progress = batch.session;
-        if let Some(ending) = batch.ending {
-            self.decide(ending);
+        if let Some(ending) = &progress.verdict {
+            self.decide(ending.clone());
         }
         Ok(progress.acked)
     }

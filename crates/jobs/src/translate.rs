@@ -17,8 +17,6 @@ pub(crate) struct Batch {
     pub(crate) session: Session,
     pub(crate) events: Vec<(Timestamp, EventKind)>,
     pub(crate) output: Output,
-    /// How the job ends, if this decides it.
-    pub(crate) ending: Option<Ending>,
 }
 
 #[derive(Debug, Default)]
@@ -37,7 +35,7 @@ pub(crate) fn translate(
     output_limit: u64,
     now: Timestamp,
 ) -> Result<Batch, SinkError> {
-    let mut batch = Batch { session, events: vec![], output: Output::default(), ending: None };
+    let mut batch = Batch { session, events: vec![], output: Output::default() };
     for report in reports {
         if report.n <= batch.session.acked {
             continue;
@@ -83,7 +81,7 @@ impl Batch {
                 return;
             }
             ReportKind::Finished(verdict) => {
-                self.ending.get_or_insert(ending(verdict));
+                self.session.verdict.get_or_insert(ending(verdict));
                 return;
             }
         };
@@ -96,7 +94,7 @@ impl Batch {
         if data.len() as u64 > room {
             data.truncate(usize::try_from(room).unwrap_or(usize::MAX));
             let text = format!("the job wrote more than {limit} bytes of output; the rest is lost");
-            self.ending.get_or_insert(Ending::error(Reason::LimitOutput, text));
+            self.session.verdict.get_or_insert(Ending::error(Reason::LimitOutput, text));
         }
         if data.is_empty() {
             return;
@@ -182,6 +180,17 @@ mod tests {
         assert_eq!(lengths, [2, 1, 1]);
         assert_eq!((&*batch.output.stdout, &*batch.output.stderr), (&b"abc"[..], &b"x"[..]));
         assert_eq!(batch.session.acked, 4);
+    }
+
+    #[test]
+    fn the_first_verdict_is_remembered() {
+        let verdict = |n, verdict| {
+            let report = ReportKind::Finished(verdict);
+            Report { n, at: Timestamp::UNIX_EPOCH, report }
+        };
+        let reports = vec![verdict(1, Verdict::Complete), verdict(2, Verdict::Cancelled)];
+        let batch = translate(reports, Session::default(), 100, Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!(batch.session.verdict, Some(Ending::complete()));
     }
 
     #[test]

@@ -16,6 +16,9 @@ ALTER TABLE jobs ADD COLUMN request_key TEXT;
 ALTER TABLE jobs ADD COLUMN fingerprint BLOB;
 CREATE UNIQUE INDEX jobs_by_key ON jobs (request_key) WHERE request_key IS NOT NULL;
 
+-- How the agent said its work went: kept before its sandbox is stopped.
+ALTER TABLE jobs ADD COLUMN verdict TEXT;       -- Ending
+
 -- What went through the job's proxy, in bytes.
 ALTER TABLE jobs ADD COLUMN sent_bytes INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN received_bytes INTEGER NOT NULL DEFAULT 0;

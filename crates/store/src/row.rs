@@ -70,6 +70,8 @@ pub struct Session {
     pub checkpoint: Option<serde_json::Value>,
     /// The step that was started and whose end was not reported.
     pub open_step: Option<u32>,
+    /// How the job ends, as the agent's reports decided it.
+    pub verdict: Option<Ending>,
     /// How much of the stdout log is recorded, in bytes.
     pub stdout_bytes: u64,
     /// How much of the stderr log is recorded, in bytes.
@@ -83,7 +85,7 @@ pub struct Session {
 /// The columns of [`state`], in its order.
 pub(crate) const STATE: &str = "created, status, started, completed, ending, cancel_requested, sandbox, \
      usage, zip_bytes, last_seq, key_hash, key_used, acked, checkpoint, open_step, stdout_bytes, \
-     stderr_bytes, sent_bytes, received_bytes";
+     stderr_bytes, sent_bytes, received_bytes, verdict";
 
 pub(crate) fn state(job: &str, row: &Row<'_>) -> Result<JobState, StoreError> {
     let column = StoreError::sqlite("read a job");
@@ -104,6 +106,7 @@ pub(crate) fn state(job: &str, row: &Row<'_>) -> Result<JobState, StoreError> {
             acked: row.get("acked").map_err(&column)?,
             checkpoint: json(job, "checkpoint", row)?,
             open_step: row.get("open_step").map_err(&column)?,
+            verdict: json(job, "verdict", row)?,
             stdout_bytes: row.get("stdout_bytes").map_err(&column)?,
             stderr_bytes: row.get("stderr_bytes").map_err(&column)?,
             sent_bytes: row.get("sent_bytes").map_err(&column)?,

@@ -259,7 +259,7 @@ impl Inner {
                  cancel_requested = ?6, sandbox = ?7, usage = ?8, zip_bytes = ?9, last_seq = ?10, \
                  key_hash = ?11, key_used = ?12, acked = ?13, checkpoint = ?14, \
                  open_step = ?15, stdout_bytes = ?16, stderr_bytes = ?17, sent_bytes = ?18, \
-                 received_bytes = ?19 WHERE id = ?1",
+                 received_bytes = ?19, verdict = ?20 WHERE id = ?1",
             )
             .map_err(&failed)?
             .execute(params![
@@ -282,6 +282,7 @@ impl Inner {
                 session.stderr_bytes,
                 session.sent_bytes,
                 session.received_bytes,
+                row::optional_json(&name, session.verdict.as_ref())?,
             ])
             .map_err(&failed)?;
         Ok(())

@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use testkit::{Builder, DataDir, Server};
 use types::{Event, EventKind, JobStatus, Reason};
@@ -122,15 +123,17 @@ async fn a_file_per_inode_does_not_help() {
 }
 
 #[tokio::test]
-async fn a_job_that_fills_the_servers_disk_is_ended_and_the_rest_goes_on() {
+async fn jobs_that_fill_the_servers_disk_are_ended_and_the_rest_goes_on() {
     let (home, server) = server_on_small_disk().await;
     let client = server.client();
     let neighbour = client.run("```sh\necho there\nsleep 9\necho kept > kept.txt\n```\n").await;
     let prompt = "```sh\nhead -c 2G /dev/urandom > f\nsync\n```\n";
-    let greedy = client.schedule(&json!({ "prompt": prompt })).await;
-    let ended = client.wait_end(greedy).await;
-    assert_eq!((ended.status, ended.reason), (JobStatus::Error, Some(Reason::LimitDisk)));
-    assert!(ended.error.as_ref().unwrap().contains("the server's disk"), "{ended:#?}");
+    let body = json!({ "prompt": prompt });
+    for job in join_all([client.schedule(&body), client.schedule(&body)]).await {
+        let ended = client.wait_end(job).await;
+        assert_eq!((ended.status, ended.reason), (JobStatus::Error, Some(Reason::LimitDisk)));
+        assert!(ended.error.as_ref().unwrap().contains("the server's disk"), "{ended:#?}");
+    }
     assert_complete(&client.wait_end(neighbour).await);
     assert_complete(&run(&server, "sh", "echo again").await);
     drop((server, home));
