@@ -11,7 +11,7 @@ use crate::egress::HTTP;
 pub(super) enum ConnectError {
     #[error("{0:?} is no host and port")]
     Target(String),
-    #[error("no proxy at {HTTP}: {0}; this job has no network, start it with `network`")]
+    #[error("no proxy at {HTTP}: {0}; this works inside of a sandbox only")]
     NoProxy(#[source] io::Error),
     #[error("connect to {host}: {source}")]
     Tunnel { host: String, source: TunnelError },
