@@ -9,8 +9,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
-use super::suggest;
 use super::table::{self, Files};
+use super::{small_file, suggest};
 
 /// What a `.env` file says of our settings.
 #[derive(Debug, Default)]
@@ -28,7 +28,8 @@ impl EnvFile {
     /// When it cannot be read, or holds a `CAGENT_…` that is none of our settings. Other names are
     /// other programs'.
     pub(super) fn read(path: &Path) -> Result<Self> {
-        let entries = entries(path).with_context(|| format!("read {}", path.display()))?;
+        let entries =
+            entries(path).with_context(|| format!("read the settings {}", path.display()))?;
         let mut file = Self::default();
         for (name, value) in entries.into_iter().filter(|(_, value)| !value.is_empty()) {
             match table::by_variable(&name).map(|setting| setting.files) {
@@ -45,9 +46,13 @@ impl EnvFile {
 }
 
 fn entries(path: &Path) -> Result<HashMap<String, String>> {
-    match dotenvy::from_path_iter(path) {
-        Err(dotenvy::Error::Io(e)) if e.kind() == ErrorKind::NotFound => Ok(HashMap::new()),
-        entries => entries?.collect::<Result<_, _>>().map_err(without_value),
+    match small_file::read(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(HashMap::new()),
+        text => {
+            let text = text?;
+            let entries = dotenvy::from_read_iter(text.as_bytes());
+            entries.collect::<Result<_, _>>().map_err(without_value)
+        }
     }
 }
 

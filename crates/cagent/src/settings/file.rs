@@ -8,8 +8,8 @@ use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
-use super::suggest;
 use super::table::{self, Files, Setting};
+use super::{small_file, suggest};
 
 /// Its name.
 pub(super) const NAME: &str = "cagent.toml";
@@ -28,7 +28,7 @@ impl ConfigFile {
     /// # Errors
     /// Names the line of what is not TOML, not a setting, or not of a form that settings have.
     pub(super) fn read(path: PathBuf) -> Result<Self> {
-        let text = std::fs::read_to_string(&path);
+        let text = small_file::read(&path);
         let text = text.with_context(|| format!("read the settings {}", path.display()))?;
         let values = values(&text)
             .map_err(|Bad { at, why }| anyhow!("{}:{}: {why}", path.display(), line(&text, at)))?;

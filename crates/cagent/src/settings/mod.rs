@@ -14,6 +14,7 @@
 mod docs;
 mod env_file;
 mod file;
+mod small_file;
 mod sources;
 mod suggest;
 mod table;

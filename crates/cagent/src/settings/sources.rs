@@ -3,21 +3,14 @@
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt::{self, Display};
-use std::fs::File;
-use std::io::Read as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, ensure};
-use rustix::fs::OFlags;
+use anyhow::Result;
 
 use super::env_file::EnvFile;
 use super::file::{self, ConfigFile};
 use super::suggest;
 use super::table::{self, Setting};
-
-/// More than settings ever need: whoever writes a `.env` file should not decide what reading it costs.
-const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// Values given on the command line, by the key of their setting.
 pub(crate) type Flags = HashMap<&'static str, OsString>;
@@ -60,9 +53,6 @@ impl Sources {
     ) -> Result<Self> {
         // An empty variable counts as not set.
         let own = own.into_iter().filter(|(_, value)| !value.is_empty()).collect();
-        if env_file.try_exists().unwrap_or(true) {
-            expect_small(env_file)?;
-        }
         let mut this = Self { flags, own, env_file: EnvFile::read(env_file)?, file: None };
         this.file = this.find_file()?;
         Ok(this)
@@ -120,9 +110,7 @@ impl Sources {
     fn find_file(&self) -> Result<Option<ConfigFile>> {
         let given = |key| table::by_key(key).and_then(|setting| self.given(setting));
         if let Some(named) = given("config") {
-            let path = PathBuf::from(named.value);
-            expect_small(&path)?;
-            return ConfigFile::read(path).map(Some);
+            return ConfigFile::read(named.value.into()).map(Some);
         }
         // A `.env` file that names the data directory may not, by a file in there, decide what it
         // may not decide itself.
@@ -140,21 +128,6 @@ impl Sources {
     fn directory(&self, name: &str) -> Option<PathBuf> {
         self.own.get(OsStr::new(name)).map(PathBuf::from).filter(|path| path.is_absolute())
     }
-}
-
-/// Refuses what would keep us reading: a pipe, a device, what has no end.
-fn expect_small(path: &Path) -> Result<()> {
-    let looked = || -> Result<()> {
-        // Without `NONBLOCK`, to open a pipe would wait for a writer.
-        let flags = OFlags::NONBLOCK.bits().cast_signed();
-        let file = File::options().read(true).custom_flags(flags).open(path)?;
-        ensure!(file.metadata()?.is_file(), "it is no regular file");
-        // What is in `/proc` does not say how long it is.
-        let bytes = std::io::copy(&mut file.take(MAX_FILE_BYTES + 1), &mut std::io::sink())?;
-        ensure!(bytes <= MAX_FILE_BYTES, "it has more than 1 MiB; settings are a few lines");
-        Ok(())
-    };
-    looked().with_context(|| format!("read the settings {}", path.display()))
 }
 
 fn data_dir_of(is_root: bool, variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
