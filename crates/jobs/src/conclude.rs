@@ -1,7 +1,7 @@
 //! From the end of a job's work to the end of the job.
 
 use artifacts::Packed;
-use engine::Ended;
+use engine::{Ended, Engine, EngineError};
 use store::{Draft, Durability};
 use types::{Ending, EventKind, JobId, JobRecord, StepOutcome};
 
@@ -52,9 +52,8 @@ impl Inner {
                 return;
             }
         }
-        self.end_leases(job, Use::Reading).await;
         if let Some(engine) = engine
-            && let Err(e) = engine.remove(job).await
+            && let Err(e) = self.remove_sandbox(job, engine.as_ref()).await
         {
             // It is an orphan then; the sweeper tries again.
             tracing::error!(%job, "could not remove a sandbox: {e}");
@@ -62,6 +61,18 @@ impl Inner {
         if self.happen(job, Durability::Full, Input::Removed).await {
             self.tell_end(job).await;
         }
+    }
+
+    /// Takes a sandbox away, and before it what clients hold open in its workspace: that would keep
+    /// its files on the disk.
+    pub(crate) async fn remove_sandbox(
+        &self,
+        job: JobId,
+        engine: &dyn Engine,
+    ) -> Result<(), EngineError> {
+        self.end_leases(job, Use::Writing).await;
+        self.end_leases(job, Use::Reading).await;
+        engine.remove(job).await
     }
 
     async fn tell_end(&self, job: JobId) {

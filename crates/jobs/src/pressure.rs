@@ -60,17 +60,17 @@ impl Inner {
             live.evict.cancel();
         }
     }
-}
 
-/// Takes a job's sandbox away at once, files and all: to record anything first, or to pack them,
-/// would need the very room that is not there.
-pub(crate) async fn evict(job: JobId, engine: &dyn Engine) -> Ending {
-    if let Err(e) = engine.remove(job).await {
-        tracing::error!(%job, "could not remove a sandbox to make room: {e}");
+    /// Takes a job's sandbox away at once, files and all: to record anything first, or to pack them,
+    /// would need the very room that is not there.
+    pub(crate) async fn evict(&self, job: JobId, engine: &dyn Engine) -> Ending {
+        if let Err(e) = self.remove_sandbox(job, engine).await {
+            tracing::error!(%job, "could not remove a sandbox to make room: {e}");
+        }
+        let text = "the server's disk was nearly full, and of all jobs this one's workspace took \
+                    the most; its files are not kept";
+        Ending::error(Reason::LimitDisk, text)
     }
-    let text = "the server's disk was nearly full, and of all jobs this one's workspace took the \
-                most; its files are not kept";
-    Ending::error(Reason::LimitDisk, text)
 }
 
 /// Half of the reserve is for the ends of jobs, the other half for what comes between two looks.

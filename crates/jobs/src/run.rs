@@ -14,7 +14,7 @@ use types::{Ending, JobId, JobRecord, JobStatus, Reason};
 use crate::lifecycle::Input;
 use crate::service::Inner;
 use crate::sink::{Door, JobSink};
-use crate::{outcome, pressure, room, staging};
+use crate::{outcome, room, staging};
 
 /// How long a new sandbox may take until its agent says hello. A loaded machine needs seconds.
 const HELLO_PATIENCE: Duration = Duration::from_secs(30);
@@ -124,7 +124,7 @@ impl Inner {
                 None => None,
                 Some(ending) => Some((ending, stop(record.id, engine).await)),
             },
-            () = evict.cancelled() => Some((pressure::evict(record.id, engine).await, None)),
+            () = evict.cancelled() => Some((self.evict(record.id, engine).await, None)),
         };
         attached.gateway.close().await;
         outcome
