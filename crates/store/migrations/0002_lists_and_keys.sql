@@ -7,7 +7,7 @@ CREATE TABLE specs (
 INSERT INTO specs SELECT id, prompt, spec FROM jobs;
 
 ALTER TABLE jobs ADD COLUMN title TEXT NOT NULL DEFAULT '';
-UPDATE jobs SET title = spec ->> 'title';
+UPDATE jobs SET title = coalesce(spec ->> 'title', '');
 ALTER TABLE jobs DROP COLUMN prompt;
 ALTER TABLE jobs DROP COLUMN spec;
 

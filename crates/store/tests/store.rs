@@ -140,6 +140,24 @@ async fn a_file_of_a_newer_version_is_left_alone() {
 }
 
 #[tokio::test]
+async fn a_job_from_before_titles_stops_no_start() {
+    let home = TempDir::new().unwrap();
+    let path = home.path().join("cagent.db");
+    let job = JobId::generate();
+    let db = rusqlite::Connection::open(&path).unwrap();
+    db.execute_batch(include_str!("../migrations/0001_jobs.sql")).unwrap();
+    db.pragma_update(None, "user_version", 1).unwrap();
+    let spec =
+        r#"{"prompt":"","mode":"runbook","engine":"local","limits":{},"include_caches":false}"#;
+    let sql = "INSERT INTO jobs (id, created, prompt, spec, status, last_seq) \
+               VALUES (?1, 1000000, '# hi\n', ?2, 'running', 0)";
+    db.execute(sql, (job.to_string(), spec)).unwrap();
+    drop(db);
+    let store = Store::open(&path).unwrap();
+    assert_eq!(store.job(job).await.unwrap().spec.title, "");
+}
+
+#[tokio::test]
 async fn rows_of_the_first_version_are_read() {
     let home = TempDir::new().unwrap();
     let path = home.path().join("cagent.db");

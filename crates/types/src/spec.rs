@@ -22,7 +22,8 @@ pub enum Mode {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct JobSpec {
-    /// What it is about, in one line, for people.
+    /// What it is about, in one line, for people; the first jobs had none.
+    #[serde(default)]
     pub title: String,
     /// The task, word for word.
     pub prompt: String,
