@@ -5,8 +5,8 @@
 //!  session ── hello, control ──► link ══ gateway
 //!     │                           ▲
 //!     ▼                           │ batches
-//!  runbook_flow ── reports ──► outbox          (numbered, bounded, kept until acknowledged)
-//!     │                           ▲
+//!  task_flow, runbook_flow ── reports ──► outbox   (numbered, bounded, kept until acknowledged)
+//!     │ tools, context            ▲
 //!     ▼                           │ output
 //!  step ── spawn, end all ──► reaper           (the only one who waits for processes)
 //!  commands ── proxy ──► egress ── CONNECT ══ gateway
@@ -18,16 +18,32 @@
 //! Not here: limits, network policy and packaging, which the orchestrator enforces from outside;
 //! parsing runbooks (crate `runbook`); TypeScript (the `ts` tool).
 
+mod context;
 mod egress;
 pub mod flow;
+mod inbox;
+mod kin;
 mod link;
 mod outbox;
 mod reaper;
 mod runbook_flow;
 mod session;
 mod step;
+mod task_flow;
+mod tools;
 mod witness;
 
-pub use runbook_flow::drawing;
 pub use session::{AgentError, Config, run};
 pub use step::trampoline;
+
+/// The flows of a task and of a runbook, as Mermaid drawings.
+///
+/// # Errors
+/// If a flow is not well built, which tests exclude.
+pub fn drawing() -> Result<String, flow::BuildError> {
+    Ok(format!(
+        "%% A task in plain language\n{}\n%% A runbook\n{}",
+        task_flow::drawing()?,
+        runbook_flow::drawing()?
+    ))
+}

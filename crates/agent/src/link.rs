@@ -9,7 +9,9 @@ use protocol::{Client, ClientError, Control, Controls, Report, Tunnels, Welcome}
 use tokio::sync::Mutex;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+use types::{ModelAnswer, ModelRequest};
 
+use crate::inbox::Inbox;
 use crate::outbox::Outbox;
 
 /// A client that tries again as long as trying again may help.
@@ -38,6 +40,12 @@ impl Link {
         self.client.lock().await.tunnels()
     }
 
+    /// Asks a model; that none answers is an answer. Reports go on meanwhile.
+    pub(crate) async fn ask(&self, question: &ModelRequest) -> Result<ModelAnswer, ClientError> {
+        let client = self.client.lock().await.another();
+        persist(async || client.model(question).await).await
+    }
+
     /// Sends whatever comes into the outbox; returns only with an error.
     pub(crate) async fn deliver(&self, outbox: &Outbox) -> ClientError {
         loop {
@@ -52,14 +60,17 @@ impl Link {
         &self,
         mut controls: Controls,
         cancel: &CancellationToken,
+        inbox: &Inbox,
     ) -> ClientError {
         let mut backoff = Backoff::default();
         loop {
             match controls.next().await {
                 Ok(Some(control)) => {
                     backoff = Backoff::default();
-                    if control == Control::Cancel {
-                        cancel.cancel();
+                    match control {
+                        Control::Ready => {}
+                        Control::Instruction(instruction) => inbox.take(instruction),
+                        Control::Cancel => cancel.cancel(),
                     }
                     continue;
                 }

@@ -1,5 +1,5 @@
-//! The binary `agentd`. Without a command it is PID 1 of a sandbox; `exec` and `put` are what it
-//! starts itself as, as the command user; `connect` is for commands.
+//! The binary `agentd`. Without a command it is PID 1 of a sandbox; `exec`, `keep`, `open`, `put` and
+//! `replace` are what it starts itself as, as the command user; `connect` is for commands.
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -12,6 +12,7 @@ use rustix::fs::Mode;
 use rustix::process::{
     DumpableBehavior, Signal, getpid, kill_process, set_dumpable_behavior, umask,
 };
+use tokio::task::LocalSet;
 
 const USAGE: &str = "\
 agentd is started by a sandbox, as its first process:
@@ -19,14 +20,14 @@ agentd is started by a sandbox, as its first process:
 For people and programs in a sandbox:
   agentd connect HOST PORT
                       connect standard input and output to a host, by the proxy
-  agentd flow         print the flow of a runbook as a Mermaid drawing
+  agentd flow         print the flows of a task and a runbook as Mermaid drawings
   agentd --version";
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     if let Some(call) = Call::parse(&arguments) {
         return match call.run() {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(code) => ExitCode::from(code),
             Err((error, code)) => complain(&error, code),
         };
     }
@@ -92,7 +93,7 @@ fn drop_handlers() -> io::Result<()> {
 
 fn block_on(config: Config) -> io::Result<Result<(), AgentError>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    Ok(runtime.block_on(run(config)))
+    Ok(LocalSet::new().block_on(&runtime, run(config)))
 }
 
 fn print(text: &str) -> ExitCode {

@@ -1,4 +1,5 @@
-//! PID 1's duty to the processes of its sandbox: start them, learn how they end, end them all.
+//! PID 1's duty to the processes of its sandbox: start them, learn how they end, end them all, save
+//! those that are kept on purpose.
 //!
 //! One thread waits for children, whoever's they were; nothing else in agentd may call `wait`. It
 //! blocks with `WNOWAIT`, which takes nothing, and collects under the lock that `spawn` holds: so a
@@ -6,7 +7,7 @@
 //!
 //! Not here: what to start ([`crate::step`]).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::process::{Child, Command};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,12 +15,13 @@ use std::{io, thread};
 
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, WaitStatus, getpid, kill_process_group, wait,
-    waitid,
+    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, WaitStatus, getpid, kill_process,
+    kill_process_group, wait, waitid,
 };
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
+use crate::kin::Strangers;
 use crate::witness::Witnesses;
 
 /// How long to wait for killed processes before killing again; one may be stuck in the kernel.
@@ -32,8 +34,11 @@ const TERM_AGAIN: Duration = Duration::from_millis(50);
 /// Enough for a loop of system calls.
 const STACK_BYTES: usize = 64 * 1024;
 
-/// Starts and ends processes.
-#[derive(Debug)]
+/// How long those who are kept are spared while others cannot be caught one by one.
+const SPARE: Duration = Duration::from_secs(3);
+
+/// Starts and ends processes. Cheap to clone.
+#[derive(Clone, Debug)]
 pub(crate) struct Reaper {
     table: Arc<Table>,
 }
@@ -43,10 +48,16 @@ pub(crate) type Exit = oneshot::Receiver<i32>;
 
 #[derive(Debug, Default)]
 struct Table {
-    watched: Mutex<HashMap<i32, oneshot::Sender<i32>>>,
+    watched: Mutex<HashMap<i32, Watch>>,
     born: Condvar,
-    /// Whether there is no process but PID 1.
-    alone: watch::Sender<bool>,
+    /// Changes whenever children were collected.
+    collected: watch::Sender<()>,
+}
+
+#[derive(Debug)]
+struct Watch {
+    ended: oneshot::Sender<i32>,
+    kept: bool,
 }
 
 impl Reaper {
@@ -69,39 +80,81 @@ impl Reaper {
 
     /// Starts a process.
     pub(crate) fn spawn(&self, command: &mut Command) -> io::Result<(Child, Exit)> {
-        let (ended, exit) = oneshot::channel();
-        let mut watched = self.table.lock();
-        let child = command.spawn()?;
-        watched.insert(Pid::from_child(&child).as_raw_pid(), ended);
-        self.table.alone.send_replace(false);
-        self.table.born.notify_one();
-        Ok((child, exit))
+        self.table.spawn(command, false)
     }
 
-    /// Ends every process but PID 1: TERM, `grace`, KILL. Returns when none is left.
+    /// Starts a process that [`Self::end_all`] spares, with all beneath it, as long as it lives.
+    pub(crate) fn spawn_kept(&self, command: &mut Command) -> io::Result<(Child, Exit)> {
+        self.table.spawn(command, true)
+    }
+
+    /// Spares nobody any more who is kept now.
+    pub(crate) fn forsake(&self) {
+        self.table.lock().values_mut().for_each(|watch| watch.kept = false);
+    }
+
+    /// Ends every process but PID 1 and those that are kept: TERM, `grace`, KILL. Returns when none
+    /// is left.
     pub(crate) async fn end_all(&self, grace: Duration) -> io::Result<()> {
-        if is_alone() {
+        if is_alone() || self.table.none_left() {
             return Ok(());
         }
         let witnesses = Witnesses::now();
-        signal_all(Signal::TERM)?;
+        let kept = self.table.kept();
+        signal_others(&kept, Signal::TERM)?;
         // A stopped process takes no TERM.
-        signal_all(Signal::CONT)?;
-        let mut alone = self.table.alone.subscribe();
-        if timeout(TERM_AGAIN, alone.wait_for(|alone| *alone)).await.is_ok() {
+        signal_others(&kept, Signal::CONT)?;
+        if timeout(TERM_AGAIN, self.table.quiet()).await.is_ok() {
             return Ok(());
         }
-        witnesses.term_again();
+        witnesses.term_again(&self.table.kept());
         let mut patience = grace;
-        while timeout(patience, alone.wait_for(|alone| *alone)).await.is_err() {
-            signal_all(Signal::KILL)?;
+        let mut killing = Duration::ZERO;
+        while timeout(patience, self.table.quiet()).await.is_err() {
+            self.kill_others(killing)?;
+            killing += KILL_AGAIN;
             patience = KILL_AGAIN;
         }
         Ok(())
     }
+
+    /// Who forks faster than we look is only caught by a signal to all at once.
+    fn kill_others(&self, killing: Duration) -> io::Result<()> {
+        let kept = if killing < SPARE { self.table.kept() } else { HashSet::new() };
+        signal_others(&kept, Signal::KILL)
+    }
 }
 
 impl Table {
+    fn spawn(&self, command: &mut Command, kept: bool) -> io::Result<(Child, Exit)> {
+        let (ended, exit) = oneshot::channel();
+        let mut watched = self.lock();
+        let child = command.spawn()?;
+        watched.insert(Pid::from_child(&child).as_raw_pid(), Watch { ended, kept });
+        self.born.notify_one();
+        Ok((child, exit))
+    }
+
+    fn kept(&self) -> HashSet<i32> {
+        self.lock().iter().filter(|(_, watch)| watch.kept).map(|(pid, _)| *pid).collect()
+    }
+
+    /// Whether nobody is left who is not kept.
+    fn none_left(&self) -> bool {
+        let kept = self.kept();
+        if kept.is_empty() { is_alone() } else { Strangers::now(&kept).is_none() }
+    }
+
+    /// Waits until nobody is left who is not kept. The last of them is a child of PID 1, since
+    /// its parents are gone; so looking whenever one was collected is enough.
+    async fn quiet(&self) {
+        let mut collected = self.collected.subscribe();
+        while !self.none_left() {
+            // The sender is ours: it cannot be gone.
+            drop(collected.changed().await);
+        }
+    }
+
     fn reap_for_ever(&self) {
         loop {
             match waitid(WaitId::All, WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
@@ -114,23 +167,24 @@ impl Table {
     fn reap(&self) {
         let mut watched = self.lock();
         while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
-            if let Some(ended) = watched.remove(&pid.as_raw_pid()) {
+            if let Some(watch) = watched.remove(&pid.as_raw_pid()) {
                 // Whoever asked may have gone.
-                let _ = ended.send(exit_code(status));
+                let _ = watch.ended.send(exit_code(status));
             }
         }
+        drop(watched);
+        self.collected.send_replace(());
     }
 
     fn await_birth(&self) {
         let watched = self.lock();
         if is_alone() {
-            self.alone.send_replace(true);
             drop(self.born.wait(watched));
         }
     }
 
     /// A panic elsewhere leaves the map as good as it was.
-    fn lock(&self) -> MutexGuard<'_, HashMap<i32, oneshot::Sender<i32>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<i32, Watch>> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -141,15 +195,24 @@ fn is_alone() -> bool {
     matches!(waitid(WaitId::All, look), Err(Errno::CHILD))
 }
 
-fn signal_all(signal: Signal) -> io::Result<()> {
-    // The group of PID 1 stands for `kill(-1)`: all but PID 1 and the caller, who are the same.
-    match kill_process_group(Pid::INIT, signal) {
+fn signal_others(kept: &HashSet<i32>, signal: Signal) -> io::Result<()> {
+    if kept.is_empty() {
+        // The group of PID 1 stands for `kill(-1)`: all but PID 1 and the caller, who are the same.
+        return sent(kill_process_group(Pid::INIT, signal));
+    }
+    Strangers::now(kept).pids.into_iter().try_for_each(|pid| sent(kill_process(pid, signal)))
+}
+
+/// Nobody to send it to is as well.
+fn sent(result: rustix::io::Result<()>) -> io::Result<()> {
+    match result {
         Ok(()) | Err(Errno::SRCH) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }
 
-fn exit_code(status: WaitStatus) -> i32 {
+/// As shells have it: 128 + n after signal n.
+pub(crate) fn exit_code(status: WaitStatus) -> i32 {
     let signalled = || status.terminating_signal().map(|signal| 128 + signal);
     status.exit_status().or_else(signalled).unwrap_or(-1)
 }

@@ -4,15 +4,16 @@ use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use protocol::{AgentSpec, ClientError, ReportKind};
+use protocol::{AgentSpec, Assignment, ClientError, ReportKind};
 use tokio_util::sync::CancellationToken;
 
 use crate::egress;
+use crate::inbox::Inbox;
 use crate::link::Link;
 use crate::outbox::Outbox;
 use crate::reaper::Reaper;
-use crate::runbook_flow;
 use crate::step::Runner;
+use crate::{runbook_flow, task_flow};
 
 /// Where agentd finds things. The defaults are a sandbox's; tests use others.
 #[derive(Clone, Debug)]
@@ -55,7 +56,8 @@ pub enum AgentError {
 /// [`AgentError`]; a job that fails is no error.
 pub async fn run(config: Config) -> Result<(), AgentError> {
     let reaper = Reaper::start().map_err(AgentError::Reaper)?;
-    let link = Link::new(&config.gateway);
+    let link = Rc::new(Link::new(&config.gateway));
+    let inbox = Rc::new(Inbox::default());
     let welcome = link.hello().await?;
     // Before any command runs: from here on nobody but us can use the gateway.
     let controls = link.control().await?;
@@ -64,17 +66,42 @@ pub async fn run(config: Config) -> Result<(), AgentError> {
     egress::open(link.tunnels().await).await.map_err(AgentError::Egress)?;
     let outbox = Rc::new(Outbox::new(welcome.acked));
     let command_user = welcome.spec.command_user;
-    let runner = Runner { config, command_user, reaper, outbox: Rc::clone(&outbox) };
+    let approve = welcome.spec.approve.then(|| Rc::clone(&inbox));
+    let runner = Runner { config, command_user, reaper, outbox: Rc::clone(&outbox), approve };
+    let desk = Desk { link: Rc::clone(&link), inbox: Rc::clone(&inbox) };
     let cancel = CancellationToken::new();
     tokio::select! {
-        () = work(welcome.spec, runner, &outbox, &cancel) => Ok(()),
+        () = work(welcome.spec, runner, desk, &outbox, &cancel) => Ok(()),
         error = link.deliver(&outbox) => Err(error.into()),
-        error = link.obey(controls, &cancel) => Err(error.into()),
+        error = link.obey(controls, &cancel, &inbox) => Err(error.into()),
     }
 }
 
-async fn work(spec: AgentSpec, runner: Runner, outbox: &Outbox, cancel: &CancellationToken) {
-    let verdict = runbook_flow::run(spec, runner, cancel).await;
+/// What an agent that thinks has at hand.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    /// To ask models.
+    pub(crate) link: Rc<Link>,
+    /// What people say.
+    pub(crate) inbox: Rc<Inbox>,
+}
+
+async fn work(
+    spec: AgentSpec,
+    runner: Runner,
+    desk: Desk,
+    outbox: &Outbox,
+    cancel: &CancellationToken,
+) {
+    let verdict = match spec.assignment.clone() {
+        Assignment::Runbook { runbook } => {
+            runbook_flow::run(spec, runbook.blocks, runner, cancel).await
+        }
+        Assignment::Task { prompt, model } => {
+            let task = task_flow::Task { prompt, model };
+            task_flow::run(spec, task, runner, desk, cancel).await
+        }
+    };
     outbox.push(ReportKind::Finished(verdict)).await;
     outbox.settled().await;
 }

@@ -10,6 +10,8 @@ use std::fs;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::kin::Strangers;
+
 /// A process, told apart from a later one of the same number by when it started.
 type Process = (i32, u64);
 
@@ -26,10 +28,15 @@ impl Witnesses {
         Self(others.filter_map(|pid| Some((pid, start_time(pid)?))).collect())
     }
 
-    /// Sends TERM once more to those on whom it was lost.
-    pub(crate) fn term_again(&self) {
+    /// Sends TERM once more to those on whom it was lost and who are not to be spared.
+    pub(crate) fn term_again(&self, kept: &HashSet<i32>) {
+        let strangers = (!kept.is_empty()).then(|| Strangers::now(kept).pids);
+        let spared = |pid: i32| {
+            strangers.as_ref().is_some_and(|them| !them.iter().any(|it| it.as_raw_pid() == pid))
+        };
         for (pid, started) in &self.0 {
-            if start_time(*pid) == Some(*started)
+            if !spared(*pid)
+                && start_time(*pid) == Some(*started)
                 && dies_of_term(*pid)
                 && let Some(pid) = Pid::from_raw(*pid)
             {

@@ -74,12 +74,15 @@ codes! {
     CONFLICT {
         NotReady = "not_ready", "it is not there yet; wait (`GET /status/{id}?wait=30`) and ask again";
         NotOver = "not_over", "cancel the job and wait for its end first";
-        JobOver = "job_over", "the job is over: its workspace takes no files any more";
+        JobOver = "job_over", "the job is over: it takes no files any more, and hears nothing";
+        NoAgent = "no_agent", "the job is a runbook, which nobody can talk to; only a job of `mode: agent` has an agent";
+        NotWaiting = "not_waiting", "`waiting` of `GET /status/{id}` says which step a job waits for; only that one can be decided about, once";
+        TooMuchSaid = "too_much_said", "the job was told more than it can keep; let it work, or cancel it";
         NotAFile = "not_a_file", "it is a directory, a link or a device; only files can be read and replaced";
         KeyReused = "key_reused", "this `Idempotency-Key` was used with another request; take a new key";
     }
     PAYLOAD_TOO_LARGE {
-        TooLarge = "too_large", "a prompt may have 1 MiB, an upload 1 GiB and no more than the workspace may hold";
+        TooLarge = "too_large", "a prompt may have 1 MiB, a message 64 KiB, an upload 1 GiB and no more than the workspace may hold";
     }
     UNSUPPORTED_MEDIA_TYPE {
         MediaType = "media_type", "add `-H 'Content-Type: application/json'`";
@@ -91,7 +94,8 @@ codes! {
         InvalidField = "invalid_field", "a field or parameter is missing, unknown or of the wrong kind";
         EmptyPrompt = "empty_prompt", "say what to do";
         BadRunbook = "bad_runbook", "`errors` has one entry for each mistake, with its line";
-        NoModel = "no_model", "put the commands into fenced blocks and leave `mode: agent` out; this version has no model";
+        NoModel = "no_model", "set `ALCHEMYST_API_KEY`, `GEMINI_API_KEY` or another provider's key for the server, see `docs/models.md`; or put the commands into fenced blocks and leave `mode` and `model` out";
+        UnknownModel = "unknown_model", "`detail` lists the models";
         UnknownEngine = "unknown_engine", "`detail` lists the engines";
         BadLimits = "bad_limits", "`detail` has the range";
         BadNetwork = "bad_network", "ask for no more than the operator allows; `detail` says what that is";

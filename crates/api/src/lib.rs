@@ -10,6 +10,7 @@ mod attachment;
 mod body;
 mod cancel;
 mod code;
+mod converse;
 mod disposition;
 mod docs;
 mod download;
@@ -50,6 +51,7 @@ use utoipa_axum::routes;
 
 pub use cancel::Cancelled;
 pub use code::Code;
+pub use converse::Recorded;
 pub use files::{FileEntry, FileKind, FileList};
 pub use health::Health;
 pub use links::Links;
@@ -143,6 +145,8 @@ fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(list::list))
         .routes(routes!(status::job))
         .routes(routes!(cancel::cancel))
+        .routes(routes!(converse::say))
+        .routes(routes!(converse::decide))
         .routes(routes!(forget::forget))
         .routes(routes!(events::events))
         .routes(routes!(logs::logs))

@@ -46,6 +46,26 @@ impl IntoResponses for FullProblem {
     }
 }
 
+/// The refusals of a call that talks to a job's agent.
+pub(crate) enum TalkProblems {}
+
+impl IntoResponses for TalkProblems {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let problem = |code: Code| Problem::new(code, code.advice());
+        documented([
+            ("`invalid_json`, `broken_body`", problem(Code::InvalidJson)),
+            (
+                "`job_over`, `no_agent`: it is a runbook, `not_waiting`: not for this step, \
+                 `too_much_said`",
+                problem(Code::NotWaiting),
+            ),
+            ("`too_large`: a message has at most 64 KiB", problem(Code::TooLarge)),
+            ("`media_type`: send `Content-Type: application/json`", problem(Code::MediaType)),
+            ("`invalid_field`", Problem::field(Code::InvalidField, "text", "the message is empty")),
+        ])
+    }
+}
+
 /// What a client that has some of it already may get, beside a 200.
 pub(crate) enum PartProblems {}
 
@@ -113,7 +133,7 @@ impl IntoResponses for ScheduleProblems {
                 problem(Code::MediaType, media_type),
             ),
             (
-                "`invalid_field`, `empty_prompt`, `bad_runbook`, `no_model`, `unknown_engine`, \
+                "`invalid_field`, `empty_prompt`, `bad_runbook`, `no_model`, `unknown_model`, `unknown_engine`, \
                  `bad_limits`, `bad_network`, `bad_environment`, `bad_key`, `bad_path`",
                 field,
             ),

@@ -38,7 +38,7 @@ macro_rules! request {
         #[derive(Debug, Deserialize, ToSchema)]
         #[serde(deny_unknown_fields)]
         pub(crate) struct $name {
-            /// The task, at most 1 MiB: in this version a runbook, Markdown with fenced blocks.
+            /// The task, at most 1 MiB: plain language, or a runbook, Markdown with fenced blocks.
             $task: String,
             /// How to take it.
             #[serde(default)]
@@ -56,6 +56,13 @@ macro_rules! request {
             /// More variables for the job's commands; shown to nobody.
             #[serde(default)]
             environment: BTreeMap<String, String>,
+            /// Which model is asked first: `provider`, `provider/model`, or a model that is
+            /// configured; the others follow if it fails. The operator's order if not said. Of no
+            /// use to a runbook.
+            model: Option<String>,
+            /// Whether each step waits until a person approves it.
+            #[serde(default)]
+            approve: bool,
         }
 
         impl From<Submission<$name>> for ScheduleRequest {
@@ -68,6 +75,8 @@ macro_rules! request {
                     include_caches: body.include_caches,
                     network: body.network,
                     environment: body.environment,
+                    model: body.model,
+                    approve: body.approve,
                     inputs,
                     idempotency,
                 }
@@ -158,11 +167,17 @@ fn refused(error: &ScheduleError, task: &'static str) -> Problem {
         ScheduleError::BadRunbook(mistakes) => bad_runbook(task, &mistakes.to_string()),
         ScheduleError::NoModel => Problem::field(Code::NoModel, task, no_model()),
         ScheduleError::AgentMode => agent_mode(),
+        ScheduleError::UnknownModel(_) => Problem::field(Code::UnknownModel, "model", text),
         ScheduleError::UnknownEngine { .. } => Problem::field(Code::UnknownEngine, "engine", text),
         ScheduleError::Limits(bad) => {
             let message =
                 format!("must be between {} and {}, not {}", bad.least, bad.most, bad.given);
             Problem::field(Code::BadLimits, &format!("limits.{}", bad.field), message)
+        }
+        ScheduleError::NoPrice => {
+            let message = "cannot be kept: no model of this server has a price (docs/models.md says \
+                           how to set one); limits.model_tokens needs none";
+            Problem::field(Code::BadLimits, "limits.cost_usd", message)
         }
         ScheduleError::Network { why } => Problem::field(Code::BadNetwork, "network", why),
         ScheduleError::Environment(bad) => {
@@ -194,18 +209,25 @@ fn bad_runbook(task: &'static str, mistakes: &str) -> Problem {
     }
 }
 
+/// How a server gets a model.
+const A_MODEL: &str = "set ALCHEMYST_API_KEY, GEMINI_API_KEY, OPENAI_API_KEY, ANTHROPIC_API_KEY or \
+                       OLLAMA_HOST for the server and start it again (docs/models.md)";
+
 fn no_model() -> String {
-    "this is plain language, and this version has no model to read it. Put the commands into \
-     fenced bash, sh, python, ts or js blocks; they run in order without a model:\n\n\
-     ```bash\necho 'print(1 + 1)' > sum.py && python3 sum.py\n```\n\n\
-     The format: docs/runbooks.md"
-        .into()
+    format!(
+        "this is plain language, and no model is configured to read it: {A_MODEL}. Or put the \
+         commands into fenced bash, sh, python, ts or js blocks; they run in order without a \
+         model:\n\n```bash\necho 'print(1 + 1)' > sum.py && python3 sum.py\n```\n\n\
+         The format: docs/runbooks.md"
+    )
 }
 
 fn agent_mode() -> Problem {
-    let message = "mode `agent` needs a model, and this version has none; leave `mode` out or use \
-                   `runbook` (the prompt's blocks are then run)";
-    let errors = vec![FieldProblem { field: "mode".into(), message: message.into() }];
+    let message = format!(
+        "`agent` needs a model, as a job does that names one, and none is configured: {A_MODEL}. Or \
+         leave `mode` and `model` out: the prompt's blocks are then run"
+    );
+    let errors = vec![FieldProblem { field: "mode".into(), message: message.clone() }];
     Problem { errors, ..Problem::new(Code::NoModel, message) }
 }
 

@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 use types::{
-    Ending, JobId, JobRecord, JobStatus, Limits, Mode, Network, Reason, SandboxReport, Usage,
+    CheckResult, Ending, JobId, JobRecord, JobResult, JobStatus, Limits, Mode, Network, Reason,
+    SandboxReport, Usage, Waiting,
 };
 use utoipa::{IntoParams, ToSchema};
 
@@ -29,6 +30,21 @@ pub struct Status {
     /// Why it ended, for programs; null until it is over.
     #[schema(required = true)]
     pub reason: Option<Reason>,
+    /// What it waits for a person to do; null if it does not wait.
+    #[schema(required = true)]
+    pub waiting: Option<Waiting>,
+    /// What its agent did, in the agent's words; null for a runbook, and until the agent is done.
+    #[schema(required = true)]
+    pub summary: Option<String>,
+    /// The files its agent names as the result, as paths in the workspace; null as `summary` is.
+    #[schema(required = true)]
+    pub artifacts: Option<Vec<String>>,
+    /// What was checked of the result; null as `summary` is.
+    #[schema(required = true)]
+    pub checks: Option<Vec<CheckResult>>,
+    /// Whether something was checked, and all that was is as it should be; null as `summary` is.
+    #[schema(required = true)]
+    pub verified: Option<bool>,
     /// Where its ZIP is on the server; null until there is one.
     #[schema(required = true)]
     pub output: Option<String>,
@@ -44,7 +60,8 @@ pub struct Status {
 pub struct Job {
     /// Its id.
     pub job_id: JobId,
-    /// What it is about, in one line: the heading of its prompt, or what its first block does.
+    /// What it is about, in one line: the heading of a runbook, or what its first block does; the
+    /// first line of a task.
     pub title: String,
     /// Where it is in its life.
     pub status: JobStatus,
@@ -57,9 +74,21 @@ pub struct Job {
     /// Exit code of the step that decided; null until it is over, and where none did.
     #[schema(required = true)]
     pub exit_code: Option<i32>,
-    /// What it waits for a person to do; always null in this version.
+    /// What it waits for a person to do; null if it does not wait.
     #[schema(required = true)]
-    pub waiting: Option<String>,
+    pub waiting: Option<Waiting>,
+    /// What its agent did, in the agent's words; null for a runbook, and until the agent is done.
+    #[schema(required = true)]
+    pub summary: Option<String>,
+    /// The files its agent names as the result, as paths in the workspace; null as `summary` is.
+    #[schema(required = true)]
+    pub artifacts: Option<Vec<String>>,
+    /// What was checked of the result; null as `summary` is.
+    #[schema(required = true)]
+    pub checks: Option<Vec<CheckResult>>,
+    /// Whether something was checked, and all that was is as it should be; null as `summary` is.
+    #[schema(required = true)]
+    pub verified: Option<bool>,
     /// When it was accepted.
     #[schema(value_type = String, format = "date-time")]
     pub created: Timestamp,
@@ -75,6 +104,11 @@ pub struct Job {
     pub prompt: String,
     /// How it is run.
     pub mode: Mode,
+    /// Which model its agent asks first, if its client said so.
+    #[schema(required = true)]
+    pub model: Option<String>,
+    /// Whether each step waits until a person approves it.
+    pub approve: bool,
     /// The engine that makes its sandbox.
     pub engine: String,
     /// What it may use.
@@ -104,12 +138,18 @@ pub struct Job {
 }
 
 impl Status {
-    fn new(record: &JobRecord, zip: &Path) -> Self {
+    fn new(record: JobRecord, zip: &Path) -> Self {
         let has_zip = record.zip_bytes.is_some() && zip.exists();
+        let Made { summary, artifacts, checks, verified } = Made::of(record.result);
         Self {
             job_id: record.id,
             status: record.status,
             reason: over(record.status, record.ending.as_ref()).map(|ending| ending.reason),
+            waiting: record.waiting,
+            summary,
+            artifacts,
+            checks,
+            verified,
             output: has_zip.then(|| zip.display().to_string()),
             download_link: has_zip.then(|| links::download(record.id)),
             logs_link: links::logs(record.id),
@@ -123,6 +163,7 @@ impl Job {
         // Half deleted on a full disk, a job has none any more.
         let zip_bytes = record.zip_bytes.filter(|_| zip.exists());
         let ending = over(status, ending.as_ref());
+        let Made { summary, artifacts, checks, verified } = Made::of(record.result);
         Self {
             job_id: id,
             title: spec.title,
@@ -130,13 +171,19 @@ impl Job {
             reason: ending.map(|ending| ending.reason),
             error: ending.and_then(|ending| ending.error.clone()),
             exit_code: ending.and_then(|ending| ending.exit_code),
-            waiting: None,
+            waiting: record.waiting,
+            summary,
+            artifacts,
+            checks,
+            verified,
             created: record.created,
             started: record.started,
             completed: record.completed,
             cancel_requested: record.cancel_requested,
             prompt: spec.prompt,
             mode: spec.mode,
+            model: spec.model,
+            approve: spec.approve,
             engine: spec.engine,
             limits: spec.limits,
             network: spec.network,
@@ -148,6 +195,29 @@ impl Job {
             output: zip_bytes.map(|_| zip.display().to_string()),
             zip_bytes,
             links: Links::new(id, zip_bytes.is_some()),
+        }
+    }
+}
+
+/// The fields of a result, each null where there is none.
+#[derive(Default)]
+struct Made {
+    summary: Option<String>,
+    artifacts: Option<Vec<String>>,
+    checks: Option<Vec<CheckResult>>,
+    verified: Option<bool>,
+}
+
+impl Made {
+    fn of(result: Option<JobResult>) -> Self {
+        let Some(JobResult { summary, artifacts, checks, verified }) = result else {
+            return Self::default();
+        };
+        Self {
+            summary: Some(summary),
+            artifacts: Some(artifacts),
+            checks: Some(checks),
+            verified: Some(verified),
         }
     }
 }
@@ -195,7 +265,7 @@ pub(crate) async fn status(
         drop(api.config.closing.run_until_cancelled(over).await);
     }
     let record = api.jobs.get(id).await?;
-    Ok(Json(Status::new(&record, &api.jobs.zip_path(id))))
+    Ok(Json(Status::new(record, &api.jobs.zip_path(id))))
 }
 
 /// Everything known of a job

@@ -33,6 +33,8 @@ fn every_call_is_described_and_tells_its_refusals() {
         ("get", "/download/{id}", true),
         ("get", "/v1/jobs/{id}/events", true),
         ("delete", "/v1/jobs/{id}", true),
+        ("post", "/v1/jobs/{id}/messages", true),
+        ("post", "/v1/jobs/{id}/approval", true),
         ("get", "/v1/jobs/{id}/files/", true),
         ("get", "/v1/jobs/{id}/files/{path}", true),
         ("put", "/v1/jobs/{id}/files/{path}", true),

@@ -69,6 +69,10 @@ pub(crate) enum Command {
     Status(JobArgs),
     /// Print what a job wrote
     Logs(LogsArgs),
+    /// Say something to the agent of a job; it hears it at its next turn
+    Say(SayArgs),
+    /// Let the step run that a job waits with, or reject it
+    Approve(ApproveArgs),
     /// Stop a job
     Cancel(JobArgs),
     /// Save a job's ZIP
@@ -137,11 +141,36 @@ pub(crate) struct RunArgs {
     /// Whoever repeats a call with the same key and the same task gets the same job, not another
     #[arg(long, value_name = "KEY")]
     pub(crate) idempotency_key: Option<String>,
+    /// Which model is asked first: a provider such as gemini, or PROVIDER/MODEL [default: the
+    /// server's order]
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: Option<String>,
+    /// Wait before every step until it is approved: here at the terminal, or by `cagent approve`
+    #[arg(long)]
+    pub(crate) approve: bool,
     /// Put dependency caches such as node_modules into the ZIP too
     #[arg(long)]
     pub(crate) include_caches: bool,
     #[command(flatten)]
     pub(crate) engine_args: EngineArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SayArgs {
+    /// The job's id, or at least 4 characters of its beginning or its end
+    pub(crate) job: JobName,
+    /// What to say
+    #[arg(required = true)]
+    pub(crate) text: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ApproveArgs {
+    /// The job's id, or at least 4 characters of its beginning or its end
+    pub(crate) job: JobName,
+    /// Do not let it run, and tell the agent why
+    #[arg(long, value_name = "REASON")]
+    pub(crate) reject: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -10,7 +10,7 @@ use reqwest::header::{ACCEPT, CONTENT_DISPOSITION, HeaderName, HeaderValue};
 use reqwest::multipart::{Form, Part};
 use reqwest::{RequestBuilder, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::fs::File;
 use types::{JobId, JobStatus, Stream};
 
@@ -36,6 +36,7 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(base: Url) -> anyhow::Result<Self> {
+        models::install_tls();
         let http = reqwest::Client::builder().connect_timeout(CONNECT_PATIENCE).no_proxy().build();
         Ok(Self { base, http: http.context("set up the HTTP client")? })
     }
@@ -98,6 +99,24 @@ impl Client {
 
     pub(crate) async fn cancel(&self, job: JobId) -> anyhow::Result<Cancelled> {
         self.json(self.http.post(self.url(&format!("cancel/{job}")))).await
+    }
+
+    /// Says something to a job's agent.
+    pub(crate) async fn say(&self, job: JobId, text: &str) -> anyhow::Result<()> {
+        let request = self.http.post(self.url(&format!("v1/jobs/{job}/messages")));
+        self.send(request.json(&json!({ "text": text }))).await.map(drop)
+    }
+
+    /// Decides about a step that a job waits with; `Some` is why not.
+    pub(crate) async fn decide(
+        &self,
+        job: JobId,
+        step: u32,
+        reject: Option<&str>,
+    ) -> anyhow::Result<()> {
+        let body = json!({ "step": step, "approve": reject.is_none(), "reason": reject });
+        let request = self.http.post(self.url(&format!("v1/jobs/{job}/approval")));
+        self.send(request.json(&body)).await.map(drop)
     }
 
     /// The end of a log.

@@ -100,12 +100,14 @@ fn value_of(name: &str, text: &str) -> Result<Value> {
     }
     match text.parse::<u64>() {
         Ok(whole) => Ok(whole.into()),
-        Err(_) if name == "cpus" => {
-            let cpus = text.parse::<f64>().ok().filter(|cpus| cpus.is_finite());
-            cpus.map(Value::from).context("expected a number of cores, such as 1.5")
-        }
+        Err(_) if name == "cpus" => fraction(text, "expected a number of cores, such as 1.5"),
+        Err(_) if name == "cost_usd" => fraction(text, "expected dollars, such as 2.50"),
         Err(_) => bail!("expected a whole number"),
     }
+}
+
+fn fraction(text: &str, expected: &'static str) -> Result<Value> {
+    text.parse::<f64>().ok().filter(|number| number.is_finite()).map(Value::from).context(expected)
 }
 
 fn is_size(name: &str) -> bool {
@@ -155,7 +157,7 @@ mod tests {
         }
         assert_eq!(shown(Limits::default(), "memory_bytes").as_deref(), Some("2G"));
         let all = shown_all(Limits::default());
-        assert_eq!(all.len(), 8);
+        assert_eq!(all.len(), 12);
         assert!(all.iter().all(|limit| limit.parse::<Limit>().is_ok()), "{all:?}");
         assert_eq!(shown(Limits::default(), "cpus").as_deref(), Some("2"));
     }

@@ -12,6 +12,7 @@ use api::ApiConfig;
 use engine::Engine;
 use engine_local::{LocalConfig, LocalEngine};
 use jobs::{Config, Folders, IpNet, Jobs, NetworkPolicy, OpenError};
+use models::{Models, Provider};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -79,8 +80,9 @@ impl Server {
         if purpose == Purpose::Serve {
             tell(settings, address, &engines).await;
         }
+        let models = Arc::new(Models::new(providers(settings, purpose)?));
         let names = engines.iter().map(|engine| engine.name().into()).collect();
-        let jobs = Jobs::open(folders, config(settings, purpose, address), engines).await?;
+        let jobs = Jobs::open(folders, config(settings, purpose, address, models), engines).await?;
         let closing = CancellationToken::new();
         let router =
             api::router(jobs.clone(), ApiConfig { engines: names, closing: closing.clone() });
@@ -130,6 +132,24 @@ fn engines(settings: &Settings, purpose: Purpose) -> anyhow::Result<Vec<Arc<dyn 
     })
 }
 
+/// Who can be asked. A command that only looks asks nobody.
+fn providers(settings: &Settings, purpose: Purpose) -> anyhow::Result<Vec<Provider>> {
+    if purpose == Purpose::Look {
+        return Ok(vec![]);
+    }
+    let providers = settings.models.providers().context("the settings of models")?;
+    if purpose == Purpose::Serve {
+        settings.models.warnings().iter().for_each(|half| tracing::warn!("{half}"));
+        let names: Vec<_> =
+            providers.iter().map(|p| format!("{}/{}", p.kind.as_str(), p.model)).collect();
+        match &*names {
+            [] => tracing::info!("no model is set up: tasks are runbooks (docs/models.md)"),
+            names => tracing::info!("models, in the order they are asked: {}", names.join(", ")),
+        }
+    }
+    Ok(providers)
+}
+
 /// What a server has to work with, for its log.
 async fn tell(settings: &Settings, address: SocketAddr, engines: &[Arc<dyn Engine>]) {
     let dir = settings.data_dir.display();
@@ -163,8 +183,14 @@ pub(crate) fn is_in_use(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(OpenError::InUse { .. }))
 }
 
-fn config(settings: &Settings, purpose: Purpose, address: SocketAddr) -> Config {
+fn config(
+    settings: &Settings,
+    purpose: Purpose,
+    address: SocketAddr,
+    models: Arc<Models>,
+) -> Config {
     Config {
+        models,
         concurrency: match purpose {
             Purpose::Serve | Purpose::Work => settings.concurrency.get(),
             Purpose::Look => 0,

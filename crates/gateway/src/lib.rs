@@ -19,7 +19,7 @@ pub use server::{Gateway, OpenError};
 
 use async_trait::async_trait;
 use protocol::{AgentSpec, Hello, Report};
-use types::Egress;
+use types::{Egress, ModelAnswer, ModelRequest};
 
 /// Where one job's agent's words go.
 #[async_trait]
@@ -37,6 +37,9 @@ pub trait Sink: Send + Sync + std::fmt::Debug + 'static {
 
     /// A connection is over or was refused; to be remembered.
     async fn egress(&self, egress: Egress) -> Result<(), SinkError>;
+
+    /// The agent asks a model. Dropped when the agent takes the question back.
+    async fn model(&self, question: ModelRequest) -> Result<ModelAnswer, SinkError>;
 
     /// Reports, in the order they were sent. The answer is the highest durable number.
     async fn reports(&self, reports: Vec<Report>) -> Result<u64, SinkError>;

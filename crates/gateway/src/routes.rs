@@ -13,9 +13,13 @@ use axum::routing::{get, post};
 use futures_util::stream;
 use hyper::Request;
 use hyper::body::Incoming;
-use protocol::{Ack, Control, Hello, MAX_BATCH_BYTES, Report, VERSION, Welcome, path};
+use protocol::{
+    Ack, Control, Hello, Instruction, MAX_BATCH_BYTES, MAX_QUESTION_BYTES, Report, VERSION,
+    Welcome, path,
+};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use types::ModelAnswer;
 
 use crate::connections::Standing;
 use crate::egress::Exit;
@@ -30,7 +34,7 @@ const MAX_HELLO_BYTES: usize = 4 * 1024;
 pub(crate) struct Session {
     key: Arc<Mutex<KeyState>>,
     sink: Arc<dyn Sink>,
-    cancelled: watch::Receiver<bool>,
+    orders: watch::Receiver<Orders>,
     exit: Exit,
     closing: CancellationToken,
 }
@@ -39,11 +43,11 @@ impl Session {
     pub(crate) fn new(
         key: KeyState,
         sink: Arc<dyn Sink>,
-        cancelled: watch::Receiver<bool>,
+        orders: watch::Receiver<Orders>,
         exit: Exit,
         closing: CancellationToken,
     ) -> Self {
-        Self { key: Arc::new(Mutex::new(key)), sink, cancelled, exit, closing }
+        Self { key: Arc::new(Mutex::new(key)), sink, orders, exit, closing }
     }
 
     fn key(&self) -> KeyState {
@@ -72,6 +76,7 @@ impl Caller {
         Router::new()
             .route(path::HELLO, post(hello).layer(DefaultBodyLimit::max(MAX_HELLO_BYTES)))
             .route(path::REPORTS, post(reports).layer(DefaultBodyLimit::max(MAX_BATCH_BYTES)))
+            .route(path::MODEL, post(model).layer(DefaultBodyLimit::max(MAX_QUESTION_BYTES)))
             .route(path::CONTROL, get(control))
             .with_state(self)
     }
@@ -170,35 +175,67 @@ async fn reports(
     Ok(Json(Ack { acked: session.sink.reports(reports).await? }))
 }
 
+/// The caller's connection is given up with the answer: while a model thinks, nothing else comes.
+async fn model(
+    State(Caller { session, .. }): State<Caller>,
+    _: Holder,
+    body: Bytes,
+) -> Result<Json<ModelAnswer>, Refusal> {
+    Ok(Json(session.sink.model(read(&body)?).await?))
+}
+
 async fn control(State(Caller { session, .. }): State<Caller>, _: Holder) -> Result<Body, Refusal> {
-    let start = (Said::Nothing, session.cancelled.clone(), session.closing.clone());
-    Ok(Body::from_stream(stream::unfold(start, |(said, mut cancelled, closing)| async move {
+    let start = (Told::default(), session.orders.clone(), session.closing.clone());
+    Ok(Body::from_stream(stream::unfold(start, |(mut told, mut orders, closing)| async move {
         let message = tokio::select! {
             () = closing.cancelled() => return None,
-            message = next(said, &mut cancelled) => message,
-        };
-        let said = match message {
-            Control::Ready => Said::Ready,
-            Control::Cancel => Said::Cancel,
+            message = told.next(&mut orders) => message,
         };
         let line = serde_json::to_string(&message).map(|line| line + "\n");
-        Some((line, (said, cancelled, closing)))
+        Some((line, (told, orders, closing)))
     })))
 }
 
-/// What a control stream has said so far.
-enum Said {
-    Nothing,
-    Ready,
-    Cancel,
+/// What an agent is to be told, as far as it is known now. It only grows.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Orders {
+    pub(crate) instructions: Vec<Instruction>,
+    pub(crate) cancel: bool,
 }
 
-async fn next(said: Said, cancelled: &mut watch::Receiver<bool>) -> Control {
-    match said {
-        Said::Nothing => Control::Ready,
-        Said::Ready if cancelled.wait_for(|cancel| *cancel).await.is_ok() => Control::Cancel,
-        // There is nothing more to say; the stream stays open until the gateway closes.
-        Said::Ready | Said::Cancel => std::future::pending().await,
+/// What one control stream has said so far.
+#[derive(Debug, Default)]
+struct Told {
+    ready: bool,
+    instructions: usize,
+    cancel: bool,
+}
+
+impl Told {
+    async fn next(&mut self, orders: &mut watch::Receiver<Orders>) -> Control {
+        if !std::mem::replace(&mut self.ready, true) {
+            return Control::Ready;
+        }
+        loop {
+            if let Some(control) = self.untold(&orders.borrow_and_update()) {
+                return control;
+            }
+            if orders.changed().await.is_err() {
+                // There is nothing more to say; the stream stays open until the gateway closes.
+                std::future::pending().await
+            }
+        }
+    }
+
+    /// A cancel goes first: what was said before it is of no use any more.
+    fn untold(&mut self, orders: &Orders) -> Option<Control> {
+        if orders.cancel {
+            let told = std::mem::replace(&mut self.cancel, true);
+            return (!told).then_some(Control::Cancel);
+        }
+        let instruction = orders.instructions.get(self.instructions)?;
+        self.instructions += 1;
+        Some(Control::Instruction(instruction.clone()))
     }
 }
 

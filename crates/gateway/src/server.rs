@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::SOCKET_NAME;
+use protocol::{Instruction, SOCKET_NAME};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use tokio::net::UnixListener;
 use tokio::sync::watch;
@@ -12,14 +12,14 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::egress::{EgressPolicy, Exit};
-use crate::routes::Session;
+use crate::routes::{Orders, Session};
 use crate::{KeyState, Sink, connections};
 
 /// One job's open gateway. Dropping it closes it.
 #[derive(Debug)]
 pub struct Gateway {
     socket: PathBuf,
-    cancel: watch::Sender<bool>,
+    orders: watch::Sender<Orders>,
     closing: CancellationToken,
     server: JoinHandle<()>,
     teller: JoinHandle<()>,
@@ -42,7 +42,8 @@ pub struct OpenError {
 
 impl Gateway {
     /// Opens the job's socket in `dir`, which its sandbox sees as `/run/cagent`. After a restart of
-    /// the orchestrator the same call re-makes it and the agent finds it again.
+    /// the orchestrator the same call re-makes it and the agent finds it again. `instructions` are
+    /// those that were given before.
     ///
     /// # Errors
     /// When the socket cannot be made.
@@ -51,21 +52,34 @@ impl Gateway {
         key: KeyState,
         sink: Arc<dyn Sink>,
         egress: EgressPolicy,
+        instructions: Vec<Instruction>,
     ) -> Result<Self, OpenError> {
         let socket = dir.join(SOCKET_NAME);
         let listener = bind(dir).map_err(|source| OpenError { socket: socket.clone(), source })?;
-        let (cancel, cancelled) = watch::channel(false);
+        let (orders, ordered) = watch::channel(Orders { instructions, cancel: false });
         let closing = CancellationToken::new();
         let exit = Exit::new(egress, closing.clone());
         let teller = tokio::spawn(exit.clone().tell(sink.clone()));
-        let session = Session::new(key, sink, cancelled, exit, closing.clone());
+        let session = Session::new(key, sink, ordered, exit, closing.clone());
         let server = tokio::spawn(connections::serve(listener, session, closing.clone()));
-        Ok(Self { socket, cancel, closing, server, teller })
+        Ok(Self { socket, orders, closing, server, teller })
     }
 
     /// Tells the agent, now or when it next connects, to stop.
     pub fn cancel(&self) {
-        self.cancel.send_replace(true);
+        self.orders.send_modify(|orders| orders.cancel = true);
+    }
+
+    /// Tells the agent, now or when it next connects, what a person wants. One whose number is not
+    /// above those before was told already.
+    pub fn instruct(&self, instruction: Instruction) {
+        self.orders.send_if_modified(|orders| {
+            let new = orders.instructions.last().is_none_or(|last| last.n < instruction.n);
+            if new {
+                orders.instructions.push(instruction);
+            }
+            new
+        });
     }
 
     /// Closes every connection, has told of every one, and removes the socket.

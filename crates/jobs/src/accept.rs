@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use models::{Models, UnknownModel};
 use runbook::{ParseError, Runbook};
 use store::RequestKey;
 use types::{InvalidLimits, JobId, JobSpec, LimitsPolicy, Mode, Network, PartialLimits};
@@ -16,6 +17,9 @@ pub const MAX_PROMPT_BYTES: usize = 1024 * 1024;
 
 /// How many domains a job may list.
 const MAX_DOMAINS: usize = 256;
+
+/// The longest title of a job, in characters: as long as a runbook's.
+const MAX_TITLE_CHARS: usize = 79;
 
 /// The longest name of a request, in bytes.
 const MAX_KEY_BYTES: usize = 255;
@@ -37,6 +41,10 @@ pub struct ScheduleRequest {
     pub network: Option<Network>,
     /// Variables of its commands.
     pub environment: BTreeMap<String, String>,
+    /// Which provider, or `provider/model`, is asked first; of no use to a runbook.
+    pub model: Option<String>,
+    /// Whether a person approves every step before it is run.
+    pub approve: bool,
     /// Files that are in its workspace when it begins.
     pub inputs: Option<Staged>,
     /// What the client names this request, so that a repeat makes no second job.
@@ -58,6 +66,7 @@ pub(crate) struct Terms<'a> {
     pub(crate) engines: Vec<&'static str>,
     pub(crate) limits: &'a LimitsPolicy,
     pub(crate) network: &'a NetworkPolicy,
+    pub(crate) models: &'a Models,
 }
 
 /// A request that can become a job.
@@ -88,9 +97,12 @@ pub enum ScheduleError {
     /// The prompt is plain language and there is no model to read it.
     #[error("the prompt is no runbook, and no model is configured to work on plain language")]
     NoModel,
-    /// The prompt was said to be for a model, and there is none.
-    #[error("mode `agent` needs a model, and none is configured")]
+    /// The request is for a model, and there is none.
+    #[error("this needs a model, and none is configured")]
     AgentMode,
+    /// Nobody has that model.
+    #[error(transparent)]
+    UnknownModel(#[from] UnknownModel),
     /// No such engine.
     #[error("there is no engine {asked:?}; available: {}", available.join(", "))]
     UnknownEngine {
@@ -102,6 +114,9 @@ pub enum ScheduleError {
     /// A limit makes no sense, or is above what the operator allows.
     #[error(transparent)]
     Limits(#[from] InvalidLimits),
+    /// A limit on the cost was asked for, and nobody knows what anything costs.
+    #[error("limits.cost_usd cannot be kept: no model has a price")]
+    NoPrice,
     /// The network is more than the operator allows, or the list is too long.
     #[error("network: {why}")]
     Network {
@@ -161,10 +176,24 @@ pub(crate) fn accept(
     environment::check(&environment)?;
     fits(inputs.as_ref(), limits.disk_bytes)?;
     let engine = choose(request.engine, &terms.engines)?;
-    let (mode, runbook) = settle(request.mode, &prompt)?;
-    let title = title(&runbook);
-    let spec =
-        JobSpec { title, prompt, mode, engine, limits, network, environment, include_caches };
+    let (mode, title) = settle(request.mode, request.model.as_deref(), &prompt, terms.models)?;
+    if mode == Mode::Agent && request.limits.cost_usd.is_some() && !terms.models.has_prices() {
+        return Err(ScheduleError::NoPrice);
+    }
+    let model = request.model.filter(|_| mode == Mode::Agent);
+    let approve = request.approve;
+    let spec = JobSpec {
+        title,
+        prompt,
+        mode,
+        engine,
+        limits,
+        network,
+        environment,
+        include_caches,
+        model,
+        approve,
+    };
     Ok(Accepted { spec, key, inputs })
 }
 
@@ -213,20 +242,44 @@ fn choose(asked: Option<String>, engines: &[&'static str]) -> Result<String, Sch
     }
 }
 
-/// Without a model everything is a runbook or nothing.
-fn settle(mode: Mode, prompt: &str) -> Result<(Mode, Runbook), ScheduleError> {
-    match (mode, Runbook::parse(prompt)) {
-        (Mode::Agent, _) => Err(ScheduleError::AgentMode),
-        (Mode::Auto | Mode::Runbook, Ok(runbook)) => Ok((Mode::Runbook, runbook)),
-        (Mode::Auto, Err(ParseError::Empty)) if !runbook::declares_runbook(prompt) => {
-            Err(ScheduleError::NoModel)
-        }
-        (Mode::Auto | Mode::Runbook, Err(e)) => Err(e.into()),
+/// How a prompt is taken, and what it is about. With a model, blocks in it are for the agent to
+/// read, unless it says that it is a runbook; without one everything is a runbook or nothing.
+fn settle(
+    asked: Mode,
+    model: Option<&str>,
+    prompt: &str,
+    models: &Models,
+) -> Result<(Mode, String), ScheduleError> {
+    let declared = runbook::declares_runbook(prompt);
+    let wants_model = asked == Mode::Agent || model.is_some() || !models.is_empty();
+    if asked == Mode::Runbook || (asked == Mode::Auto && (declared || !wants_model)) {
+        return match Runbook::parse(prompt) {
+            Err(ParseError::Empty) if asked == Mode::Auto && !declared => {
+                Err(ScheduleError::NoModel)
+            }
+            parsed => Ok((Mode::Runbook, title(&parsed?))),
+        };
     }
+    if models.is_empty() {
+        return Err(ScheduleError::AgentMode);
+    }
+    models.choose(model)?;
+    Ok((Mode::Agent, first_line(prompt)))
 }
 
 /// Its heading, or what its first block does.
 fn title(runbook: &Runbook) -> String {
     let first = runbook.blocks.first().map(|block| &block.title);
     runbook.title.as_ref().or(first).cloned().unwrap_or_default()
+}
+
+/// The first line that says something, short enough for a list.
+fn first_line(prompt: &str) -> String {
+    let line = prompt.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    let shown = line.trim_start_matches('#').trim_start().replace(char::is_control, " ");
+    let mut short: String = shown.chars().take(MAX_TITLE_CHARS).collect();
+    if short.len() < shown.len() {
+        short.push('…');
+    }
+    short
 }

@@ -11,7 +11,7 @@ use crate::service::{Inner, JobError};
 /// Events read at one time.
 const PAGE: u32 = 64;
 
-/// The most bytes of output in one page, beyond its first event; with thousands of readers, each
+/// The most bytes of output and code in one page, beyond its first event; with thousands of readers, each
 /// holds one.
 const PAGE_BYTES: u64 = 64 * 1024;
 
@@ -76,16 +76,19 @@ impl Follower {
     }
 }
 
-/// Cuts a page where its output becomes too much; the rest is the next page.
+/// Cuts a page where that becomes too much; the rest is the next page.
 fn bound(events: &mut Vec<Event>) {
     let mut room = PAGE_BYTES;
-    let mut fits = |event: &Event| match event.event {
-        EventKind::Output { bytes, .. } => {
-            let fits = bytes <= room;
-            room = room.saturating_sub(bytes);
-            fits
-        }
-        _ => true,
+    let mut fits = |event: &Event| {
+        let bytes = match &event.event {
+            EventKind::Output { bytes, .. } => *bytes,
+            EventKind::StepStarted { code: Some(code), .. } => code.len() as u64,
+            EventKind::Said { text, .. } => text.len() as u64,
+            _ => 0,
+        };
+        let fits = bytes <= room;
+        room = room.saturating_sub(bytes);
+        fits
     };
     let end = events.iter().position(|event| !fits(event)).unwrap_or(events.len());
     events.truncate(end.max(1));

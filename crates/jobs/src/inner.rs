@@ -52,6 +52,8 @@ pub(crate) struct Live {
     pub(crate) cancel: CancellationToken,
     /// Tells it to end the job, because the disk is nearly full.
     pub(crate) evict: CancellationToken,
+    /// Rings when a person said or decided something, and counts its bytes; what, the events say.
+    pub(crate) wishes: watch::Sender<usize>,
     inputs: Arc<Inputs>,
     leases: Arc<Leases>,
 }
@@ -83,6 +85,7 @@ impl Inner {
             engines: self.engines.iter().map(|engine| engine.name()).collect(),
             limits: &self.config.limits,
             network: &self.config.network,
+            models: &self.config.models,
         }
     }
 
@@ -196,9 +199,15 @@ impl Inner {
 
     /// Begins to tell followers of a job.
     pub(crate) fn enliven(&self, job: JobId, inputs: Arc<Inputs>) {
-        let (news, cancel) = (watch::Sender::new(()), CancellationToken::new());
-        let evict = CancellationToken::new();
-        self.live().insert(job, Live { news, cancel, evict, inputs, leases: Arc::default() });
+        let live = Live {
+            news: watch::Sender::new(()),
+            cancel: CancellationToken::new(),
+            evict: CancellationToken::new(),
+            wishes: watch::Sender::new(0),
+            inputs,
+            leases: Arc::default(),
+        };
+        self.live().insert(job, live);
     }
 
     /// The one way to change a job: in the store, then told to its followers.
@@ -235,20 +244,33 @@ impl Inner {
         input: Input,
         note: impl Fn(&mut Draft) + Clone + Send + 'static,
     ) -> bool {
+        let change = move |draft: &mut Draft| {
+            note(draft);
+            lifecycle::apply_to(draft, input.clone())
+        };
+        match self.insist(job, durability, change).await {
+            Some(Ok(())) => true,
+            Some(Err(impossible)) => {
+                tracing::debug!(%job, "{impossible}");
+                false
+            }
+            None => false,
+        }
+    }
+
+    /// Changes a job, however often the store fails before it takes the change; none if the job is
+    /// forgotten or the orchestrator stops first.
+    pub(crate) async fn insist<R: Send + 'static>(
+        &self,
+        job: JobId,
+        durability: Durability,
+        change: impl FnOnce(&mut Draft) -> R + Clone + Send + 'static,
+    ) -> Option<R> {
         let mut pause = FIRST_PAUSE;
         loop {
-            let (input, note) = (input.clone(), note.clone());
-            let change = move |draft: &mut Draft| {
-                note(draft);
-                lifecycle::apply_to(draft, input)
-            };
-            match self.change(job, durability, change).await {
-                Ok(Ok(())) => return true,
-                Ok(Err(impossible)) => {
-                    tracing::debug!(%job, "{impossible}");
-                    return false;
-                }
-                Err(e) if !self.may_try_again(job, &e, &mut pause).await => return false,
+            match self.change(job, durability, change.clone()).await {
+                Ok(answer) => return Some(answer),
+                Err(e) if !self.may_try_again(job, &e, &mut pause).await => return None,
                 Err(_) => {}
             }
         }

@@ -5,6 +5,9 @@
 //! | `lifecycle` | what may happen to a job, as a pure function; the state machine is drawn there |
 //! | `queue` | who runs next, as a pure structure |
 //! | `accept` | what a request must be to become a job |
+//! | `converse` | what people say to a working agent, and what they decide |
+//! | `ask` | an agent's questions to models: paid for, recorded |
+//! | `spend` | what may be spent on them, as pure functions |
 //! | `environment` | what a job's own variables may be |
 //! | `room` | whether the disk has room for more |
 //! | `pressure` | who goes when the disk runs short while jobs run |
@@ -15,7 +18,10 @@
 //! | `outcome` | what the way a sandbox ended means, as pure functions |
 //! | `sink` | where an agent's reports go: events and log files |
 //! | `translate` | what a batch of reports comes to, as a pure function |
+//! | `bound` | how much of that is kept |
 //! | `pack` | the result |
+//! | `account` | which models were asked, and what they took |
+//! | `replay` | what an agent did, as a runbook |
 //! | `recover` | what an earlier orchestrator left |
 //! | `staging` | input files until there is a workspace |
 //! | `files`, `upload` | a job's files, to be read and written from outside |
@@ -27,7 +33,11 @@
 //! two of them race, and no other crate changes a job.
 
 mod accept;
+mod account;
+mod ask;
+mod bound;
 mod conclude;
+mod converse;
 mod environment;
 mod files;
 mod folders;
@@ -40,17 +50,20 @@ mod pack;
 mod pressure;
 mod queue;
 mod recover;
+mod replay;
 mod retention;
 mod room;
 mod run;
 mod service;
 mod sink;
+mod spend;
 mod staging;
 mod translate;
 mod upload;
 
 pub use accept::{Idempotency, MAX_PROMPT_BYTES, ScheduleError, ScheduleRequest};
 pub use artifacts::{FileEntry, FileKind, InvalidPath, Listing, WorkspacePath};
+pub use converse::{MAX_SAID_BYTES, TalkError};
 pub use environment::InvalidEnvironment;
 pub use files::{FileContent, FilesError, MAX_LISTED};
 pub use folders::{Folders, OpenError, owner};

@@ -123,6 +123,7 @@ fn not_before(job: &JobState, now: Timestamp) -> Timestamp {
 
 fn over(job: &mut JobState, ending: Ending) -> Vec<EventKind> {
     job.status = JobStatus::Packaging;
+    job.waiting = None;
     job.ending = Some(match (job.cancel_requested, ending.status) {
         (true, _) => Ending::cancelled(),
         (false, JobStatus::Cancelled) => {

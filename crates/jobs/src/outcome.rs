@@ -1,7 +1,7 @@
 //! What the way a sandbox ended means for its job. Pure.
 
 use engine::{Ended, EngineError, SandboxEnd};
-use store::Session;
+use store::{Session, Spend};
 use types::{Ending, EventKind, NoticeLevel, Reason, Usage};
 
 const MEMORY: &str = "the kernel killed a process of the job: more memory than limits.memory_bytes";
@@ -50,7 +50,14 @@ pub(crate) fn refine(ending: Ending, ended: Option<Ended>) -> Ending {
 /// What a job used, as far as anybody knows; none if it had no sandbox.
 pub(crate) fn used(ended: Option<Ended>, session: &Session) -> Option<Usage> {
     let known = ended.is_some() || session.key_hash.is_some();
+    let spend = session.spend;
+    // Most jobs ask no model; theirs stays null.
+    let of_models = |amount: u64| (spend != Spend::default()).then_some(amount);
     known.then(|| Usage {
+        model_calls: of_models(spend.model_calls.into()),
+        input_tokens: of_models(spend.input_tokens),
+        output_tokens: of_models(spend.output_tokens),
+        cost_usd: spend.cost,
         output_bytes: Some(session.stdout_bytes + session.stderr_bytes),
         egress_sent_bytes: Some(session.sent_bytes),
         egress_received_bytes: Some(session.received_bytes),
@@ -129,6 +136,15 @@ mod tests {
         let usage = used(ended(1, false), &session).unwrap();
         assert_eq!((usage.oom_kills, usage.output_bytes), (Some(1), Some(5)));
         assert_eq!((usage.egress_sent_bytes, usage.egress_received_bytes), (Some(5), Some(0)));
+        assert_eq!((usage.model_calls, usage.cost_usd), (None, None));
+    }
+
+    #[test]
+    fn what_models_took_is_part_of_what_was_used() {
+        let spend = Spend { model_calls: 2, input_tokens: 9, ..Spend::default() };
+        let usage = used(ended(0, false), &Session { spend, ..Session::default() }).unwrap();
+        assert_eq!((usage.model_calls, usage.input_tokens), (Some(2), Some(9)));
+        assert_eq!((usage.output_tokens, usage.cost_usd), (Some(0), None), "no price, no cost");
     }
 
     #[test]

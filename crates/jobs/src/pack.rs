@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 use artifacts::{Extra, Options, PackRequest, Packed, Source};
 use engine::{Engine, EngineError, Workspace};
 use store::StoreError;
-use types::{JobId, JobRecord, Stream};
+use types::{EventKind, JobId, JobRecord, Mode, Stream};
 
+use crate::account::{self, ModelUse};
+use crate::replay::Replay;
 use crate::room;
 use crate::run::not_configured;
 use crate::service::Inner;
@@ -67,14 +69,15 @@ impl Inner {
         self.folders.make_for_job(record.id).map_err(unpacked)?;
         let events = self.folders.of_job(record.id).join("events.ndjson.tmp");
         let packed = match self.write_events(record.id, &events).await {
-            Ok(()) => self.pack_with(record, workspace, events.clone()).await,
+            Ok(told) => self.pack_with(record, workspace, events.clone(), told).await,
             Err(e) => Err(unpacked(e)),
         };
         drop(tokio::fs::remove_file(events).await);
         packed
     }
 
-    async fn write_events(&self, job: JobId, path: &Path) -> Result<(), Unwritten> {
+    async fn write_events(&self, job: JobId, path: &Path) -> Result<Told, Unwritten> {
+        let mut told = Told::default();
         let mut file = BufWriter::new(File::create(path)?);
         let mut after = 0;
         loop {
@@ -84,9 +87,11 @@ impl Inner {
             for event in &page {
                 serde_json::to_writer(&mut file, event).map_err(io::Error::from)?;
                 file.write_all(b"\n")?;
+                told.hear(&event.event);
             }
         }
-        Ok(file.flush()?)
+        file.flush()?;
+        Ok(told)
     }
 
     async fn pack_with(
@@ -94,17 +99,22 @@ impl Inner {
         record: &JobRecord,
         workspace: Option<Workspace>,
         events: PathBuf,
+        Told { replay, models }: Told,
     ) -> Result<Packed, Unpacked> {
         let log = |stream| Source::File(self.folders.log(record.id, stream));
+        let runbook = match record.spec.mode {
+            Mode::Agent => replay.runbook(&record.spec.title),
+            Mode::Auto | Mode::Runbook => record.spec.prompt.clone(),
+        };
         let extras = vec![
-            Extra { name: "runbook.md", source: Source::Bytes(record.spec.prompt.clone().into()) },
+            Extra { name: "runbook.md", source: Source::Bytes(runbook.into()) },
             Extra { name: "events.ndjson", source: Source::File(events) },
             Extra { name: "stdout.log", source: log(Stream::Stdout) },
             Extra { name: "stderr.log", source: log(Stream::Stderr) },
         ];
         let target = self.folders.zip(record.id);
         let include_caches = record.spec.include_caches;
-        let job = facts(record);
+        let job = facts(record, models);
         let work = move || {
             artifacts::pack(PackRequest {
                 workspace: workspace.as_ref().map(AsFd::as_fd),
@@ -115,6 +125,22 @@ impl Inner {
             })
         };
         tokio::task::spawn_blocking(work).await.map_err(unpacked)?.map_err(unpacked)
+    }
+}
+
+/// What of a job's events goes into other files than theirs.
+#[derive(Default)]
+struct Told {
+    replay: Replay,
+    models: Vec<ModelUse>,
+}
+
+impl Told {
+    fn hear(&mut self, event: &EventKind) {
+        match event {
+            EventKind::ModelCall { call } => account::add(&mut self.models, call),
+            event => self.replay.hear(event),
+        }
     }
 }
 
@@ -147,8 +173,8 @@ enum Unwritten {
     Store(#[from] StoreError),
 }
 
-/// What the manifest says of the job. The prompt is beside it, as `runbook.md`.
-fn facts(record: &JobRecord) -> serde_json::Value {
+/// What the manifest says of the job. A runbook's prompt is beside it, as `runbook.md`.
+fn facts(record: &JobRecord, models: Vec<ModelUse>) -> serde_json::Value {
     serde_json::json!({
         "job_id": record.id,
         "mode": record.spec.mode,
@@ -157,10 +183,28 @@ fn facts(record: &JobRecord) -> serde_json::Value {
         "network": record.spec.network,
         // Their values may be secrets.
         "environment": record.spec.environment.keys().collect::<Vec<_>>(),
+        "approve": record.spec.approve,
         "created": record.created,
         "started": record.started,
         "result": record.ending,
+        "agent": agent(record, models),
         "sandbox": record.sandbox,
         "usage": record.usage,
+    })
+}
+
+/// What the manifest says of an agent's work; nothing of a runbook's.
+fn agent(record: &JobRecord, models: Vec<ModelUse>) -> Option<serde_json::Value> {
+    let result = record.result.as_ref();
+    (record.spec.mode == Mode::Agent).then(|| {
+        serde_json::json!({
+            "task": record.spec.prompt,
+            "model": record.spec.model,
+            "summary": result.map(|result| &result.summary),
+            "artifacts": result.map(|result| &result.artifacts),
+            "checks": result.map(|result| &result.checks),
+            "verified": result.map(|result| result.verified),
+            "models": models,
+        })
     })
 }

@@ -5,15 +5,18 @@ use std::time::Duration;
 
 use engine::{Ended, Engine, SandboxSpec, SandboxState};
 use gateway::{EgressPolicy, Gateway, KeyState};
-use protocol::{AgentSpec, COMMAND_ID, CommandUser};
+use protocol::{AgentSpec, Assignment, COMMAND_ID, CommandUser};
 use runbook::Runbook;
 use store::{Durability, Session};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use types::{Ending, JobId, JobRecord, JobStatus, Reason};
+use types::{Ending, JobId, JobRecord, JobSpec, JobStatus, Mode, Reason};
 
+use crate::ask::Asking;
 use crate::lifecycle::Input;
 use crate::service::Inner;
 use crate::sink::{Door, JobSink};
+use crate::translate::{Measure, Progress};
 use crate::{outcome, room, staging};
 
 /// How long a new sandbox may take until its agent says hello. A loaded machine needs seconds.
@@ -41,6 +44,10 @@ pub(crate) enum Turn {
 struct Attached {
     gateway: Gateway,
     sink: Arc<JobSink>,
+    /// Rings when a person wants something.
+    bell: watch::Receiver<usize>,
+    /// The `seq` of what the agent was told last.
+    told: u64,
 }
 
 /// A job's slot, given to the next one when it is dropped, however the job's task ends.
@@ -127,6 +134,7 @@ impl Inner {
             () = evict.cancelled() => Some((self.evict(record.id, engine).await, None)),
         };
         attached.gateway.close().await;
+        attached.sink.stop_asking().await;
         outcome
     }
 
@@ -187,22 +195,46 @@ impl Inner {
             Some(hash) if session.key_used => KeyState::Used(hash),
             Some(hash) => KeyState::Given(hash),
         };
+        let (assignment, asking) = self.assignment(&record.spec)?;
         let spec = AgentSpec {
             job: record.id,
-            runbook: Runbook::parse(&record.spec.prompt).map_err(failed)?,
+            assignment,
+            approve: record.spec.approve,
             command_user: engine.command_user().map(|uid| CommandUser { uid, gid: COMMAND_ID }),
             environment: record.spec.environment.clone(),
             checkpoint: session.checkpoint.clone().and_then(|c| serde_json::from_value(c).ok()),
         };
+        let limits = &record.spec.limits;
+        let steps = asking.as_ref().map(|_| limits.steps);
+        let measure = Measure { output_bytes: limits.output_bytes, steps };
         let report = engine.report().await.map_err(failed)?;
-        let limit = record.spec.limits.output_bytes;
-        let sink = Arc::new(JobSink::new(self.clone(), spec, report, limit, session));
+        let progress = Progress { session, result: record.result.clone() };
+        let sink = JobSink::new(self.clone(), spec, asking, report, measure, progress);
+        let sink = Arc::new(sink);
+        // Before the look: what is said after it rings.
+        let bell = self.live().get(&record.id).map(|live| live.wishes.subscribe());
+        let bell = bell.unwrap_or_else(|| watch::channel(0).1);
+        let wishes = self.wishes(record.id, 0).await.map_err(failed)?;
+        let told = wishes.last().map_or(0, |wish| wish.n);
         let dir = engine.gateway_dir(record.id);
         let (network, allow) = (record.spec.network.clone(), self.config.egress_allow.clone());
         let egress = EgressPolicy { network, allow, own_ports: self.config.own_ports.clone() };
-        let gateway = Gateway::open(&dir, key, Arc::new(Door(sink.clone())), egress);
-        let gateway = gateway.map_err(failed)?;
-        Ok(Attached { gateway, sink })
+        let gateway = Gateway::open(&dir, key, Arc::new(Door(sink.clone())), egress, wishes);
+        Ok(Attached { gateway: gateway.map_err(failed)?, sink, bell, told })
+    }
+
+    /// What an agent is to do, and whom it asks how.
+    fn assignment(&self, spec: &JobSpec) -> Result<(Assignment, Option<Asking>), Ending> {
+        if spec.mode != Mode::Agent {
+            let runbook = Runbook::parse(&spec.prompt).map_err(failed)?;
+            return Ok((Assignment::Runbook { runbook }, None));
+        }
+        let nobody = |why: String| Ending::error(Reason::ModelUnavailable, why);
+        let asking = Asking::new(self.config.models.clone(), spec.model.as_deref(), spec.limits)
+            .map_err(|e| nobody(e.to_string()))?;
+        let model =
+            asking.facts().ok_or_else(|| nobody("no model is configured any more".into()))?;
+        Ok((Assignment::Task { prompt: spec.prompt.clone(), model }, Some(asking)))
     }
 
     /// Waits until the work is over; `None` if the orchestrator stops first.
@@ -232,9 +264,11 @@ impl Inner {
             }
             Ending::cancelled()
         };
+        let Attached { gateway, bell, told, .. } = attached;
         tokio::select! {
             ending = over => Some(ending),
             ending = forced => Some(ending),
+            never = self.pass_on(job, *told, bell.clone(), gateway) => match never {},
             () = self.stopping.cancelled() => None,
         }
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use engine::Engine;
 use ipnet::IpNet;
+use models::Models;
 use store::{JobFilter, StoreError};
 use types::{JobId, JobRecord, JobStatus, JobSummary, LimitsPolicy, Network, Stream};
 
@@ -30,6 +31,8 @@ pub struct Config {
     pub egress_allow: Arc<[IpNet]>,
     /// TCP ports on which the orchestrator itself listens; jobs never reach them on this machine.
     pub own_ports: Arc<[u16]>,
+    /// Who answers agents; may be empty.
+    pub models: Arc<Models>,
     /// Bytes of disk below which nothing is accepted.
     pub reserve_bytes: u64,
 }

@@ -9,46 +9,55 @@ use async_trait::async_trait;
 use gateway::SinkError;
 use jiff::Timestamp;
 use protocol::{AgentSpec, Hello, Report};
-use store::{Draft, Durability, Session};
+use store::{Draft, Durability, Session, Spend};
 use tokio::sync::{Mutex, watch};
-use types::{Egress, Ending, EventKind, JobId, Reason, SandboxReport, Stream};
+use types::{
+    Egress, Ending, EventKind, JobId, ModelAnswer, ModelRequest, Reason, SandboxReport, Stream,
+};
 
+use crate::ask::Asking;
+use crate::bound;
 use crate::lifecycle::{self, Input};
 use crate::service::Inner;
-use crate::translate::{Output, cut, translate};
+use crate::translate::{Measure, Output, Progress, translate};
 
 /// One job's sink. A batch is handled whole before the next one.
 #[derive(Debug)]
 pub(crate) struct JobSink {
-    inner: Arc<Inner>,
-    job: JobId,
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) job: JobId,
+    /// Whom its agent asks; none for a runbook.
+    pub(crate) asking: Option<Asking>,
     spec: AgentSpec,
     sandbox: SandboxReport,
-    output_limit: u64,
+    measure: Measure,
     /// How the agent says its work went, or which limit its reports broke. The first one stays.
     verdict: watch::Sender<Option<Ending>>,
     connected: watch::Sender<bool>,
-    progress: Mutex<Session>,
+    progress: Mutex<Progress>,
 }
 
 impl JobSink {
     pub(crate) fn new(
         inner: Arc<Inner>,
         spec: AgentSpec,
+        asking: Option<Asking>,
         sandbox: SandboxReport,
-        output_limit: u64,
-        session: Session,
+        measure: Measure,
+        progress: Progress,
     ) -> Self {
+        let session = &progress.session;
         Self {
             inner,
             job: spec.job,
+            asking,
             spec,
             sandbox,
-            output_limit,
+            measure,
             verdict: watch::Sender::new(session.verdict.clone()),
             // An agent that used its key once will come back by itself.
             connected: watch::Sender::new(session.key_used),
-            progress: Mutex::new(session),
+            progress: Mutex::new(progress),
         }
     }
 
@@ -73,7 +82,8 @@ impl JobSink {
         *self.connected.borrow()
     }
 
-    fn decide(&self, ending: Ending) {
+    /// Decides how the job ends, if nobody did before.
+    pub(crate) fn decide(&self, ending: Ending) {
         self.verdict.send_if_modified(|verdict| {
             let first = verdict.is_none();
             verdict.get_or_insert(ending);
@@ -86,7 +96,7 @@ impl JobSink {
         hello: Hello,
         new_key: Option<[u8; 32]>,
     ) -> Result<(AgentSpec, u64), SinkError> {
-        let agent = cut(hello.agent_version);
+        let agent = bound::text(hello.agent_version);
         let input = Input::Connected { agent, sandbox: self.sandbox.clone() };
         let change = move |draft: &mut Draft| {
             if new_key.is_some() {
@@ -99,7 +109,7 @@ impl JobSink {
         applied.map_err(unavailable)?.map_err(|e| SinkError::Refused(e.to_string()))?;
         self.connected.send_replace(true);
         self.inner.release_inputs(self.job);
-        Ok((self.spec.clone(), self.progress.lock().await.acked))
+        Ok((self.spec.clone(), self.progress.lock().await.session.acked))
     }
 
     async fn key_used(&self) -> Result<(), SinkError> {
@@ -127,28 +137,30 @@ impl JobSink {
 
     async fn take(&self, reports: Vec<Report>) -> Result<u64, SinkError> {
         let mut progress = self.progress.lock().await;
-        let before = (progress.stdout_bytes, progress.stderr_bytes);
-        let batch = translate(reports, progress.clone(), self.output_limit, Timestamp::now())?;
+        let session = &progress.session;
+        let before = (session.stdout_bytes, session.stderr_bytes);
+        let batch = translate(reports, progress.clone(), self.measure, Timestamp::now())?;
         self.write_logs(before, batch.output).await?;
-        let (session, events) = (batch.session.clone(), batch.events);
-        self.inner
+        let (after, waiting, events) = (batch.progress.clone(), batch.waiting, batch.events);
+        let verdict = self
+            .inner
             .change(self.job, Durability::Grouped, move |draft| {
-                // What is not reported is not ours.
-                let Session { key_hash, key_used, sent_bytes, received_bytes, .. } =
-                    draft.state.session;
-                draft.state.session =
-                    Session { key_hash, key_used, sent_bytes, received_bytes, ..session };
+                record(draft, after);
+                if let Some(waiting) = waiting {
+                    draft.state.waiting = waiting;
+                }
                 for (at, event) in events {
                     draft.append(at, event);
                 }
+                draft.state.session.verdict.clone()
             })
             .await
             .map_err(unavailable)?;
-        *progress = batch.session;
-        if let Some(ending) = &progress.verdict {
-            self.decide(ending.clone());
+        *progress = batch.progress;
+        if let Some(ending) = verdict {
+            self.decide(ending);
         }
-        Ok(progress.acked)
+        Ok(progress.session.acked)
     }
 
     /// Written before they are recorded, at the recorded offset: what a crash leaves beyond it is
@@ -175,6 +187,22 @@ impl JobSink {
     }
 }
 
+/// Takes over what was reported; what was not is not the agent's. What was decided first, by its
+/// reports or by what it spent, stays.
+fn record(draft: &mut Draft, Progress { session, result }: Progress) {
+    let known = draft.state.session.clone();
+    draft.state.result = result;
+    draft.state.session = Session {
+        key_hash: known.key_hash,
+        key_used: known.key_used,
+        sent_bytes: known.sent_bytes,
+        received_bytes: known.received_bytes,
+        verdict: known.verdict.or(session.verdict),
+        spend: Spend { steps: session.spend.steps, ..known.spend },
+        ..session
+    };
+}
+
 /// The sink as the gateway has it. What it began, it finishes, also when the agent's connection
 /// breaks: a batch that was recorded must also count as taken.
 #[derive(Debug)]
@@ -199,6 +227,11 @@ impl gateway::Sink for Door {
     async fn egress(&self, egress: Egress) -> Result<(), SinkError> {
         let sink = self.0.clone();
         tokio::spawn(async move { sink.egress(egress).await }).await.map_err(unavailable)?
+    }
+
+    /// The one that does not: a question that is taken back costs no more.
+    async fn model(&self, question: ModelRequest) -> Result<ModelAnswer, SinkError> {
+        self.0.clone().model(question).await
     }
 
     async fn reports(&self, reports: Vec<Report>) -> Result<u64, SinkError> {

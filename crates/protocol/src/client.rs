@@ -9,6 +9,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
+use types::{ModelAnswer, ModelRequest};
 
 use crate::{Ack, Control, Hello, Report, Tunnels, VERSION, Welcome, path};
 
@@ -120,6 +121,23 @@ impl Client {
         let answer = send(&mut connection, request).await?;
         let answer = accepted(path::CONTROL, answer).await?;
         Ok(Controls { body: answer.into_body(), buffer: BytesMut::new(), _connection: connection })
+    }
+
+    /// Another client of the same session, with a connection of its own.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        Self { socket: self.socket.clone(), key: self.key.clone(), connection: None }
+    }
+
+    /// Asks a model, on a connection of its own; dropping the future takes the question back.
+    ///
+    /// # Errors
+    /// [`ClientError`]; that no model answers is an answer.
+    pub async fn model(&self, question: &ModelRequest) -> Result<ModelAnswer, ClientError> {
+        let mut connection = connect(&self.socket).await?;
+        let request = self.request(Method::POST, path::MODEL, serde_json::to_vec(question)?)?;
+        let answer = accepted(path::MODEL, send(&mut connection, request).await?).await?;
+        Ok(serde_json::from_slice(&collect(answer).await?)?)
     }
 
     /// What opens connections with the key this client has now.

@@ -6,6 +6,7 @@
 //! | `POST /v1/hello` | anyone until a key was used, then the key's holder | [`Hello`] → [`Welcome`] |
 //! | `POST /v1/reports` | the key's holder | [`Report`]s, one JSON document a line → [`Ack`] |
 //! | `GET /v1/control` | the key's holder | → [`Control`]s, one JSON document a line, as long as the stream lives |
+//! | `POST /v1/model` | the key's holder | [`types::ModelRequest`] → [`types::ModelAnswer`], which may take minutes |
 //! | `CONNECT host:port` | the key's holder | → the bytes of that connection, both ways; at once 403 if that is not allowed, 502 if the host cannot be found or reached, 503 if there are too many, and after 10 s 504; the body says why |
 //!
 //! The key travels as `Authorization: Bearer …`. Debug it with `curl --unix-socket`.
@@ -25,8 +26,8 @@ mod tunnel;
 #[cfg(feature = "client")]
 pub use client::{Client, ClientError, Controls};
 pub use message::{
-    Ack, AgentSpec, Checkpoint, CommandUser, Control, Data, Hello, Report, ReportKind, Verdict,
-    Welcome,
+    Ack, AgentSpec, Assignment, Checkpoint, CommandUser, Control, Data, Hello, Instruction, Report,
+    ReportKind, Verdict, Welcome, Wish,
 };
 #[cfg(feature = "relay")]
 pub use relay::relay;
@@ -60,6 +61,10 @@ pub const COMMAND_ID: u32 = 1000;
 /// The largest batch of reports, in bytes; a larger one is refused.
 pub const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;
 
+/// The largest question to a model, in bytes; a larger one is refused. A window of a million tokens
+/// has 4 MiB, the rest is for pictures.
+pub const MAX_QUESTION_BYTES: usize = 32 * 1024 * 1024;
+
 /// The most bytes of output one report carries.
 pub const MAX_DATA_BYTES: usize = 64 * 1024;
 
@@ -69,6 +74,8 @@ pub mod path {
     pub const HELLO: &str = "/v1/hello";
     /// [`Report`](crate::Report)
     pub const REPORTS: &str = "/v1/reports";
+    /// [`ModelRequest`](types::ModelRequest)
+    pub const MODEL: &str = "/v1/model";
     /// [`Control`](crate::Control)
     pub const CONTROL: &str = "/v1/control";
 }

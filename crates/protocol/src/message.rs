@@ -5,7 +5,9 @@ use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use runbook::Runbook;
 use serde::{Deserialize, Serialize};
-use types::{JobId, NoticeLevel, StepKind, StepOutcome, Stream};
+use types::{
+    JobId, JobResult, ModelFacts, NoticeLevel, Plan, Reason, StepKind, StepOutcome, Stream, Waiting,
+};
 
 /// The first thing agentd says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,14 +44,35 @@ impl std::fmt::Debug for Welcome {
 pub struct AgentSpec {
     /// Its job.
     pub job: JobId,
-    /// The blocks to run.
-    pub runbook: Runbook,
+    /// The work.
+    pub assignment: Assignment,
+    /// Whether a person approves every step before it is run.
+    #[serde(default)]
+    pub approve: bool,
     /// Whom commands run as, or null where the sandbox has but one user.
     pub command_user: Option<CommandUser>,
     /// More variables for commands.
     pub environment: BTreeMap<String, String>,
     /// Where to go on, if the flow ran before.
     pub checkpoint: Option<Checkpoint>,
+}
+
+/// The work of an agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Assignment {
+    /// Blocks to run, in order, without a model.
+    Runbook {
+        /// They.
+        runbook: Runbook,
+    },
+    /// A task in plain language.
+    Task {
+        /// The task, word for word.
+        prompt: String,
+        /// The model that will answer first.
+        model: ModelFacts,
+    },
 }
 
 /// Whom commands run as, seen from inside.
@@ -111,8 +134,11 @@ pub enum ReportKind {
         kind: StepKind,
         /// For people.
         title: String,
-        /// Line of its block in the runbook, from 1.
+        /// Line of its block in the runbook, from 1; 0 where there is none.
         line: u32,
+        /// What an agent's step runs, or the whole content of the file it writes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<String>,
     },
     /// A step wrote something.
     Output {
@@ -142,6 +168,26 @@ pub enum ReportKind {
         /// For people.
         text: String,
     },
+    /// The agent says something to whoever watches.
+    Said {
+        /// What.
+        text: String,
+    },
+    /// What the agent means to do; replaces the plan before it.
+    Plan {
+        /// The whole plan.
+        plan: Plan,
+    },
+    /// A person is to decide before anything goes on. Their answer is an [`Instruction`].
+    Waiting {
+        /// What about.
+        waiting: Waiting,
+    },
+    /// What the agent made; before `Finished`.
+    Result {
+        /// It.
+        result: JobResult,
+    },
     /// The flow's state after a node; the newest replaces those before.
     Checkpoint(Checkpoint),
     /// The flow is over; always the last report.
@@ -170,6 +216,13 @@ pub enum Verdict {
         /// For people.
         error: String,
     },
+    /// An agent's work ended without success: the model, its checks, its circles, a person's no.
+    GaveUp {
+        /// Why, for programs; what an agent cannot know counts as `agent_failed`.
+        reason: Reason,
+        /// Why, for people.
+        error: String,
+    },
     /// The orchestrator asked it to stop, and it did.
     Cancelled,
     /// The agent itself failed.
@@ -187,13 +240,45 @@ pub struct Ack {
 }
 
 /// What the orchestrator tells a working agent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Control {
     /// The stream is open; always the first line.
     Ready,
+    /// Something a person wants. Every stream brings all of the job's, oldest first; the agent
+    /// drops those it has.
+    Instruction(Instruction),
     /// Stop the running step (TERM, grace, KILL), then report `Finished(Cancelled)`.
     Cancel,
+}
+
+/// Something a person wants of a working agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instruction {
+    /// The `seq` of its event: larger than those before.
+    pub n: u64,
+    /// What.
+    pub wish: Wish,
+}
+
+/// What a person can want of a working agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Wish {
+    /// That it hears this.
+    Message {
+        /// The text.
+        text: String,
+    },
+    /// That a step which waits is run, or not.
+    Decision {
+        /// Its number.
+        step: u32,
+        /// Whether it may be run.
+        approved: bool,
+        /// Why not, for the agent.
+        reason: Option<String>,
+    },
 }
 
 /// Bytes a step wrote. On the wire `{"text": …}` where they are UTF-8, else `{"base64": …}`.
@@ -247,7 +332,10 @@ mod tests {
             session_key: Some("s3cret".into()),
             spec: AgentSpec {
                 job: JobId::generate(),
-                runbook: Runbook { title: None, blocks: vec![] },
+                assignment: Assignment::Runbook {
+                    runbook: Runbook { title: None, blocks: vec![] },
+                },
+                approve: false,
                 command_user: None,
                 environment: BTreeMap::new(),
                 checkpoint: None,

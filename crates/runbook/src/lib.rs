@@ -1,4 +1,5 @@
 //! Runbooks: Markdown whose fenced blocks are run, literally and in order, without any model.
+//! [`Runbook::parse`] reads them, [`render`] writes them.
 //!
 //! Invariant: pure. The orchestrator reads a runbook, when the job is accepted and again when it is
 //! handed to the agent; everybody after that works with the typed [`Block`]s.
@@ -13,6 +14,7 @@ mod info;
 mod markdown;
 mod parse;
 mod path;
+pub mod render;
 
 pub use block::{Block, Program, Runbook, Work};
 pub use error::{MAX_MISTAKES, Mistake, MistakeKind, ParseError};

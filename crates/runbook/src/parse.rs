@@ -162,7 +162,7 @@ fn decode(text: &str) -> Result<Vec<u8>, MistakeKind> {
 }
 
 /// One line for people; `None` if there is nothing to show.
-fn title(text: &str) -> Option<String> {
+pub(crate) fn title(text: &str) -> Option<String> {
     let shown = text.replace(char::is_control, " ");
     Some(shorten(shown.trim())).filter(|title| !title.is_empty())
 }

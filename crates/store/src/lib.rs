@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-pub use row::{JobState, Session};
+pub use row::{JobState, Session, Spend};
 use types::{Event, EventKind, JobId, JobRecord, JobSpec, JobStatus, JobSummary};
 pub use writer::{Draft, Durability};
 
@@ -226,7 +226,8 @@ impl Store {
         self.writer.none_ended_after(now).await
     }
 
-    /// At most `most` events of a job, from the one after `after`.
+    /// At most `most` events of a job, from the one after `after`; fewer, but one if there is one, if
+    /// they are long.
     ///
     /// # Errors
     /// When SQLite fails.
@@ -237,5 +238,14 @@ impl Store {
         most: u32,
     ) -> Result<Vec<Event>, StoreError> {
         self.readers.run(move |db| read::events(db, job, after, most)).await
+    }
+
+    /// What people said to a job and decided, from the event after `after`; what its agent said is
+    /// among it.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub async fn from_people(&self, job: JobId, after: u64) -> Result<Vec<Event>, StoreError> {
+        self.readers.run(move |db| read::conversation(db, job, after)).await
     }
 }

@@ -15,6 +15,9 @@ use crate::{JobFilter, StoreError, row, schema};
 /// up to 2 MiB of cache.
 const READERS: usize = 16;
 
+/// Events are read until they come to so many bytes: one of an agent's step may have a whole file.
+const PAGE_BYTES: usize = 4 * 1024 * 1024;
+
 /// The connections, which are opened when they are needed and kept to be used again.
 #[derive(Debug)]
 pub(crate) struct Readers {
@@ -121,9 +124,33 @@ pub(crate) fn events(
     after: u64,
     most: u32,
 ) -> Result<Vec<Event>, StoreError> {
+    let sql = "SELECT seq, at, event FROM events WHERE job = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+    some_events(db, sql, job, after, most.into(), PAGE_BYTES)
+}
+
+/// What was said and decided.
+pub(crate) fn conversation(
+    db: &Connection,
+    job: JobId,
+    after: u64,
+) -> Result<Vec<Event>, StoreError> {
+    // A type stands first in its event; SQLite takes -1 for no limit.
+    let sql = "SELECT seq, at, event FROM events WHERE job = ?1 AND seq > ?2 \
+               AND (event GLOB '{\"type\":\"said\",*' OR event GLOB '{\"type\":\"decided\",*') \
+               ORDER BY seq LIMIT ?3";
+    some_events(db, sql, job, after, -1, usize::MAX)
+}
+
+fn some_events(
+    db: &Connection,
+    sql: &str,
+    job: JobId,
+    after: u64,
+    most: i64,
+    bytes: usize,
+) -> Result<Vec<Event>, StoreError> {
     let failed = StoreError::sqlite("read events");
     let job = job.to_string();
-    let sql = "SELECT seq, at, event FROM events WHERE job = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
     let mut statement = db.prepare_cached(sql).map_err(&failed)?;
     let after = i64::try_from(after).unwrap_or(i64::MAX);
     let rows = statement
@@ -131,10 +158,15 @@ pub(crate) fn events(
             Ok((found.get::<_, u64>(0)?, found.get::<_, i64>(1)?, found.get::<_, String>(2)?))
         })
         .map_err(&failed)?;
-    rows.map(|found| {
-        let (seq, at, event) = found.map_err(&failed)?;
-        let event = serde_json::from_str(&event).map_err(row::damaged(&job, "an event"))?;
-        Ok(Event { seq, at: row::from_micros(at), event })
-    })
-    .collect()
+    let (mut events, mut left) = (vec![], bytes);
+    for found in rows {
+        let (seq, at, text) = found.map_err(&failed)?;
+        let event = serde_json::from_str(&text).map_err(row::damaged(&job, "an event"))?;
+        events.push(Event { seq, at: row::from_micros(at), event });
+        left = left.saturating_sub(text.len());
+        if left == 0 {
+            break;
+        }
+    }
+    Ok(events)
 }

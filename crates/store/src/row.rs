@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use rusqlite::Row;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
-use types::{Ending, JobId, JobRecord, JobSpec, JobStatus, JobSummary, SandboxReport, Usage};
+use serde::{Deserialize, Serialize};
+use types::{
+    Ending, JobId, JobRecord, JobResult, JobSpec, JobStatus, JobSummary, SandboxReport, Usage, Usd,
+    Waiting,
+};
 
 use crate::StoreError;
 
@@ -29,6 +32,10 @@ pub struct JobState {
     pub sandbox: Option<SandboxReport>,
     /// What it used.
     pub usage: Option<Usage>,
+    /// What its agent made.
+    pub result: Option<JobResult>,
+    /// What it waits for a person to do.
+    pub waiting: Option<Waiting>,
     /// Size of its ZIP in bytes.
     pub zip_bytes: Option<u64>,
     /// The `seq` of its newest event; set by the store, not by a change.
@@ -50,6 +57,8 @@ impl JobState {
             cancel_requested: false,
             sandbox: None,
             usage: None,
+            result: None,
+            waiting: None,
             zip_bytes: None,
             last_seq: 0,
             session: Session::default(),
@@ -80,12 +89,30 @@ pub struct Session {
     pub sent_bytes: u64,
     /// What the job received through its proxy, in bytes.
     pub received_bytes: u64,
+    /// What was spent on models and steps.
+    pub spend: Spend,
+}
+
+/// What a job's agent has spent of its budget.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Spend {
+    /// Steps it began.
+    pub steps: u32,
+    /// Calls of models, those that failed and the one under way included.
+    pub model_calls: u32,
+    /// Tokens that models read.
+    pub input_tokens: u64,
+    /// Tokens that models wrote.
+    pub output_tokens: u64,
+    /// What the calls cost, as far as prices are set.
+    pub cost: Option<Usd>,
 }
 
 /// The columns of [`state`], in its order.
 pub(crate) const STATE: &str = "created, status, started, completed, ending, cancel_requested, sandbox, \
      usage, zip_bytes, last_seq, key_hash, key_used, acked, checkpoint, open_step, stdout_bytes, \
-     stderr_bytes, sent_bytes, received_bytes, verdict";
+     stderr_bytes, sent_bytes, received_bytes, verdict, result, waiting, spend";
 
 pub(crate) fn state(job: &str, row: &Row<'_>) -> Result<JobState, StoreError> {
     let column = StoreError::sqlite("read a job");
@@ -98,6 +125,8 @@ pub(crate) fn state(job: &str, row: &Row<'_>) -> Result<JobState, StoreError> {
         cancel_requested: row.get("cancel_requested").map_err(&column)?,
         sandbox: json(job, "sandbox", row)?,
         usage: json(job, "usage", row)?,
+        result: json(job, "result", row)?,
+        waiting: json(job, "waiting", row)?,
         zip_bytes: row.get("zip_bytes").map_err(&column)?,
         last_seq: row.get("last_seq").map_err(&column)?,
         session: Session {
@@ -111,6 +140,7 @@ pub(crate) fn state(job: &str, row: &Row<'_>) -> Result<JobState, StoreError> {
             stderr_bytes: row.get("stderr_bytes").map_err(&column)?,
             sent_bytes: row.get("sent_bytes").map_err(&column)?,
             received_bytes: row.get("received_bytes").map_err(&column)?,
+            spend: json(job, "spend", row)?.unwrap_or_default(),
         },
     })
 }
@@ -135,6 +165,8 @@ pub(crate) fn record(id: JobId, row: &Row<'_>) -> Result<JobRecord, StoreError> 
         cancel_requested: state.cancel_requested,
         sandbox: state.sandbox,
         usage: state.usage,
+        result: state.result,
+        waiting: state.waiting,
         zip_bytes: state.zip_bytes,
         last_seq: state.last_seq,
     })

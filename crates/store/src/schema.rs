@@ -14,6 +14,7 @@ use crate::StoreError;
 const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_jobs.sql"),
     include_str!("../migrations/0002_lists_and_keys.sql"),
+    include_str!("../migrations/0003_agents.sql"),
 ];
 
 /// How long a connection waits for another one's lock, in milliseconds. Only reached when somebody

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, ToSql, params};
 use tokio::sync::{mpsc, oneshot};
 use types::{EventKind, JobId};
 
-use crate::row::{self, JobState};
+use crate::row::{self, JobState, Spend};
 use crate::{Inserted, NewJob, StoreError};
 
 /// Changes that may wait for the writer; more make their senders wait.
@@ -259,7 +259,8 @@ impl Inner {
                  cancel_requested = ?6, sandbox = ?7, usage = ?8, zip_bytes = ?9, last_seq = ?10, \
                  key_hash = ?11, key_used = ?12, acked = ?13, checkpoint = ?14, \
                  open_step = ?15, stdout_bytes = ?16, stderr_bytes = ?17, sent_bytes = ?18, \
-                 received_bytes = ?19, verdict = ?20 WHERE id = ?1",
+                 received_bytes = ?19, verdict = ?20, result = ?21, waiting = ?22, spend = ?23 \
+                 WHERE id = ?1",
             )
             .map_err(&failed)?
             .execute(params![
@@ -283,6 +284,9 @@ impl Inner {
                 session.sent_bytes,
                 session.received_bytes,
                 row::optional_json(&name, session.verdict.as_ref())?,
+                row::optional_json(&name, state.result.as_ref())?,
+                row::optional_json(&name, state.waiting.as_ref())?,
+                spent(&name, session.spend)?,
             ])
             .map_err(&failed)?;
         Ok(())
@@ -312,4 +316,9 @@ impl Inner {
             .pragma(None, "incremental_vacuum", FREED_AT_ONCE, |_| Ok(()))
             .map_err(StoreError::sqlite("shrink the file"))
     }
+}
+
+/// Most jobs call no model; their rows stay short.
+fn spent(job: &str, spend: Spend) -> Result<Option<String>, StoreError> {
+    row::optional_json(job, (spend != Spend::default()).then_some(&spend))
 }

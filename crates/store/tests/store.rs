@@ -20,6 +20,8 @@ fn spec() -> JobSpec {
         network: Network::None,
         environment: BTreeMap::new(),
         include_caches: false,
+        model: None,
+        approve: false,
     }
 }
 

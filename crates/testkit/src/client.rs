@@ -18,9 +18,7 @@ impl Client {
     /// A client of the server at `http://ADDRESS:PORT`.
     #[must_use]
     pub fn new(base: &str) -> Self {
-        // A proxy of the machine has no business between a test and its server.
-        let http = reqwest::Client::builder().no_proxy().build();
-        Self { base: base.into(), http: http.expect("an HTTP client") }
+        Self { base: base.into(), http: http_client() }
     }
 
     /// Sends a GET, as it is.
@@ -122,6 +120,17 @@ impl Client {
     fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base)
     }
+}
+
+/// A client as tests need it: a proxy of the machine has no business between a test and its server.
+///
+/// # Panics
+/// If there can be none.
+#[must_use]
+pub fn http_client() -> reqwest::Client {
+    // `models` brings TLS into every program that it is built with, and it must be told whose.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().build().expect("an HTTP client")
 }
 
 async fn sent(request: RequestBuilder) -> Response {

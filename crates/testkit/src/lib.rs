@@ -1,14 +1,17 @@
-//! A real server for tests: the program itself, on a data directory and a port of its own.
+//! A real server for tests: the program itself, on a data directory and a port of its own; and
+//! scripted models for it to ask ([`scripted`]).
 //!
 //! Invariant: what a test starts is gone when it ends, also when it panics. Not here: what is
 //! expected of the server; that is for the tests to say.
 
 mod client;
 mod data_dir;
+pub mod scripted;
 mod server;
 
-pub use client::Client;
+pub use client::{Client, http_client};
 pub use data_dir::DataDir;
+pub use scripted::ScriptedModel;
 pub use server::{Builder, Server};
 
 /// How long a test waits for what should come at once, before it fails with what it knows.

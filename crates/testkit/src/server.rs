@@ -7,6 +7,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
+use crate::scripted::{Provider, ScriptedModel};
 use crate::{Client, DataDir, PATIENCE};
 
 /// What the program prints before its address once it is ready.
@@ -59,12 +60,25 @@ impl Builder {
         self
     }
 
-    /// Starts it and waits until it is ready.
+    /// Lets it ask these providers of a scripted model, in this order.
+    #[must_use]
+    pub fn model(mut self, model: &ScriptedModel, providers: &[Provider]) -> Self {
+        let settings = model.settings(providers).into_iter();
+        self.variables.extend(settings.map(|(name, value)| (name.into(), value.into())));
+        self
+    }
+
+    /// Starts it and waits until it is ready. It knows no model but those it was given here,
+    /// whatever keys this machine has.
     ///
     /// # Panics
     /// With what it said on stderr, if it ends or is not ready in [`PATIENCE`].
     pub async fn start(self) -> Server {
-        let mut child = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        for name in Provider::ALL.iter().flat_map(|p| p.all_settings()) {
+            command.env_remove(name);
+        }
+        let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(self.data_dir.path())
             .args(self.args)

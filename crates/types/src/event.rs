@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Ending, Mode, SandboxReport};
+use crate::{Ending, JobResult, Mode, ModelCall, Plan, SandboxReport, Speaker, Waiting};
 
 /// One line of a job's append-only log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -61,8 +61,12 @@ pub enum EventKind {
         kind: StepKind,
         /// What it is about, for people.
         title: String,
-        /// Line of the runbook on which its block begins, from 1.
+        /// Line of the runbook on which its block begins, from 1; 0 where there is none.
         line: u32,
+        /// What it runs, or the whole content of the file it writes; null for a step of a runbook,
+        /// and where there is no text to tell.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<String>,
     },
     /// A step wrote something; the bytes are in the job's log file at this offset.
     Output {
@@ -102,6 +106,43 @@ pub enum EventKind {
         #[serde(flatten)]
         egress: Egress,
     },
+    /// A model was called.
+    ModelCall {
+        /// Which, and what it took.
+        #[serde(flatten)]
+        call: ModelCall,
+    },
+    /// Somebody said something in the job's conversation.
+    Said {
+        /// Who.
+        by: Speaker,
+        /// What.
+        text: String,
+    },
+    /// What the agent means to do; replaces the plan before it.
+    Plan {
+        /// The whole plan.
+        plan: Plan,
+    },
+    /// The job waits for a person.
+    Waiting {
+        /// What for.
+        waiting: Waiting,
+    },
+    /// A person decided about a step that waited.
+    Decided {
+        /// Its number.
+        step: u32,
+        /// Whether it may be run.
+        approved: bool,
+        /// Why not, in their words.
+        reason: Option<String>,
+    },
+    /// What the agent made.
+    Result {
+        /// It.
+        result: JobResult,
+    },
     /// Somebody asked for the job to be cancelled.
     CancelRequested,
     /// The work is over; the result is being packed.
@@ -140,8 +181,14 @@ pub enum StepKind {
     /// A JavaScript block.
     #[serde(rename = "javascript")]
     JavaScript,
-    /// A file written.
+    /// A file written, or changed: then the event has the whole new content.
     File,
+    /// Something looked at: a file, a picture.
+    Read,
+    /// A process that goes on beside the steps after it.
+    Background,
+    /// Input or a signal for such a process, or a look at what it wrote.
+    Process,
 }
 
 impl StepKind {
@@ -155,6 +202,9 @@ impl StepKind {
             Self::TypeScript => "typescript",
             Self::JavaScript => "javascript",
             Self::File => "file",
+            Self::Read => "read",
+            Self::Background => "background",
+            Self::Process => "process",
         }
     }
 }
@@ -174,6 +224,8 @@ pub enum StepOutcome {
     TimedOut,
     /// It was stopped because the job was cancelled.
     Cancelled,
+    /// A person rejected it; it was not run.
+    Rejected,
     /// Nobody knows how it ended: the agent was killed before it could report.
     Interrupted,
 }

@@ -1,4 +1,4 @@
-//! The words every other crate speaks: ids, specs, limits, statuses, events.
+//! The words every other crate speaks: ids, specs, limits, statuses, events, model turns.
 //!
 //! Invariant: no I/O, no clock, no randomness beyond [`JobId::generate`]. Everything here is plain
 //! data that can be written to the store, sent over the gateway and shown in the API.
@@ -6,8 +6,10 @@
 mod event;
 mod id;
 mod limits;
+mod model;
 mod network;
 mod record;
+mod result;
 mod sandbox;
 mod spec;
 mod status;
@@ -17,8 +19,13 @@ pub use event::{
 };
 pub use id::{InvalidJobId, JobId};
 pub use limits::{InvalidLimits, Limits, LimitsPolicy, PartialLimits};
+pub use model::{
+    ModelAnswer, ModelCall, ModelFacts, ModelRequest, ModelTurn, Part, Replay, Stop, TokenUsage,
+    ToolCall, ToolResult, ToolSpec, Turn, Usd,
+};
 pub use network::{Domain, InvalidDomain, Network};
 pub use record::{JobRecord, JobSummary, Usage};
+pub use result::{Check, CheckResult, JobResult, Plan, PlanItem, PlanState, Speaker, Waiting};
 pub use sandbox::{Isolation, SandboxReport, Shortfall};
 pub use spec::{JobSpec, Mode};
 pub use status::{Ending, JobStatus, Reason};

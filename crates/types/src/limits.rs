@@ -25,6 +25,14 @@ pub struct Limits {
     pub wall_seconds: u32,
     /// Bytes of stdout and stderr together.
     pub output_bytes: u64,
+    /// Steps an agent may begin.
+    pub steps: u32,
+    /// Calls of models, those that failed included.
+    pub model_calls: u32,
+    /// Tokens that models may read and write together, summed up over all calls.
+    pub model_tokens: u64,
+    /// What the calls may cost in US dollars; counted where the operator set a price.
+    pub cost_usd: f64,
 }
 
 impl Default for Limits {
@@ -40,6 +48,11 @@ impl Default for Limits {
             file_bytes: 4 * GIB,
             wall_seconds: 3600,
             output_bytes: GIB,
+            steps: 1000,
+            model_calls: 1000,
+            // A long job with a window of 128k tokens.
+            model_tokens: 50_000_000,
+            cost_usd: 10.0,
         }
     }
 }
@@ -69,6 +82,10 @@ impl Limits {
             file_bytes: self.file_bytes.min(most.file_bytes),
             wall_seconds: self.wall_seconds.min(most.wall_seconds),
             output_bytes: self.output_bytes.min(most.output_bytes),
+            steps: self.steps.min(most.steps),
+            model_calls: self.model_calls.min(most.model_calls),
+            model_tokens: self.model_tokens.min(most.model_tokens),
+            cost_usd: self.cost_usd.min(most.cost_usd),
         }
     }
 
@@ -98,7 +115,12 @@ impl Limits {
         whole("file_bytes", LEAST.file_bytes, self.file_bytes, most.file_bytes)?;
         let (least, given, most_wall) = (LEAST.wall_seconds, self.wall_seconds, most.wall_seconds);
         whole("wall_seconds", least.into(), given.into(), most_wall.into())?;
-        whole("output_bytes", LEAST.output_bytes, self.output_bytes, most.output_bytes)
+        whole("output_bytes", LEAST.output_bytes, self.output_bytes, most.output_bytes)?;
+        whole("steps", LEAST.steps.into(), self.steps.into(), most.steps.into())?;
+        let (least, given, most_calls) = (LEAST.model_calls, self.model_calls, most.model_calls);
+        whole("model_calls", least.into(), given.into(), most_calls.into())?;
+        whole("model_tokens", LEAST.model_tokens, self.model_tokens, most.model_tokens)?;
+        check("cost_usd", LEAST.cost_usd, self.cost_usd, most.cost_usd)
     }
 }
 
@@ -115,6 +137,11 @@ const LEAST: Limits = Limits {
     file_bytes: 4 * KIB,
     wall_seconds: 1,
     output_bytes: KIB,
+    steps: 1,
+    model_calls: 1,
+    // Less than one question and its answer take.
+    model_tokens: 1000,
+    cost_usd: 0.0001,
 };
 
 /// Above these nothing makes sense: what the kernel takes, or what no machine has.
@@ -127,6 +154,10 @@ const MOST: Limits = Limits {
     file_bytes: 1024 * GIB,
     wall_seconds: 30 * 86_400,
     output_bytes: 1024 * GIB,
+    steps: 1_000_000,
+    model_calls: 1_000_000,
+    model_tokens: 1_000_000_000_000,
+    cost_usd: 1e6,
 };
 
 /// What a client asks for: missing fields take the operator's default.
@@ -150,6 +181,14 @@ pub struct PartialLimits {
     pub wall_seconds: Option<u32>,
     /// Bytes of stdout and stderr together.
     pub output_bytes: Option<u64>,
+    /// Steps an agent may begin.
+    pub steps: Option<u32>,
+    /// Calls of models, those that failed included.
+    pub model_calls: Option<u32>,
+    /// Tokens that models may read and write together, summed up over all calls.
+    pub model_tokens: Option<u64>,
+    /// What the calls may cost in US dollars; counted where the operator set a price.
+    pub cost_usd: Option<f64>,
 }
 
 impl PartialLimits {
@@ -165,6 +204,10 @@ impl PartialLimits {
             file_bytes: self.file_bytes.unwrap_or(defaults.file_bytes),
             wall_seconds: self.wall_seconds.unwrap_or(defaults.wall_seconds),
             output_bytes: self.output_bytes.unwrap_or(defaults.output_bytes),
+            steps: self.steps.unwrap_or(defaults.steps),
+            model_calls: self.model_calls.unwrap_or(defaults.model_calls),
+            model_tokens: self.model_tokens.unwrap_or(defaults.model_tokens),
+            cost_usd: self.cost_usd.unwrap_or(defaults.cost_usd),
         }
     }
 }

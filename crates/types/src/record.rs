@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Ending, JobId, JobSpec, JobStatus, SandboxReport};
+use crate::{Ending, JobId, JobResult, JobSpec, JobStatus, SandboxReport, Usd, Waiting};
 
 /// Everything known of a job but its events and its bulk output.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,6 +30,10 @@ pub struct JobRecord {
     pub sandbox: Option<SandboxReport>,
     /// What it used; null until its sandbox is gone.
     pub usage: Option<Usage>,
+    /// What its agent made; null for a runbook, and until the agent is done.
+    pub result: Option<JobResult>,
+    /// What it waits for a person to do; null if it does not wait.
+    pub waiting: Option<Waiting>,
     /// Size of its ZIP in bytes; null until there is one.
     pub zip_bytes: Option<u64>,
     /// The `seq` of its newest event.
@@ -86,4 +90,16 @@ pub struct Usage {
     /// What it received through its proxy, in bytes.
     #[serde(default)]
     pub egress_received_bytes: Option<u64>,
+    /// Calls of models, those that failed included.
+    #[serde(default)]
+    pub model_calls: Option<u64>,
+    /// Tokens that models read.
+    #[serde(default)]
+    pub input_tokens: Option<u64>,
+    /// Tokens that models wrote.
+    #[serde(default)]
+    pub output_tokens: Option<u64>,
+    /// What the calls cost, as far as prices are set.
+    #[serde(default)]
+    pub cost_usd: Option<Usd>,
 }

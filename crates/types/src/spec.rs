@@ -41,4 +41,10 @@ pub struct JobSpec {
     pub environment: BTreeMap<String, String>,
     /// Whether dependency caches such as `node_modules` go into the ZIP too.
     pub include_caches: bool,
+    /// Which provider, or `provider/model`, is asked first; the operator's order if not said.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// Whether a person approves every step before it is run.
+    #[serde(default)]
+    pub approve: bool,
 }

@@ -86,6 +86,36 @@ pub enum Reason {
     /// The job filled its workspace and failed.
     #[serde(rename = "limit:disk")]
     LimitDisk,
+    /// The agent began as many steps as it may.
+    #[serde(rename = "limit:steps")]
+    LimitSteps,
+    /// Models were called as often as they may be.
+    #[serde(rename = "limit:model_calls")]
+    LimitModelCalls,
+    /// Models read and wrote as many tokens as they may.
+    #[serde(rename = "limit:model_tokens")]
+    LimitModelTokens,
+    /// The calls of models cost as much as they may.
+    #[serde(rename = "limit:cost")]
+    LimitCost,
+    /// The agent said that it was done, and a check it had declared failed in the end.
+    #[serde(rename = "checks_failed")]
+    ChecksFailed,
+    /// The agent went in circles.
+    #[serde(rename = "stuck")]
+    Stuck,
+    /// No model answered: every provider was down, limited, or refused us.
+    #[serde(rename = "model_unavailable")]
+    ModelUnavailable,
+    /// The model does not want to do this.
+    #[serde(rename = "model_refused")]
+    ModelRefused,
+    /// The model's answers could not be understood, several times running.
+    #[serde(rename = "model_confused")]
+    ModelConfused,
+    /// A person rejected a step of a runbook.
+    #[serde(rename = "rejected")]
+    Rejected,
     /// The sandbox could not be made.
     #[serde(rename = "sandbox_failed")]
     SandboxFailed,

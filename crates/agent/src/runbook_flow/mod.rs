@@ -50,10 +50,15 @@ struct Tools {
 }
 
 /// Runs the runbook of a spec, from its checkpoint if it has one.
-pub(crate) async fn run(spec: AgentSpec, runner: Runner, cancel: &CancellationToken) -> Verdict {
+pub(crate) async fn run(
+    spec: AgentSpec,
+    blocks: Vec<Block>,
+    runner: Runner,
+    cancel: &CancellationToken,
+) -> Verdict {
     let outbox = Rc::clone(&runner.outbox);
     let start = State::new(&runner, &spec);
-    let tools = Tools { runner, blocks: spec.runbook.blocks };
+    let tools = Tools { runner, blocks };
     match run_flow(&tools, start, spec.checkpoint, cancel, &outbox).await {
         Ok(verdict) => verdict,
         Err(RunError::Flow(FlowError::Cancelled)) => Verdict::Cancelled,
@@ -65,7 +70,7 @@ pub(crate) async fn run(spec: AgentSpec, runner: Runner, cancel: &CancellationTo
 ///
 /// # Errors
 /// If the flow is not well built, which a test excludes.
-pub fn drawing() -> Result<String, BuildError> {
+pub(crate) fn drawing() -> Result<String, BuildError> {
     Ok(flow(1)?.to_string())
 }
 

@@ -1,6 +1,6 @@
 use protocol::Verdict;
 use tokio_util::sync::CancellationToken;
-use types::StepOutcome;
+use types::{Reason, StepOutcome};
 
 use super::{State, Tools};
 use crate::flow::{Node, NodeError, actions};
@@ -184,6 +184,13 @@ fn failure(step: u32, block: &Block, ran: &Ran) -> Option<Verdict> {
             step,
             exit_code: code,
             error: format!("{at} ended with exit code {code}, {expected} was expected"),
+        }),
+        StepOutcome::Rejected => Some(Verdict::GaveUp {
+            reason: Reason::Rejected,
+            error: match &ran.rejected {
+                Some(why) => format!("{at} was rejected by a person: {why}"),
+                None => format!("{at} was rejected by a person"),
+            },
         }),
         StepOutcome::Cancelled => Some(Verdict::Cancelled),
         StepOutcome::Interrupted => Some(Verdict::Failed {

@@ -18,12 +18,15 @@ const OWN: [&str; 3] = ["PATH", "HOME", "LANG"];
 
 /// No colours, pagers or progress bars: nobody watches a terminal.
 /// pip may install beside Debian's own packages: into the home directory, which goes with the job.
-const FIXED: [(&str, &str); 5] = [
+/// Python takes a compiled file for current whose source was changed within the same second and has
+/// the same length, which an agent's corrections often do and have: so it writes none.
+const FIXED: [(&str, &str); 6] = [
     ("USER", "agent"),
     ("TERM", "dumb"),
     ("PAGER", "cat"),
     ("PIP_PROGRESS_BAR", "off"),
     ("PIP_BREAK_SYSTEM_PACKAGES", "1"),
+    ("PYTHONDONTWRITEBYTECODE", "1"),
 ];
 
 /// Every shell sets these for itself.

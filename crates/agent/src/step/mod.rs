@@ -1,4 +1,4 @@
-//! Running one block of a runbook.
+//! Steps: running one block of a runbook, and what else is done with a command's rights.
 //!
 //! A command never starts directly: agentd re-executes itself as [`trampoline`], which is the
 //! job's command user already, has a session of its own and offers itself first to the kernel's
@@ -11,7 +11,10 @@
 //! Not here: which block comes next ([`crate::runbook_flow`]).
 
 mod environment;
+mod errand;
 mod files;
+mod heading;
+mod keeper;
 mod output;
 mod plan;
 mod process;
@@ -20,18 +23,21 @@ pub mod trampoline;
 use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::time::Instant;
 
 use protocol::{CommandUser, ReportKind};
 use runbook::{Block, Work};
 use tokio_util::sync::CancellationToken;
-use types::{NoticeLevel, StepOutcome};
+use types::{NoticeLevel, StepOutcome, Stream};
 
 pub(crate) use environment::{Environment, initial};
+pub(crate) use errand::Open;
 use files::StepFiles;
+pub(crate) use heading::Heading;
+pub(crate) use keeper::{Kept, KeptEnd};
 use plan::Plan;
 use process::End;
 
+use crate::inbox::Inbox;
 use crate::outbox::Outbox;
 use crate::reaper::Reaper;
 use crate::session::Config;
@@ -43,6 +49,8 @@ pub(crate) struct Runner {
     pub(crate) command_user: Option<CommandUser>,
     pub(crate) reaper: Reaper,
     pub(crate) outbox: Rc<Outbox>,
+    /// Where people approve steps, if they are to.
+    pub(crate) approve: Option<Rc<Inbox>>,
 }
 
 /// Where a block begins.
@@ -63,6 +71,8 @@ pub(crate) struct Ran {
     pub(crate) place: Option<Place>,
     /// What of it a next block will miss, for people.
     pub(crate) warning: Option<String>,
+    /// Why a person did not want it, if they said so.
+    pub(crate) rejected: Option<String>,
 }
 
 /// Why a step could not be run at all.
@@ -74,6 +84,9 @@ pub(crate) enum StepError {
     /// The trampoline.
     #[error("start a process for step {step}: {source}; is the process limit reached?")]
     Start { step: u32, source: io::Error },
+    /// What agentd does as the command user.
+    #[error("{what} {}: {source}", path.display())]
+    Errand { what: &'static str, path: PathBuf, source: io::Error },
     /// Its output or its end.
     #[error("follow step {step}: {source}")]
     Follow { step: u32, source: io::Error },
@@ -88,20 +101,21 @@ impl Runner {
         place: &Place,
         cancel: &CancellationToken,
     ) -> Result<Ran, StepError> {
-        self.report_start(step, block).await;
-        let began = Instant::now();
-        // Nothing is begun that the orchestrator has not recorded: so nothing can run twice.
-        let ran = tokio::select! {
-            biased;
-            () = cancel.cancelled() => Ok(Ran::without_running(StepOutcome::Cancelled)),
-            () = self.outbox.settled() => self.execute(step, block, place, cancel).await,
-        };
-        let (outcome, exit_code) =
-            ran.as_ref().map_or((StepOutcome::Failed, None), |ran| (ran.outcome, ran.exit_code));
-        let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let end = ReportKind::StepFinished { step, outcome, exit_code, millis };
-        self.outbox.push(end).await;
-        ran
+        self.run_heard(step, block, Heading::of(block), place, cancel, async |_, _: &[u8]| {}).await
+    }
+
+    /// The same for somebody who announces it in their own words and hears its output.
+    pub(crate) async fn run_heard(
+        &self,
+        step: u32,
+        block: &Block,
+        heading: Heading,
+        place: &Place,
+        cancel: &CancellationToken,
+        heard: impl AsyncFnMut(Stream, &[u8]),
+    ) -> Result<Ran, StepError> {
+        let work = async { Ok((self.execute(step, block, place, cancel, heard).await?, ())) };
+        Ok(self.around(step, heading, cancel, work).await?.0)
     }
 
     /// Reports a step that an earlier agentd may have begun.
@@ -118,21 +132,17 @@ impl Runner {
         block: &Block,
         place: &Place,
         cancel: &CancellationToken,
+        heard: impl AsyncFnMut(Stream, &[u8]),
     ) -> Result<Ran, StepError> {
         let plan = Plan::new(step, &block.work, place, &self.config);
         let files = StepFiles::create(&plan)?;
-        let (end, code) = self.follow(&plan, cancel).await?;
+        let (end, code) = self.follow(&plan, cancel, heard).await?;
         let (place, warning) = match files.handed_on()? {
             Some(bytes) if end != End::Cancelled => carry(step, &block.work, place, &bytes),
             _ => (None, None),
         };
         let outcome = judge(&block.work, end, code);
-        Ok(Ran { outcome, exit_code: Some(code), place, warning })
-    }
-
-    async fn report_start(&self, step: u32, block: &Block) {
-        let (kind, title) = (plan::kind(&block.work), block.title.clone());
-        self.outbox.push(ReportKind::StepStarted { step, kind, title, line: block.line }).await;
+        Ok(Ran { outcome, exit_code: Some(code), place, warning, rejected: None })
     }
 
     /// Tells people something.
@@ -164,7 +174,21 @@ fn carry(step: u32, work: &Work, from: &Place, bytes: &[u8]) -> (Option<Place>, 
 
 impl Ran {
     fn without_running(outcome: StepOutcome) -> Self {
-        Self { outcome, exit_code: None, place: None, warning: None }
+        Self { outcome, exit_code: None, place: None, warning: None, rejected: None }
+    }
+
+    fn rejected(reason: Option<String>) -> Self {
+        Self { rejected: reason, ..Self::without_running(StepOutcome::Rejected) }
+    }
+
+    /// A step in whose midst the job was cancelled.
+    pub(crate) fn cancelled() -> Self {
+        Self::without_running(StepOutcome::Cancelled)
+    }
+
+    /// A step that ran no program, and how it went.
+    pub(crate) fn plain(ok: bool) -> Self {
+        Self::without_running(if ok { StepOutcome::Ok } else { StepOutcome::Failed })
     }
 }
 

@@ -4,10 +4,12 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::pin::pin;
 use std::process::{ChildStderr, ChildStdout};
 use std::time::Duration;
 
 use protocol::MAX_DATA_BYTES;
+use rustix::io::read;
 use tokio::net::unix::pipe::Receiver;
 use tokio::time::{Instant, sleep_until};
 use types::Stream;
@@ -15,20 +17,27 @@ use types::Stream;
 /// How long a byte may wait for more. One that comes after a pause of this length waits for none.
 const PATIENCE: Duration = Duration::from_millis(5);
 
-/// Passes on everything until both pipes are closed. While `emit` waits, nothing is read.
+/// The most a pipe holds: what Linux lets an ordinary user set.
+const MAX_PIPE_BYTES: usize = 1024 * 1024;
+
+/// Passes on everything until both pipes are closed, or all that could write to them is `over`:
+/// what is kept in the background may hold them open. While `emit` waits, nothing is read.
 pub(super) async fn pump(
     (stdout, stderr): (Option<ChildStdout>, Option<ChildStderr>),
+    over: impl Future<Output = ()>,
     mut emit: impl AsyncFnMut(Stream, Vec<u8>),
 ) -> io::Result<()> {
     let mut out = Source::new(Stream::Stdout, stdout.map(OwnedFd::from))?;
     let mut err = Source::new(Stream::Stderr, stderr.map(OwnedFd::from))?;
     let mut emitted: Option<Instant> = None;
+    let mut over = pin!(over);
     while out.pipe.is_some() || err.pipe.is_some() {
         let due = emitted.map_or_else(Instant::now, |emitted| emitted + PATIENCE);
         let read = tokio::select! {
             read = out.read(), if out.pipe.is_some() => { read?; Some(&out) }
             read = err.read(), if err.pipe.is_some() => { read?; Some(&err) }
             () = sleep_until(due), if out.buffer.is_ready() || err.buffer.is_ready() => None,
+            () = &mut over => break,
         };
         if read.is_some_and(|source| !source.is_at_end()) && Instant::now() < due {
             continue;
@@ -36,6 +45,13 @@ pub(super) async fn pump(
         for (stream, piece) in pieces([&mut out, &mut err]) {
             emit(stream, piece).await;
             emitted = Some(Instant::now());
+        }
+    }
+    while out.pipe.is_some() || err.pipe.is_some() {
+        out.read_last();
+        err.read_last();
+        for (stream, piece) in pieces([&mut out, &mut err]) {
+            emit(stream, piece).await;
         }
     }
     Ok(())
@@ -56,13 +72,15 @@ struct Source {
     buffer: Buffer,
     /// When the first of the waiting bytes was read.
     since: Instant,
+    /// How much may still be read once it is over.
+    rest: usize,
 }
 
 impl Source {
     fn new(stream: Stream, pipe: Option<OwnedFd>) -> io::Result<Self> {
         let pipe = pipe.map(Receiver::from_owned_fd).transpose()?;
         let (scratch, buffer) = (vec![0; MAX_DATA_BYTES], Buffer::default());
-        Ok(Self { stream, pipe, scratch, buffer, since: Instant::now() })
+        Ok(Self { stream, pipe, scratch, buffer, since: Instant::now(), rest: MAX_PIPE_BYTES })
     }
 
     /// Reads what there is, or waits for it; notes when the pipe is closed. Cancel-safe.
@@ -81,6 +99,20 @@ impl Source {
                 Err(error) => return Err(error),
             }
             return Ok(());
+        }
+    }
+
+    /// Reads once more from a pipe into which nobody writes whom we wait for; it is done with when
+    /// it is empty, or gave more than fits into a pipe. Asks the pipe itself, since the runtime may
+    /// not know yet what is in there.
+    fn read_last(&mut self) {
+        let Some(pipe) = &self.pipe else { return };
+        let scratch = &mut self.scratch[..self.buffer.room()];
+        let read = if self.rest == 0 { 0 } else { read(pipe, scratch).unwrap_or_default() };
+        self.buffer.bytes.extend_from_slice(&self.scratch[..read]);
+        self.rest = self.rest.saturating_sub(read);
+        if read == 0 {
+            self.pipe = None;
         }
     }
 
@@ -141,6 +173,8 @@ fn whole_characters(bytes: &[u8]) -> usize {
 mod tests {
     use std::io::{PipeWriter, Write as _, pipe};
 
+    use std::future::{pending, ready};
+
     use super::*;
     use proptest::prelude::*;
 
@@ -165,7 +199,7 @@ mod tests {
         };
         let (mut pieces, mut said) = (0, String::new());
         let began = Instant::now();
-        let pumped = pump(ends, async |_, piece| {
+        let pumped = pump(ends, pending(), async |_, piece| {
             pieces += 1;
             said.push_str(str::from_utf8(&piece).unwrap());
         });
@@ -175,6 +209,15 @@ mod tests {
         // Two at a time, and at both ends of the run.
         let most = 2 * (began.elapsed().as_millis() / PATIENCE.as_millis() + 3);
         assert!(pieces <= most, "{pieces} pieces, not {most}");
+    }
+
+    #[tokio::test]
+    async fn what_is_in_a_pipe_at_the_end_is_not_lost_though_somebody_holds_it_open() {
+        let ((mut out, _err), ends) = pipes();
+        out.write_all(&[b'x'; 50_000]).unwrap();
+        let mut bytes = 0;
+        pump(ends, ready(()), async |_, piece| bytes += piece.len()).await.unwrap();
+        assert_eq!(bytes, 50_000);
     }
 
     #[test]

@@ -48,8 +48,7 @@ impl Plan {
         let extension = kind_extension(work);
         let path = config.steps.join(format!("{step}.{extension}"));
         let cwd = cwd(work, place, config);
-        let mut environment = place.environment.clone();
-        environment.insert("PWD".into(), cwd.clone());
+        let mut environment = environment(place, &cwd);
         let (arguments, content, limit, role) = match work {
             Work::File { path, content } => {
                 let root = config.workspace.to_string_lossy().into_owned();
@@ -68,6 +67,28 @@ impl Plan {
         };
         Self { step, arguments, environment, limit, path, content, role }
     }
+}
+
+impl Plan {
+    /// A shell command that goes on in the background.
+    pub(super) fn kept(step: u32, command: &str, place: &Place, config: &Config) -> Self {
+        let path = config.steps.join(format!("{step}.sh"));
+        let mut arguments = vec!["keep".into(), place.cwd.clone()];
+        arguments.extend(BASH.map(str::to_owned));
+        arguments.push(path.to_string_lossy().into_owned());
+        let environment = environment(place, &place.cwd);
+        let content = command.as_bytes().to_vec();
+        Self { step, arguments, environment, limit: None, path, content, role: Role::Script }
+    }
+}
+
+/// Fails with the first command that fails, reads nobody's settings.
+const BASH: [&str; 5] = ["bash", "--noprofile", "--norc", "-eo", "pipefail"];
+
+fn environment(place: &Place, cwd: &str) -> Environment {
+    let mut environment = place.environment.clone();
+    environment.insert("PWD".into(), cwd.into());
+    environment
 }
 
 /// The step's kind, as it is reported.
@@ -100,11 +121,11 @@ fn cwd(work: &Work, place: &Place, config: &Config) -> String {
 
 fn kind_extension(work: &Work) -> &'static str {
     match kind(work) {
-        StepKind::Bash | StepKind::Sh => "sh",
+        StepKind::Bash | StepKind::Sh | StepKind::Background | StepKind::Process => "sh",
         StepKind::Python => "py",
         StepKind::TypeScript => "ts",
         StepKind::JavaScript => "js",
-        StepKind::File => "file",
+        StepKind::File | StepKind::Read => "file",
     }
 }
 
@@ -120,9 +141,7 @@ fn command(program: Program, step: u32, script: &str, cwd: &str) -> Vec<String> 
     let extension = if program == Program::TypeScript { "ts" } else { "js" };
     let alias = format!("{cwd}/step-{step}.{extension}");
     let words = match program {
-        Program::Bash => {
-            vec!["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", HAND_ON, script]
-        }
+        Program::Bash => [&BASH[..], &["-c", HAND_ON, script]].concat(),
         Program::Sh => vec!["sh", "-e", "-c", HAND_ON, script],
         Program::Python => vec!["python3", "-u", script],
         Program::TypeScript | Program::JavaScript => {

@@ -1,5 +1,6 @@
 //! The processes of a step, from the first to the last.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::future;
 use std::io;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use protocol::{Data, ReportKind};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+use types::Stream;
 
 use super::plan::{Plan, Role};
 use super::{Runner, StepError, output};
@@ -17,7 +19,7 @@ use crate::reaper::Exit;
 
 /// Time between TERM and KILL. TERM is sent once, so that what a program does to clean up is not
 /// disturbed; one that bash is just starting can miss it, and costs this time.
-const GRACE: Duration = Duration::from_secs(2);
+pub(super) const GRACE: Duration = Duration::from_secs(2);
 
 /// agentd itself, also where its path cannot be reached by the command user.
 const SELF: &str = "/proc/self/exe";
@@ -40,33 +42,49 @@ impl Runner {
         &self,
         plan: &Plan,
         cancel: &CancellationToken,
+        mut heard: impl AsyncFnMut(Stream, &[u8]),
     ) -> Result<(End, i32), StepError> {
         let step = plan.step;
         let (mut child, exit) =
             self.start(plan).map_err(|source| StepError::Start { step, source })?;
-        let report = async |stream, bytes| {
+        let report = async |stream, bytes: Vec<u8>| {
+            heard(stream, &bytes).await;
             self.outbox.push(ReportKind::Output { step, stream, data: Data(bytes) }).await;
         };
         let pipes = (child.stdout.take(), child.stderr.take());
-        // The pipes close when the last process is gone, so neither waits for the other in vain.
-        let (end, ()) =
-            tokio::try_join!(self.end(exit, plan.limit, cancel), output::pump(pipes, report))
-                .map_err(|source| StepError::Follow { step, source })?;
+        let over = CancellationToken::new();
+        let end = async {
+            let end = self.end(exit, plan.limit, cancel).await;
+            over.cancel();
+            end
+        };
+        let (end, ()) = tokio::try_join!(end, output::pump(pipes, over.cancelled(), report))
+            .map_err(|source| StepError::Follow { step, source })?;
         Ok(end)
     }
 
     fn start(&self, plan: &Plan) -> io::Result<(Child, Exit)> {
-        let mut command = Command::new(SELF);
-        command.args(&plan.arguments).env_clear().envs(&plan.environment);
+        let mut command = self.trampoline(&plan.arguments);
+        command.envs(&plan.environment);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command.stdin(match plan.role {
             Role::Input => Stdio::from(File::open(&plan.path)?),
             Role::Script | Role::ShellScript => Stdio::null(),
         });
+        self.reaper.spawn(&mut command)
+    }
+
+    /// agentd itself as the command user, with an empty environment.
+    pub(super) fn trampoline(
+        &self,
+        arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    ) -> Command {
+        let mut command = Command::new(SELF);
+        command.args(arguments).env_clear();
         if let Some(user) = self.command_user {
             command.gid(user.gid).uid(user.uid);
         }
-        self.reaper.spawn(&mut command)
+        command
     }
 
     async fn end(

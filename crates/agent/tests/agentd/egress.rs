@@ -18,7 +18,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-use crate::gateway::{Hosts, Log};
+use crate::gateway::Hosts;
+use crate::log::Log;
 use crate::sandbox::{Sandbox, Setting, bash, block};
 
 /// Servers that live as long as this.

@@ -13,41 +13,35 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use hyper_util::rt::TokioIo;
-use protocol::{Ack, AgentSpec, Checkpoint, Report, ReportKind, Verdict, Welcome};
+use protocol::{Ack, AgentSpec, Control, Instruction, Welcome, Wish};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
-use types::{StepOutcome, Stream};
+use types::{ModelAnswer, ModelRequest, Stream};
+
+use crate::log::Log;
 
 /// Long enough for a loaded machine; only a failing test waits so long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) const KEY: &str = "k3y-of-this-session-5f1c0a";
 
+/// Enough for a batch of reports and for a question.
+const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
+
 /// What CONNECT leads to, by host and port: a real address, or a refusal.
 pub(crate) type Hosts = HashMap<&'static str, Result<SocketAddr, (StatusCode, &'static str)>>;
 
-/// What agentd said.
-#[derive(Debug, Default)]
-pub(crate) struct Log {
-    pub(crate) reports: Vec<Report>,
-    pub(crate) hellos: usize,
-    pub(crate) controls: usize,
-    /// Batches that were recorded and never answered.
-    pub(crate) unanswered: usize,
-    /// Reports that came twice.
-    pub(crate) repeated: usize,
-    /// What the protocol does not allow.
-    pub(crate) wrong: Vec<String>,
-    key_used: bool,
-}
+/// What the model answers to each question; nothing, ever, if there is no answer.
+pub(crate) type Model = Box<dyn FnMut(&ModelRequest) -> Option<ModelAnswer> + Send>;
 
-#[derive(Debug)]
 struct Shared {
     spec: AgentSpec,
     hosts: Hosts,
+    model: Mutex<Model>,
     log: Mutex<Log>,
     changed: Condvar,
-    cancel: watch::Sender<bool>,
+    /// What the control stream says after its first line, for as long as there are streams.
+    controls: watch::Sender<Vec<Control>>,
     /// Whether batches are recorded but not answered.
     mute: watch::Sender<bool>,
     /// Whether nobody is admitted any more.
@@ -61,14 +55,21 @@ pub(crate) struct Gateway {
     runtime: Option<Runtime>,
 }
 
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("log", &self.log).finish_non_exhaustive()
+    }
+}
+
 impl Gateway {
-    pub(crate) fn new(socket: &Path, spec: AgentSpec, hosts: Hosts) -> Self {
+    pub(crate) fn new(socket: &Path, spec: AgentSpec, hosts: Hosts, model: Model) -> Self {
         let shared = Shared {
             spec,
             hosts,
+            model: Mutex::new(model),
             log: Mutex::default(),
             changed: Condvar::new(),
-            cancel: watch::Sender::new(false),
+            controls: watch::Sender::new(vec![Control::Ready]),
             mute: watch::Sender::new(false),
             refuse: watch::Sender::new(false),
         };
@@ -89,8 +90,9 @@ impl Gateway {
             .route(protocol::path::HELLO, post(hello))
             .route(protocol::path::REPORTS, post(reports))
             .route(protocol::path::CONTROL, get(control))
+            .route(protocol::path::MODEL, post(model))
             .fallback(connect)
-            .layer(DefaultBodyLimit::max(protocol::MAX_BATCH_BYTES))
+            .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
             .with_state(Arc::clone(&self.shared));
         runtime.spawn(async move { axum::serve(listener, app).await });
         self.runtime = Some(runtime);
@@ -105,7 +107,24 @@ impl Gateway {
     }
 
     pub(crate) fn cancel(&self) {
-        self.shared.cancel.send_replace(true);
+        self.shared.controls.send_modify(|controls| controls.push(Control::Cancel));
+    }
+
+    /// A person says something.
+    pub(crate) fn say(&self, text: &str) {
+        self.instruct(Wish::Message { text: text.into() });
+    }
+
+    /// A person decides about a step.
+    pub(crate) fn decide(&self, step: u32, approved: bool, reason: Option<&str>) {
+        self.instruct(Wish::Decision { step, approved, reason: reason.map(str::to_owned) });
+    }
+
+    fn instruct(&self, wish: Wish) {
+        self.shared.controls.send_modify(|controls| {
+            let n = controls.len() as u64;
+            controls.push(Control::Instruction(Instruction { n, wish }));
+        });
     }
 
     /// Admits nobody any more.
@@ -140,73 +159,6 @@ impl Gateway {
     pub(crate) fn into_log(mut self) -> Log {
         self.stop();
         std::mem::take(&mut self.shared.log.lock().unwrap())
-    }
-}
-
-impl Log {
-    pub(crate) fn verdict(&self) -> Verdict {
-        match self.reports.last().map(|report| &report.report) {
-            Some(ReportKind::Finished(verdict)) => verdict.clone(),
-            other => panic!("the last report is {other:?}"),
-        }
-    }
-
-    pub(crate) fn output(&self, wanted: Stream) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        for report in &self.reports {
-            if let ReportKind::Output { stream, data, .. } = &report.report
-                && *stream == wanted
-            {
-                bytes.extend_from_slice(&data.0);
-            }
-        }
-        bytes
-    }
-
-    pub(crate) fn stdout(&self) -> String {
-        String::from_utf8(self.output(Stream::Stdout)).unwrap()
-    }
-
-    pub(crate) fn stderr(&self) -> String {
-        String::from_utf8(self.output(Stream::Stderr)).unwrap()
-    }
-
-    /// Outcome and exit code of every step, in order.
-    pub(crate) fn steps(&self) -> Vec<(StepOutcome, Option<i32>)> {
-        let step = |report: &Report| match report.report {
-            ReportKind::StepFinished { outcome, exit_code, .. } => Some((outcome, exit_code)),
-            _ => None,
-        };
-        self.reports.iter().filter_map(step).collect()
-    }
-
-    pub(crate) fn notices(&self) -> Vec<&str> {
-        let mut notices = Vec::new();
-        for report in &self.reports {
-            if let ReportKind::Notice { text, .. } = &report.report {
-                notices.push(text.as_str());
-            }
-        }
-        notices
-    }
-
-    pub(crate) fn checkpoints(&self) -> Vec<Checkpoint> {
-        let checkpoint = |report: &Report| match &report.report {
-            ReportKind::Checkpoint(checkpoint) => Some(checkpoint.clone()),
-            _ => None,
-        };
-        self.reports.iter().filter_map(checkpoint).collect()
-    }
-
-    fn record(&mut self, report: Report) {
-        let next = self.reports.last().map_or(1, |last| last.n + 1);
-        if report.n < next {
-            self.repeated += 1;
-        } else if report.n > next {
-            self.wrong.push(format!("report {} after {}", report.n, next - 1));
-        } else {
-            self.reports.push(report);
-        }
     }
 }
 
@@ -286,18 +238,38 @@ async fn control(
     shared.admit(&headers)?;
     shared.note(|log| log.controls += 1);
     let lines = futures_util::stream::unfold((0, shared), |(sent, shared)| async move {
-        let line = match sent {
-            0 => "{\"type\":\"ready\"}\n",
-            1 => {
-                let mut cancelled = shared.cancel.subscribe();
-                drop(cancelled.wait_for(|cancelled| *cancelled).await);
-                "{\"type\":\"cancel\"}\n"
-            }
-            _ => std::future::pending().await,
-        };
+        let mut controls = shared.controls.subscribe();
+        drop(controls.wait_for(|controls| controls.len() > sent).await);
+        let line = serde_json::to_string(&controls.borrow()[sent]).unwrap() + "\n";
         Some((Ok::<_, std::convert::Infallible>(line), (sent + 1, shared)))
     });
     Ok(Response::new(Body::from_stream(lines)))
+}
+
+async fn model(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    Json(question): Json<ModelRequest>,
+) -> Result<Json<ModelAnswer>, Refusal> {
+    shared.admit(&headers)?;
+    let answer = (*shared.model.lock().unwrap())(&question);
+    shared.note(|log| log.questions.push(question));
+    match answer {
+        Some(answer) => Ok(Json(answer)),
+        None => {
+            let _given_up = GivenUp(shared);
+            std::future::pending().await
+        }
+    }
+}
+
+/// Notes that it is dropped, as the handler is when its client goes.
+struct GivenUp(Arc<Shared>);
+
+impl Drop for GivenUp {
+    fn drop(&mut self) {
+        self.0.note(|log| log.taken_back += 1);
+    }
 }
 
 async fn connect(

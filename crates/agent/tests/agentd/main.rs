@@ -7,9 +7,15 @@
 
 mod egress;
 mod gateway;
+mod log;
 mod protection;
 mod recovery;
 mod sandbox;
+mod script;
 mod stopping;
+mod tasks;
+mod tasks_bad;
+mod tasks_resumed;
+mod tools;
 mod two_users;
 mod work;

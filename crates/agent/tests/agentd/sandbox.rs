@@ -7,13 +7,14 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
-use protocol::{AgentSpec, Checkpoint, CommandUser};
+use protocol::{AgentSpec, Assignment, Checkpoint, CommandUser};
 use runbook::{Block, Program, Runbook, Work};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use types::JobId;
 
-use crate::gateway::{Gateway, Hosts, Log, PATIENCE};
+use crate::gateway::{Gateway, Hosts, Model, PATIENCE};
+use crate::log::Log;
 
 /// What the namespaces look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,9 +56,20 @@ impl Sandbox {
     }
 
     fn start_with(users: Users, spec: AgentSpec, hosts: Hosts) -> Self {
-        let dir = rooms(users);
+        let no_model = Box::new(|_: &_| panic!("a runbook asks no model"));
+        Self::start_in(rooms(users), users, spec, hosts, no_model)
+    }
+
+    /// One in these rooms, with a model.
+    pub(crate) fn start_in(
+        dir: TempDir,
+        users: Users,
+        spec: AgentSpec,
+        hosts: Hosts,
+        model: Model,
+    ) -> Self {
         let mut command = agentd(users, dir.path());
-        let mut gateway = Gateway::new(&dir.path().join("gateway.sock"), spec, hosts);
+        let mut gateway = Gateway::new(&dir.path().join("gateway.sock"), spec, hosts, model);
         gateway.start();
         command.stderr(File::create(dir.path().join("agentd.err")).unwrap());
         let mut child = command.spawn().unwrap_or_else(|error| {
@@ -106,9 +118,17 @@ impl Sandbox {
 
     /// Kills agentd, and with it the sandbox.
     pub(crate) fn kill(self) -> Log {
+        self.kill_keeping().0
+    }
+
+    /// The same; its rooms stay, but for what a new sandbox has anew.
+    pub(crate) fn kill_keeping(self) -> (Log, TempDir) {
         kill_process(self.pid, Signal::KILL).unwrap();
         self.ended.recv_timeout(PATIENCE).unwrap();
-        self.gateway.into_log()
+        let steps = self.dir.path().join("steps");
+        fs::remove_dir_all(&steps).unwrap();
+        fs::create_dir(&steps).unwrap();
+        (self.gateway.into_log(), self.dir)
     }
 }
 
@@ -117,17 +137,18 @@ pub(crate) fn run(blocks: Vec<Block>) -> Log {
     Sandbox::start(blocks).finish().0
 }
 
-fn spec(blocks: Vec<Block>) -> AgentSpec {
+pub(crate) fn spec(blocks: Vec<Block>) -> AgentSpec {
     AgentSpec {
         job: JobId::generate(),
-        runbook: Runbook { title: None, blocks },
+        assignment: Assignment::Runbook { runbook: Runbook { title: None, blocks } },
+        approve: false,
         command_user: None,
         environment: std::collections::BTreeMap::new(),
         checkpoint: None,
     }
 }
 
-fn rooms(users: Users) -> TempDir {
+pub(crate) fn rooms(users: Users) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     for name in ["workspace", "steps", "home"] {
         fs::create_dir(dir.path().join(name)).unwrap();

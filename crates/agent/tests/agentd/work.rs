@@ -39,7 +39,7 @@ fn tells_nodes_steps_and_checkpoints_in_order() {
             ReportKind::NodeFinished { node, action, .. } => {
                 format!("{node}:{}", action.clone().unwrap_or_default())
             }
-            ReportKind::StepStarted { step, kind, title, line } => {
+            ReportKind::StepStarted { step, kind, title, line, .. } => {
                 assert_eq!((*kind, title.as_str(), *line), (StepKind::Bash, "a block", 7));
                 format!("step {step}")
             }
@@ -48,6 +48,7 @@ fn tells_nodes_steps_and_checkpoints_in_order() {
             ReportKind::Notice { text, .. } => text.clone(),
             ReportKind::Checkpoint(checkpoint) => format!("@{}", checkpoint.node),
             ReportKind::Finished(_) => "finished".into(),
+            other => panic!("a runbook does not report {other:?}"),
         })
         .collect();
     let expected = "read?1 read:run @step step?1 |step 1|output of 1|end of 1| step:next @read \
@@ -161,8 +162,8 @@ fn commands_have_no_input_and_no_more_environment_than_they_need() {
     assert_eq!(
         log.stdout(),
         "ALL_PROXY GIT_SSH_COMMAND HOME HTTPS_PROXY HTTP_PROXY JAVA_TOOL_OPTIONS LANG \
-         NODE_USE_ENV_PROXY NO_PROXY PAGER PATH PIP_BREAK_SYSTEM_PACKAGES PIP_PROGRESS_BAR PWD SHLVL \
-         TERM USER _ all_proxy http_proxy https_proxy no_proxy leads\n500\n"
+         NODE_USE_ENV_PROXY NO_PROXY PAGER PATH PIP_BREAK_SYSTEM_PACKAGES PIP_PROGRESS_BAR PWD \
+         PYTHONDONTWRITEBYTECODE SHLVL TERM USER _ all_proxy http_proxy https_proxy no_proxy leads\n500\n"
     );
 }
 

@@ -80,14 +80,15 @@ async fn fields_that_are_wrong() {
             InvalidField,
             &[
                 "`promt`",
-                "`prompt`, `mode`, `engine`, `limits`, `include_caches`, `network`, `environment`",
+                "`prompt`, `mode`, `engine`, `limits`, `include_caches`, `network`, `environment`, `model`, `approve`",
             ],
         ),
         bad_field("task", json!("x"), InvalidField, &["`task`", "`prompt`"]),
         bad_field("mode", json!("magic"), InvalidField, &["mode", "`runbook`"]),
         bad_field("include_caches", json!("yes"), InvalidField, &["include_caches", "boolean"]),
         bad_field("image", json!("x"), InvalidField, &["image", "not supported"]),
-        bad_field("model", json!({}), InvalidField, &["model", "not supported"]),
+        bad_field("model", json!({}), InvalidField, &["model", "string"]),
+        bad_field("approve", json!(1), InvalidField, &["approve", "boolean"]),
         bad_field("network", json!("full"), InvalidField, &["network", "\"none\"", "example.org"]),
         bad_field("network", json!(["http://a.b"]), InvalidField, &["network", "is no domain"]),
         bad_field("network", json!("open"), BadNetwork, &["network", "allows"]),
@@ -114,13 +115,16 @@ async fn fields_that_are_wrong() {
 #[tokio::test]
 async fn prompts_that_cannot_be_run() {
     use Code::{BadRunbook, EmptyPrompt, NoModel, TooLarge};
-    let agent = bad_field("mode", json!("agent"), NoModel, &["mode `agent`", "leave `mode` out"]);
+    let cure = &["GEMINI_API_KEY", "docs/models.md", "leave `mode` and `model` out"];
+    let agent = bad_field("mode", json!("agent"), NoModel, cure);
+    let named = bad_field("model", json!("gemini"), NoModel, cure);
     let languages = "```cobol\nx\n```\n\n```fortran\nx\n```";
     refused([
         agent,
+        named,
         bad_prompt("", EmptyPrompt, &["prompt", "empty"]),
         bad_prompt(" \n\t\u{a0}", EmptyPrompt, &["empty"]),
-        bad_prompt("Build me a todo app", NoModel, &["no model", "```bash\n", "docs/runbooks.md"]),
+        bad_prompt("Build me a todo app", NoModel, &["no model", "ALCHEMYST_API_KEY", "```bash\n"]),
         bad_prompt("```bash\necho", BadRunbook, &["line 1", "close it"]),
         bad_prompt(languages, BadRunbook, &["line 1", "line 5", "docs/runbooks.md"]),
         bad_prompt("```file=../x\nx\n```", BadRunbook, &["line 1"]),

@@ -11,14 +11,18 @@ use axum::http::{HeaderMap, Method, Request, StatusCode};
 use engine::{Engine, FakeEngine};
 use jiff::Timestamp;
 use jobs::{Config, Folders, Jobs, NetworkPolicy};
-use protocol::{Client, Control, Data, Report, ReportKind, Verdict};
+use models::{Kind, Models, Price, Provider, ToolMode};
+use protocol::{Assignment, Client, Control, Data, Report, ReportKind, Verdict, Wish};
 use runbook::{Runbook, Work};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
-use types::{EventKind, JobId, Limits, LimitsPolicy, Network, StepKind, StepOutcome, Stream};
+use types::{
+    CheckResult, EventKind, JobId, JobResult, Limits, LimitsPolicy, Network, StepKind, StepOutcome,
+    Stream, Waiting,
+};
 
 /// Far above what anything here may take; reaching it means that something hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -50,6 +54,26 @@ pub(crate) struct Answer {
 
 impl Server {
     pub(crate) async fn new() -> Self {
+        Self::with_models(Models::new(vec![])).await
+    }
+
+    /// With a model, which nobody asks: the agent only says that it is there.
+    pub(crate) async fn with_model(price: Option<Price>) -> Self {
+        let ollama = Provider {
+            kind: Kind::Ollama,
+            key: None,
+            base_url: "http://127.0.0.1:9".parse().unwrap(),
+            model: "llama".into(),
+            window_tokens: 32_000,
+            images: false,
+            tools: ToolMode::Native,
+            price,
+            silence: PATIENCE,
+        };
+        Self::with_models(Models::new(vec![ollama])).await
+    }
+
+    async fn with_models(models: Models) -> Self {
         let home = TempDir::new().unwrap();
         let engine = FakeEngine::with_agent(Arc::new(|_, gateway| tokio::spawn(agent(gateway))));
         let folders = Folders::claim(&home.path().join("data"), &home.path().join("output"));
@@ -61,6 +85,7 @@ impl Server {
             network: NetworkPolicy { default: Network::None, ceiling: network() },
             egress_allow: Arc::new([]),
             own_ports: Arc::new([]),
+            models: Arc::new(models),
             reserve_bytes: 0,
         };
         let engines: Vec<Arc<dyn Engine>> = vec![Arc::new(engine.unwrap())];
@@ -179,9 +204,13 @@ async fn agent(gateway: PathBuf) -> i32 {
     let spec = client.hello("test").await.unwrap().spec;
     let step = 1;
     let kind = StepKind::Bash;
-    let started = ReportKind::StepStarted { step, kind, title: "step".into(), line: 3 };
+    let started = ReportKind::StepStarted { step, kind, title: "step".into(), line: 3, code: None };
     furnish(&gateway.with_file_name("workspace"));
-    let code = code(&spec.runbook).trim();
+    let runbook = match spec.assignment {
+        Assignment::Runbook { runbook } => runbook,
+        Assignment::Task { .. } => return obey(&mut client).await,
+    };
+    let code = code(&runbook).trim();
     if code == "flood" {
         flood(&mut client, started).await;
     } else if code == "wait" {
@@ -202,6 +231,45 @@ async fn agent(gateway: PathBuf) -> i32 {
         ];
         report(&mut client, 1, reports).await;
     }
+    0
+}
+
+/// Waits for a decision about its first step and for a word, then says what it made.
+async fn obey(client: &mut Client) -> i32 {
+    let (step, kind, title, code) = (1, StepKind::Bash, "look".to_owned(), Some("ls".to_owned()));
+    let waiting = Waiting::Approval { step, kind, title: title.clone(), code: code.clone() };
+    report(client, 1, vec![ReportKind::Waiting { waiting }]).await;
+    let mut controls = client.control().await.unwrap();
+    let (mut outcome, mut heard) = (None, None);
+    while outcome.is_none() || heard.is_none() {
+        match controls.next().await.unwrap() {
+            Some(Control::Instruction(instruction)) => match instruction.wish {
+                Wish::Message { text } => heard = Some(text),
+                Wish::Decision { approved: true, .. } => outcome = Some(StepOutcome::Ok),
+                Wish::Decision { reason, .. } => {
+                    assert_eq!(reason.as_deref(), Some("not that"));
+                    outcome = Some(StepOutcome::Rejected);
+                }
+            },
+            Some(Control::Ready) => {}
+            Some(Control::Cancel) | None => {
+                report(client, 2, vec![ReportKind::Finished(Verdict::Cancelled)]).await;
+                return 0;
+            }
+        }
+    }
+    let what = "it is there".to_owned();
+    let check = CheckResult { what, passed: true, ..CheckResult::default() };
+    let (summary, artifacts) = (heard.unwrap_or_default(), vec!["hello.txt".into()]);
+    let result = JobResult { summary, artifacts, checks: vec![check], verified: true };
+    let (outcome, exit_code, millis) = (outcome.unwrap_or(StepOutcome::Ok), Some(0), 1);
+    let reports = vec![
+        ReportKind::StepStarted { step, kind, title, line: 0, code },
+        ReportKind::StepFinished { step, outcome, exit_code, millis },
+        ReportKind::Result { result },
+        ReportKind::Finished(Verdict::Complete),
+    ];
+    report(client, 2, reports).await;
     0
 }
 

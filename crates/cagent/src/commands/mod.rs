@@ -1,5 +1,7 @@
 //! One file per command: what it asks the server for and how it prints the answer.
 
+mod approve;
+mod ask;
 mod cancel;
 mod config;
 mod cp;
@@ -11,6 +13,7 @@ mod logs;
 mod ps;
 mod run;
 mod save;
+mod say;
 mod serve;
 mod status;
 mod task;
@@ -45,6 +48,8 @@ pub(crate) async fn run(
         Command::Ps(args) => ps::ps(look.place().await?, &args, format).await,
         Command::Status(args) => status::status(look.place().await?, &args.job, format).await,
         Command::Logs(args) => logs::logs(look.place().await?, &args, format).await,
+        Command::Say(args) => say::say(look.place().await?, &args).await,
+        Command::Approve(args) => approve::approve(look.place().await?, &args).await,
         Command::Cancel(args) => cancel::cancel(work.place().await?, &args.job, format).await,
         Command::Download(args) => download::download(look.place().await?, args, format).await,
         Command::Files(args) => files::files(look.place().await?, &args, format).await,

@@ -8,10 +8,11 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use api::Job;
 use tokio::signal::unix::SignalKind;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 use types::{EventKind, JobId, JobStatus};
 
-use super::{Context, save, task};
+use super::{Context, ask, save, task};
 use crate::args::{Format, RunArgs};
 use crate::follow::{Follow, Next};
 use crate::place::Place;
@@ -91,6 +92,7 @@ async fn follow(
     let mut events = Follow::new(job);
     let mut patience = pin!(sleep(QUEUE_PATIENCE));
     let (mut signal, mut told, mut queued) = (None, false, true);
+    let mut questions: JoinSet<Option<(u32, ask::Answer)>> = JoinSet::new();
     loop {
         if signal.is_some() && !told {
             // A server that is away just now is told when it is found again.
@@ -109,6 +111,13 @@ async fn follow(
                 signal.get_or_insert(kind);
                 continue;
             }
+            Some(Ok(Some((step, answer)))) = questions.join_next() => {
+                // It may have been decided elsewhere meanwhile; then the event says so.
+                if let Err(e) = place.client().decide(job, step, answer.as_deref()).await {
+                    complaint::say(&complaint::of(&e));
+                }
+                continue;
+            }
             () = &mut patience, if queued => {
                 queued = false;
                 progress.as_mut().map_or(Ok(()), Progress::waiting)?;
@@ -119,6 +128,12 @@ async fn follow(
             Next::Event(event) => {
                 queued &= matches!(event.event, EventKind::Scheduled { .. });
                 progress.as_mut().map_or(Ok(()), |progress| progress.event(&event))?;
+                if let EventKind::Waiting { waiting } = event.event
+                    && progress.is_some()
+                    && ask::somebody()
+                {
+                    questions.spawn(ask::about(waiting));
+                }
             }
             Next::Lost => place.again().await?,
             Next::End => return Ok(Seen { ended: true, signal }),

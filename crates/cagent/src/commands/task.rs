@@ -18,7 +18,11 @@ pub(super) fn body(args: &RunArgs) -> anyhow::Result<Value> {
         "limits": limit::body(&args.limits),
         "environment": variables.collect::<BTreeMap<_, _>>(),
         "include_caches": args.include_caches,
+        "approve": args.approve,
     });
+    if let Some(model) = &args.model {
+        body["model"] = json!(model);
+    }
     if let Some(network) = &args.network {
         body["network"] = json!(network);
     }

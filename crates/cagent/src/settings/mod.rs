@@ -4,6 +4,7 @@
 //! | file | what |
 //! |---|---|
 //! | `table` | every setting: its names, its default, how it is read and shown |
+//! | `models` | those of model providers, and what they come to |
 //! | `sources` | where values come from, and which one counts |
 //! | `file`, `env_file` | the two files |
 //! | `suggest` | what was meant by a name that is none |
@@ -14,6 +15,7 @@
 mod docs;
 mod env_file;
 mod file;
+mod models;
 mod small_file;
 mod sources;
 mod suggest;
@@ -32,6 +34,7 @@ use reqwest::Url;
 use types::{Limits, LimitsPolicy, Network};
 
 use crate::limit;
+pub(crate) use models::ModelSettings;
 pub(crate) use sources::{Flags, Sources};
 pub(crate) use table::{Setting, all};
 
@@ -68,6 +71,8 @@ pub(crate) struct Settings {
     pub(crate) egress_allow: Vec<IpNet>,
     /// What a job gets, and the most it may ask for.
     pub(crate) limits: LimitsPolicy,
+    /// The model providers.
+    pub(crate) models: ModelSettings,
     /// What is logged, if somebody said so.
     pub(crate) log: Option<String>,
 }
@@ -122,6 +127,7 @@ impl Settings {
             network_ceiling: Network::Open,
             egress_allow: vec![],
             limits: LimitsPolicy { defaults: Limits::default(), ceilings: ceilings(cores) },
+            models: ModelSettings::default(),
             log: None,
         }
     }
@@ -163,6 +169,10 @@ fn ceilings(cores: NonZeroUsize) -> Limits {
         file_bytes: 64 << 30,
         wall_seconds: 7 * 86_400,
         output_bytes: 16 << 30,
+        steps: 1_000_000,
+        model_calls: 1_000_000,
+        model_tokens: 1_000_000_000_000,
+        cost_usd: 1e6,
     }
 }
 

@@ -62,9 +62,13 @@ impl Sources {
     pub(super) fn given(&self, setting: &Setting) -> Option<Given> {
         let by = |value: &OsStr, origin| Given { value: value.into(), origin };
         let flag = || Some(by(self.flags.get(setting.key)?, Origin::Flag));
-        let own = || Some(by(self.own.get(OsStr::new(setting.variable))?, Origin::Environment));
+        let names = || [Some(setting.variable), setting.also].into_iter().flatten();
+        let own = || {
+            let value = names().find_map(|name| self.own.get(OsStr::new(name)))?;
+            Some(by(value, Origin::Environment))
+        };
         let env_file = || {
-            let value = self.env_file.values.get(setting.variable)?;
+            let value = names().find_map(|name| self.env_file.values.get(name))?;
             Some(by(value.as_ref(), Origin::EnvFile))
         };
         let file = || {
@@ -142,7 +146,8 @@ fn data_dir_of(is_root: bool, variable: impl Fn(&str) -> Option<PathBuf>) -> Opt
 impl Given {
     /// What somebody said, and where.
     pub(super) fn as_said(&self, setting: &Setting) -> String {
-        let value = self.value.display();
+        let value = self.value.display().to_string();
+        let value = if setting.secret { "(not shown)" } else { &value };
         let Setting { key, variable, flag, .. } = setting;
         match &self.origin {
             Origin::Flag => format!("{} {value}", flag.unwrap_or(key)),

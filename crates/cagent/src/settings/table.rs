@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::Settings;
+use super::{Settings, models};
 use crate::{limit, value};
 
 /// One setting.
@@ -16,6 +16,8 @@ pub(crate) struct Setting {
     pub(crate) key: &'static str,
     /// Its environment variable.
     pub(crate) variable: &'static str,
+    /// Another name of that variable; the first one counts if both are set.
+    pub(crate) also: Option<&'static str>,
     /// Its option on the command line, if it has one.
     pub(crate) flag: Option<&'static str>,
     /// What it is if nobody says anything, for people.
@@ -26,11 +28,28 @@ pub(crate) struct Setting {
     pub(crate) separator: Option<char>,
     /// Which files may decide it.
     pub(crate) files: Files,
+    /// Whether its value is for nobody's eyes.
+    pub(crate) secret: bool,
     /// Takes a value.
     pub(crate) set: fn(&mut Settings, &OsStr) -> Result<()>,
     /// The value it has, if any, as it could be given.
     pub(crate) show: fn(&Settings) -> Option<String>,
 }
+
+/// What most settings are; each says how it differs.
+pub(super) const PLAIN: Setting = Setting {
+    key: "",
+    variable: "",
+    also: None,
+    flag: None,
+    default: "",
+    about: "",
+    separator: None,
+    files: Files::All,
+    secret: false,
+    set: |_, _| Ok(()),
+    show: |_| None,
+};
 
 /// Which files may decide a setting.
 ///
@@ -50,12 +69,12 @@ pub(crate) fn by_key(key: &str) -> Option<&'static Setting> {
 
 /// The setting of this variable.
 pub(crate) fn by_variable(name: &str) -> Option<&'static Setting> {
-    all().find(|setting| setting.variable == name)
+    all().find(|setting| setting.variable == name || setting.also == Some(name))
 }
 
 /// Every one, in the order of the docs.
 pub(crate) fn all() -> impl Iterator<Item = &'static Setting> {
-    GENERAL.iter().chain(LIMITS).chain(CEILINGS)
+    GENERAL.iter().chain(models::SETTINGS).chain(LIMITS).chain(CEILINGS)
 }
 
 /// Every limit's default and its ceiling, by their keys.
@@ -70,11 +89,11 @@ const GENERAL: &[Setting] = &[
         flag: Some("--config"),
         default: "`cagent.toml` in the data directory, else in `/etc/cagent` (root) or `~/.config/cagent`",
         about: "The `cagent.toml` to read.",
-        separator: None,
         files: Files::None,
         // What it names has been read already.
         set: |_, _| Ok(()),
         show: |settings| settings.config.as_deref().map(value::shown_path),
+        ..PLAIN
     },
     Setting {
         key: "server",
@@ -82,10 +101,10 @@ const GENERAL: &[Setting] = &[
         flag: Some("--server"),
         default: "the one on the data directory, else one of the command's own",
         about: "The server that commands use, such as `http://127.0.0.1:8000`.",
-        separator: None,
         files: Files::NotEnv,
         set: |settings, text| value::url(text).map(|url| settings.server = Some(url)),
         show: |settings| settings.server.as_ref().map(ToString::to_string),
+        ..PLAIN
     },
     Setting {
         key: "listen",
@@ -94,10 +113,9 @@ const GENERAL: &[Setting] = &[
         default: "`127.0.0.1:8000`",
         about: "Where the server listens. Port 0 picks a free one. In this version loopback \
                 addresses only.",
-        separator: None,
-        files: Files::All,
         set: |settings, text| value::address(text).map(|address| settings.listen = address),
         show: |settings| Some(settings.listen.to_string()),
+        ..PLAIN
     },
     Setting {
         key: "data_dir",
@@ -107,33 +125,28 @@ const GENERAL: &[Setting] = &[
                   `~/.local/share/cagent`",
         about: "Where jobs, their events and their sandboxes are kept. One server at a time. Made \
                 if it is not there, for its owner only.",
-        separator: None,
-        files: Files::All,
         set: |settings, text| value::directory(text).map(|dir| settings.data_dir = dir),
         show: |settings| Some(value::shown_path(&settings.data_dir)),
+        ..PLAIN
     },
     Setting {
         key: "output_dir",
         variable: "AGENT_OUTPUT_DIR",
-        flag: None,
         default: "`jobs` in the data directory",
         about: "Where results are kept: one folder per job with `output.zip` and, if anything was \
                 written to them, `stdout.log` and `stderr.log`.",
-        separator: None,
-        files: Files::All,
         set: |settings, text| value::directory(text).map(|dir| settings.output_dir = dir),
         show: |settings| Some(value::shown_path(&settings.output_dir)),
+        ..PLAIN
     },
     Setting {
         key: "retention_days",
         variable: "RETENTION_DAYS",
-        flag: None,
         default: "`1`",
         about: "For how many days, a whole number, a finished job, its logs and its ZIP are kept.",
-        separator: None,
-        files: Files::All,
         set: |settings, text| value::days(text).map(|days| settings.retention_days = days),
         show: |settings| Some(settings.retention_days.to_string()),
+        ..PLAIN
     },
     Setting {
         key: "concurrency",
@@ -141,22 +154,19 @@ const GENERAL: &[Setting] = &[
         flag: Some("--concurrency"),
         default: "number of cores",
         about: "How many jobs run at one time, 1 or more; the others wait in order.",
-        separator: None,
-        files: Files::All,
         set: |settings, text| value::at_least_one(text).map(|jobs| settings.concurrency = jobs),
         show: |settings| Some(settings.concurrency.to_string()),
+        ..PLAIN
     },
     Setting {
         key: "reserve",
         variable: "CAGENT_RESERVE",
-        flag: None,
         default: "`512M`",
         about: "No job is accepted while the file systems of data and results have less room than \
                 this.",
-        separator: None,
-        files: Files::All,
         set: |settings, text| value::size(text).map(|bytes| settings.reserve_bytes = bytes),
         show: |settings| Some(value::shown_size(settings.reserve_bytes)),
+        ..PLAIN
     },
     Setting {
         key: "engine",
@@ -164,10 +174,9 @@ const GENERAL: &[Setting] = &[
         flag: Some("--engine"),
         default: "`local`",
         about: "What makes sandboxes. In this version `local`, the embedded engine.",
-        separator: None,
-        files: Files::All,
         set: |settings, text| value::engine(text).map(|engine| settings.engine = engine),
         show: |settings| Some(settings.engine.as_str().into()),
+        ..PLAIN
     },
     Setting {
         key: "expose",
@@ -185,46 +194,43 @@ const GENERAL: &[Setting] = &[
             Ok(())
         },
         show: |settings| value::shown_list(settings.expose.iter().map(|path| path.display()), ":"),
+        ..PLAIN
     },
     Setting {
         key: "uids",
         variable: "CAGENT_UIDS",
-        flag: None,
         default: "`1879048192:65536`",
         about: "Root only: the host uids (and gids of the same numbers) of sandboxes, `FIRST:COUNT`. \
                 Each live sandbox has two; nobody else may have any of them.",
-        separator: None,
         files: Files::NotEnv,
         set: |settings, text| value::uids(text).map(|uids| settings.uids = uids),
         show: |settings| Some(format!("{}:{}", settings.uids.first, settings.uids.count)),
+        ..PLAIN
     },
     Setting {
         key: "network",
         variable: "CAGENT_NETWORK",
-        flag: None,
         default: "`open`, or the ceiling",
         about: "What a job may reach that does not say: `none`, `open` (the public internet), or \
                 domains such as `example.org,*.example.org`. See `docs/network.md`.",
         separator: Some(','),
-        files: Files::All,
         set: |settings, text| value::network(text).map(|network| settings.network = network),
         show: |settings| Some(value::shown_network(&settings.network)),
+        ..PLAIN
     },
     Setting {
         key: "network_ceiling",
         variable: "CAGENT_NETWORK_CEILING",
-        flag: None,
         default: "`open`",
         about: "The most a job may ask to reach; a job that asks for more is refused.",
         separator: Some(','),
-        files: Files::All,
         set: |settings, text| value::network(text).map(|most| settings.network_ceiling = most),
         show: |settings| Some(value::shown_network(&settings.network_ceiling)),
+        ..PLAIN
     },
     Setting {
         key: "egress_allow",
         variable: "CAGENT_EGRESS_ALLOW",
-        flag: None,
         default: "none",
         about: "Addresses and networks that jobs may reach though they are not public, such as \
                 `10.1.2.3,192.168.7.0/24`.",
@@ -232,17 +238,17 @@ const GENERAL: &[Setting] = &[
         files: Files::NotEnv,
         set: |settings, text| value::addresses(text).map(|allow| settings.egress_allow = allow),
         show: |settings| value::shown_list(settings.egress_allow.iter(), ","),
+        ..PLAIN
     },
     Setting {
         key: "log",
         variable: "RUST_LOG",
-        flag: None,
         default: "`serve`: `info`; others: `warn`",
         about: "What is logged to standard error: `debug`, `jobs=debug,info`, …",
         separator: Some(','),
-        files: Files::All,
         set: |settings, text| value::log_filter(text).map(|log| settings.log = Some(log)),
         show: |settings| settings.log.clone(),
+        ..PLAIN
     },
 ];
 
@@ -252,33 +258,29 @@ macro_rules! limits {
         const LIMITS: &[Setting] = &[$(Setting {
             key: concat!("limits.", $name),
             variable: concat!("CAGENT_LIMIT_", $variable),
-            flag: None,
             default: $default,
             about: $about,
-            separator: None,
-            files: Files::All,
             set: |settings, text| {
                 let limits = limit::with(settings.limits.defaults, $name, value::text(text)?)?;
                 settings.limits.defaults = limits;
                 Ok(())
             },
             show: |settings| limit::shown(settings.limits.defaults, $name),
+            ..PLAIN
         }),*];
 
         const CEILINGS: &[Setting] = &[$(Setting {
             key: concat!("ceilings.", $name),
             variable: concat!("CAGENT_CEILING_", $variable),
-            flag: None,
             default: $ceiling,
             about: concat!("The most a job may ask for of `limits.", $name, "`."),
-            separator: None,
-            files: Files::All,
             set: |settings, text| {
                 let ceilings = limit::with(settings.limits.ceilings, $name, value::text(text)?)?;
                 settings.limits.ceilings = ceilings;
                 Ok(())
             },
             show: |settings| limit::shown(settings.limits.ceilings, $name),
+            ..PLAIN
         }),*];
     };
 }
@@ -300,4 +302,12 @@ limits! {
         "Time from the sandbox's start to the job's end.";
     "output_bytes" "OUTPUT_BYTES": "`1G`", "`16G`",
         "What is written to standard output and standard error, together.";
+    "steps" "STEPS": "`1000`", "`1000000`",
+        "Steps an agent may begin.";
+    "model_calls" "MODEL_CALLS": "`1000`", "`1000000`",
+        "Calls of models, those that failed included.";
+    "model_tokens" "MODEL_TOKENS": "`50000000`", "`1000000000000`",
+        "Tokens that models may read and write together, over all calls.";
+    "cost_usd" "COST_USD": "`10`", "`1000000`",
+        "What the calls may cost in US dollars; counted where a price is set.";
 }

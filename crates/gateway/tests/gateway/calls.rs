@@ -70,7 +70,7 @@ async fn the_key_outlives_the_gateway() {
 
     let hash = memory.told.lock().unwrap().key.unwrap();
     let policy = EgressPolicy::default();
-    let _again = Gateway::open(dir.path(), KeyState::Used(hash), memory, policy).unwrap();
+    let _again = Gateway::open(dir.path(), KeyState::Used(hash), memory, policy, vec![]).unwrap();
     assert_eq!(agent.hello("1").await.unwrap().acked, 1);
     assert_eq!(agent.report(&[report(2)]).await.unwrap().acked, 2);
 }
@@ -195,7 +195,7 @@ async fn a_directory_with_a_long_path_works() {
     let dir = home.path().join("x".repeat(150));
     std::fs::create_dir(&dir).unwrap();
     let (sink, policy) = (Arc::new(Memory::default()), EgressPolicy::default());
-    let gateway = Gateway::open(&dir, KeyState::None, sink, policy).unwrap();
+    let gateway = Gateway::open(&dir, KeyState::None, sink, policy, vec![]).unwrap();
     assert!(dir.join(protocol::SOCKET_NAME).exists());
     gateway.close().await;
     assert!(!dir.join(protocol::SOCKET_NAME).exists());

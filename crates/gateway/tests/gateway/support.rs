@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use gateway::{EgressPolicy, Gateway, KeyState, Sink, SinkError};
-use protocol::{AgentSpec, Client, Hello, Report};
+use protocol::{AgentSpec, Assignment, Client, Hello, Report};
 use runbook::Runbook;
 use tempfile::TempDir;
 use tokio::sync::watch;
-use types::{Egress, JobId};
+use types::{Egress, JobId, ModelAnswer, ModelRequest};
 
 /// Only a failing test waits so long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -40,7 +40,8 @@ impl Sink for Memory {
         told.key = new_key.or(told.key);
         let spec = AgentSpec {
             job: JobId::generate(),
-            runbook: Runbook { title: None, blocks: vec![] },
+            assignment: Assignment::Runbook { runbook: Runbook { title: None, blocks: vec![] } },
+            approve: false,
             command_user: None,
             environment: std::collections::BTreeMap::new(),
             checkpoint: None,
@@ -60,6 +61,10 @@ impl Sink for Memory {
         }
         self.connections.send_modify(|connections| connections.push(egress));
         Ok(())
+    }
+
+    async fn model(&self, _: ModelRequest) -> Result<ModelAnswer, SinkError> {
+        Err(SinkError::Refused("this one has no model".into()))
     }
 
     async fn reports(&self, reports: Vec<Report>) -> Result<u64, SinkError> {
@@ -86,7 +91,7 @@ impl Setup {
 
     pub(crate) fn open(key: KeyState, egress: EgressPolicy) -> Self {
         let (dir, memory) = (TempDir::new().unwrap(), Arc::new(Memory::default()));
-        let gateway = Gateway::open(dir.path(), key, memory.clone(), egress).unwrap();
+        let gateway = Gateway::open(dir.path(), key, memory.clone(), egress, vec![]).unwrap();
         Self { dir, memory, gateway }
     }
 

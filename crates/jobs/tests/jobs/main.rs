@@ -4,9 +4,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod accept;
+mod agents;
 mod files;
 mod full_disk;
 mod life;
 mod list;
+mod model;
+mod people;
 mod restart;
 mod support;

@@ -8,7 +8,8 @@ use std::time::Duration;
 use engine::{Engine, FakeAgent, FakeEngine};
 use jiff::Timestamp;
 use jobs::{Config, Folders, Jobs, ListRequest, NetworkPolicy, OpenError, ScheduleRequest};
-use protocol::{Client, Control, Data, Report, ReportKind, Verdict};
+use models::Models;
+use protocol::{AgentSpec, Assignment, Client, Control, Data, Report, ReportKind, Verdict};
 use tempfile::TempDir;
 use types::{
     Event, EventKind, JobId, JobRecord, JobSummary, Limits, LimitsPolicy, Mode, Network,
@@ -27,6 +28,7 @@ pub(crate) struct Agent {
     pub(crate) n: u64,
     /// The job's own variables.
     pub(crate) environment: BTreeMap<String, String>,
+    pub(crate) assignment: Assignment,
 }
 
 impl Agent {
@@ -38,7 +40,14 @@ impl Agent {
 
     pub(crate) async fn step(&mut self, step: u32) {
         let kind = StepKind::Bash;
-        self.say(ReportKind::StepStarted { step, kind, title: "hello".into(), line: 3 }).await;
+        self.say(ReportKind::StepStarted {
+            step,
+            kind,
+            title: "hello".into(),
+            line: 3,
+            code: None,
+        })
+        .await;
     }
 
     pub(crate) async fn output(&mut self, text: &str) {
@@ -105,8 +114,8 @@ pub(crate) fn scripted(script: Script) -> FakeAgent {
         tokio::spawn(async move {
             let mut client = Client::new(gateway.join(protocol::SOCKET_NAME));
             let welcome = client.hello("test").await.unwrap();
-            let environment = welcome.spec.environment;
-            script(Agent { client, n: welcome.acked, environment }).await
+            let (n, AgentSpec { environment, assignment, .. }) = (welcome.acked, welcome.spec);
+            script(Agent { client, n, environment, assignment }).await
         })
     })
 }
@@ -120,9 +129,22 @@ pub(crate) struct Setup {
 
 impl Setup {
     pub(crate) async fn new(script: Script, concurrency: usize) -> Self {
+        Self::with(script, config(concurrency)).await
+    }
+
+    pub(crate) async fn with(script: Script, config: Config) -> Self {
         let home = TempDir::new().unwrap();
         let engine = Arc::new(FakeEngine::with_agent(scripted(script)).unwrap());
-        let jobs = open(&home, &engine, concurrency).await.unwrap();
+        let jobs = Jobs::open(claim(&home).unwrap(), config, vec![engine.clone()]).await.unwrap();
+        Self { home, engine, jobs }
+    }
+
+    /// The same under another orchestrator.
+    pub(crate) async fn restart(self, config: Config) -> Self {
+        self.jobs.stop().await;
+        let Self { home, engine, jobs } = self;
+        drop(jobs);
+        let jobs = Jobs::open(claim(&home).unwrap(), config, vec![engine.clone()]).await.unwrap();
         Self { home, engine, jobs }
     }
 
@@ -189,6 +211,7 @@ pub(crate) fn config(concurrency: usize) -> Config {
         // Where tests have their servers.
         egress_allow: Arc::new(["127.0.0.1/32".parse().unwrap()]),
         own_ports: Arc::new([]),
+        models: Arc::new(Models::new(vec![])),
         reserve_bytes: 0,
     }
 }
@@ -206,6 +229,8 @@ pub(crate) fn request(prompt: &str) -> ScheduleRequest {
         include_caches: false,
         network: None,
         environment: BTreeMap::new(),
+        model: None,
+        approve: false,
         inputs: None,
         idempotency: None,
     }

@@ -43,17 +43,26 @@ fn try_become(
     program: &OsStr,
     arguments: &[OsString],
 ) -> Result<Infallible, ExecError> {
+    prepare(dir)?;
+    Err(failed(program, Command::new(program).args(arguments).exec()))
+}
+
+/// A session of its own, the first to go when memory runs out, in its directory.
+pub(super) fn prepare(dir: &Path) -> Result<(), ExecError> {
     setsid().map_err(|errno| ExecError::Session(errno.into()))?;
     // Without it the kernel chooses less well; nothing else depends on it.
     drop(fs::write("/proc/self/oom_score_adj", OOM_SCORE));
     let directory = |source| ExecError::Directory { path: dir.into(), source };
     fs::create_dir_all(dir).map_err(directory)?;
-    env::set_current_dir(dir).map_err(directory)?;
-    let source = Command::new(program).args(arguments).exec();
+    env::set_current_dir(dir).map_err(directory)
+}
+
+/// Why a program did not start.
+pub(super) fn failed(program: &OsStr, source: io::Error) -> ExecError {
     let program = program.to_string_lossy().into_owned();
     if source.kind() == io::ErrorKind::NotFound {
         let path = env::var("PATH").unwrap_or_default();
-        return Err(ExecError::NotFound { program, path });
+        return ExecError::NotFound { program, path };
     }
-    Err(ExecError::Start { program, source })
+    ExecError::Start { program, source }
 }

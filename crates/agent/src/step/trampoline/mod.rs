@@ -3,9 +3,12 @@
 
 mod connect;
 mod exec;
+mod keep;
+mod open;
 mod put;
 
 use std::ffi::OsString;
+use std::io;
 use std::path::PathBuf;
 
 /// Exit code where a command was found but could not be started, as shells have it.
@@ -27,6 +30,16 @@ pub enum Call {
         /// Its arguments.
         arguments: Vec<OsString>,
     },
+    /// `agentd keep DIR PROGRAM [ARGUMENTS…]`: the same, but stay as its parent, and as that of
+    /// whoever it leaves behind, until all of them are gone.
+    Keep {
+        /// The directory.
+        dir: PathBuf,
+        /// The program, looked up in PATH.
+        program: OsString,
+        /// Its arguments.
+        arguments: Vec<OsString>,
+    },
     /// `agentd connect HOST PORT`: standard input and output are a connection to a host.
     Connect {
         /// Its name or address.
@@ -41,6 +54,22 @@ pub enum Call {
         /// The file, relative to it.
         path: PathBuf,
     },
+    /// `agentd replace ROOT PATH`: the same, in one go, in place of whatever is there.
+    Replace {
+        /// The directory that is not left.
+        root: PathBuf,
+        /// The file, relative to it.
+        path: PathBuf,
+    },
+    /// `agentd open HOW ROOT PATH`: open a file and send it through standard input, a socket.
+    Open {
+        /// To look at, to read, or to append to it beneath the root.
+        how: String,
+        /// The directory that is not left where something could be made.
+        root: PathBuf,
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 impl Call {
@@ -53,6 +82,11 @@ impl Call {
                 program: program.clone(),
                 arguments: arguments.to_vec(),
             }),
+            [name, dir, program, arguments @ ..] if name == "keep" => Some(Self::Keep {
+                dir: dir.into(),
+                program: program.clone(),
+                arguments: arguments.to_vec(),
+            }),
             [name, host, port] if name == "connect" => Some(Self::Connect {
                 host: host.to_string_lossy().into_owned(),
                 port: port.to_string_lossy().into_owned(),
@@ -60,28 +94,49 @@ impl Call {
             [name, root, path] if name == "put" => {
                 Some(Self::Put { root: root.into(), path: path.into() })
             }
+            [name, root, path] if name == "replace" => {
+                Some(Self::Replace { root: root.into(), path: path.into() })
+            }
+            [name, how, root, path] if name == "open" => Some(Self::Open {
+                how: how.to_string_lossy().into_owned(),
+                root: root.into(),
+                path: path.into(),
+            }),
             _ => None,
         }
     }
 
-    /// Does it. Returns only if there is no program to become; the error is for the step's
-    /// standard error.
+    /// Does it; the exit code. Returns only if there is no program to become; the error is for
+    /// the step's standard error.
     ///
     /// # Errors
     /// The text and the exit code.
-    pub fn run(self) -> Result<(), (String, u8)> {
-        match self {
+    pub fn run(self) -> Result<u8, (String, u8)> {
+        let done = match self {
             Self::Exec { dir, program, arguments } => {
-                let error = exec::become_program(&dir, &program, &arguments);
-                let code = if error.is_not_found() { NOT_FOUND } else { CANNOT_START };
-                Err((error.to_string(), code))
+                return Err(not_started(&exec::become_program(&dir, &program, &arguments)));
+            }
+            Self::Keep { dir, program, arguments } => {
+                return keep::keep(&dir, &program, &arguments).map_err(|e| not_started(&e));
             }
             Self::Connect { host, port } => {
-                connect::connect(&host, &port).map_err(|e| (e.to_string(), 1))
+                connect::connect(&host, &port).map_err(|e| e.to_string())
             }
             Self::Put { root, path } => {
-                put::put(&root, &path, std::io::stdin().lock()).map_err(|e| (e.to_string(), 1))
+                put::put(&root, &path, io::stdin().lock()).map_err(|e| e.to_string())
             }
-        }
+            Self::Replace { root, path } => {
+                put::replace(&root, &path, io::stdin().lock()).map_err(|e| e.to_string())
+            }
+            Self::Open { how, root, path } => {
+                open::open(&how, &root, &path).map_err(|e| e.to_string())
+            }
+        };
+        done.map(|()| 0).map_err(|text| (text, 1))
     }
+}
+
+fn not_started(error: &exec::ExecError) -> (String, u8) {
+    let code = if error.is_not_found() { NOT_FOUND } else { CANNOT_START };
+    (error.to_string(), code)
 }

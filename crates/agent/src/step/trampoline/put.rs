@@ -3,7 +3,9 @@ use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{FileType, Mode, OFlags, fstat, mkdirat, open, openat};
+use rustix::fs::{
+    AtFlags, FileType, Mode, OFlags, fstat, mkdirat, open, openat, renameat, unlinkat,
+};
 use rustix::io::Errno;
 
 #[derive(Debug, thiserror::Error)]
@@ -18,9 +20,71 @@ pub(super) enum PutError {
     Io { path: PathBuf, source: io::Error },
 }
 
+impl From<PutError> for io::Error {
+    fn from(error: PutError) -> Self {
+        match error {
+            PutError::Leaves(_) => Errno::PERM.into(),
+            PutError::Link { .. } => Errno::LOOP.into(),
+            PutError::NotAFile(_) => Errno::ISDIR.into(),
+            PutError::Io { source, .. } => source,
+        }
+    }
+}
+
 /// Writes a file beneath `root`, with its parents. No link on the way is followed; a file that is
 /// there keeps its mode.
 pub(super) fn put(root: &Path, path: &Path, mut content: impl Read) -> Result<(), PutError> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC;
+    let mut file = open_beneath(root, path, flags, Mode::from_raw_mode(0o644))?;
+    let failed = |source: io::Error| PutError::Io { path: path.into(), source };
+    io::copy(&mut content, &mut file).map(drop).map_err(failed)
+}
+
+/// Puts a file beneath `root` in place of what is there: all of it, or nothing.
+pub(super) fn replace(root: &Path, path: &Path, mut content: impl Read) -> Result<(), PutError> {
+    let failed = |source: io::Error| PutError::Io { path: path.into(), source };
+    let errno = |errno: Errno| failed(errno.into());
+    let (parent, name) = parent(root, path)?;
+    let (own, _) = self::parent(root, Path::new(".cagent/new"))?;
+    let new = format!("new-{}", std::process::id());
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+    let mut file =
+        open_file(&own, new.as_ref(), flags, Mode::from_raw_mode(0o644)).map_err(errno)?;
+    let done = io::copy(&mut content, &mut file)
+        .map_err(failed)
+        .and_then(|_| renameat(&own, &new, &parent, name).map_err(errno));
+    if done.is_err() {
+        // It is of no use to anybody; the error says more than a second one would.
+        let _ = unlinkat(&own, &new, AtFlags::empty());
+    }
+    done
+}
+
+/// Opens a regular file beneath `root`, made with its parents if it is not there and may be. No
+/// link on the way is followed.
+pub(super) fn open_beneath(
+    root: &Path,
+    path: &Path,
+    flags: OFlags,
+    mode: Mode,
+) -> Result<File, PutError> {
+    let failed = |source: io::Error| PutError::Io { path: path.into(), source };
+    let (dir, name) = parent(root, path)?;
+    let file = open_file(&dir, name, flags, mode).map_err(|errno| match errno {
+        Errno::LOOP => PutError::Link { path: path.into(), at: path.into() },
+        // Also what opening a FIFO without a reader says.
+        Errno::ISDIR | Errno::NXIO => PutError::NotAFile(path.into()),
+        errno => failed(errno.into()),
+    })?;
+    let kind = fstat(&file).map_err(|errno| failed(errno.into()))?.st_mode;
+    if FileType::from_raw_mode(kind) != FileType::RegularFile {
+        return Err(PutError::NotAFile(path.into()));
+    }
+    Ok(file)
+}
+
+/// The directory a path beneath `root` lies in, made if it is not there, and its last name.
+fn parent<'a>(root: &Path, path: &'a Path) -> Result<(OwnedFd, &'a Path), PutError> {
     let failed = |source: io::Error| PutError::Io { path: path.into(), source };
     let names = names(path)?;
     let (name, parents) = names.split_last().ok_or_else(|| PutError::Leaves(path.into()))?;
@@ -33,17 +97,7 @@ pub(super) fn put(root: &Path, path: &Path, mut content: impl Read) -> Result<()
             errno => failed(errno.into()),
         })?;
     }
-    let mut file = open_file(&dir, name).map_err(|errno| match errno {
-        Errno::LOOP => PutError::Link { path: path.into(), at: path.into() },
-        // Also what opening a FIFO without a reader says.
-        Errno::ISDIR | Errno::NXIO => PutError::NotAFile(path.into()),
-        errno => failed(errno.into()),
-    })?;
-    let kind = fstat(&file).map_err(|errno| failed(errno.into()))?.st_mode;
-    if FileType::from_raw_mode(kind) != FileType::RegularFile {
-        return Err(PutError::NotAFile(path.into()));
-    }
-    io::copy(&mut content, &mut file).map(drop).map_err(failed)
+    Ok((dir, name))
 }
 
 fn names(path: &Path) -> Result<Vec<&Path>, PutError> {
@@ -62,15 +116,10 @@ fn enter(dir: &OwnedFd, name: &Path) -> rustix::io::Result<OwnedFd> {
     }
 }
 
-fn open_file(dir: &OwnedFd, name: &Path) -> rustix::io::Result<File> {
+fn open_file(dir: &OwnedFd, name: &Path, flags: OFlags, mode: Mode) -> rustix::io::Result<File> {
     // Not blocking: a FIFO must not hold us up.
-    let flags = OFlags::WRONLY
-        | OFlags::CREATE
-        | OFlags::TRUNC
-        | OFlags::NOFOLLOW
-        | OFlags::NONBLOCK
-        | OFlags::CLOEXEC;
-    openat(dir, name, flags, Mode::from_raw_mode(0o644)).map(File::from)
+    let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    openat(dir, name, flags, mode).map(File::from)
 }
 
 fn directory() -> OFlags {
@@ -107,6 +156,27 @@ mod tests {
             assert!(put_text(root.path(), path).is_err(), "{path}");
         }
         assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn replaces_all_or_nothing_and_follows_no_link() {
+        let outside = tempfile::tempdir().unwrap();
+        let root = tempfile::tempdir().unwrap();
+        let replaced = |path: &str| replace(root.path(), Path::new(path), &b"new"[..]);
+        fs::write(outside.path().join("x"), "theirs").unwrap();
+        symlink(outside.path().join("x"), root.path().join("link")).unwrap();
+        symlink(outside.path(), root.path().join("dir")).unwrap();
+        for path in ["link", "a/b"] {
+            replaced(path).unwrap();
+            assert_eq!(fs::read_to_string(root.path().join(path)).unwrap(), "new");
+        }
+        assert!(!root.path().join("link").is_symlink(), "it was replaced itself");
+        for path in ["dir/y", "a", "../y"] {
+            replaced(path).unwrap_err();
+        }
+        assert_eq!(fs::read_to_string(outside.path().join("x")).unwrap(), "theirs");
+        assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(root.path().join(".cagent")).unwrap().count(), 0, "nothing stays");
     }
 
     #[test]

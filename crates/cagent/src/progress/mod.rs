@@ -7,6 +7,10 @@
 //! [1] ok, 12 ms
 //! complete, 1.2 s: 3 files, 1.4 KiB
 //! ```
+//!
+//! Not here: what an agent says ([`agent`]).
+
+mod agent;
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -19,6 +23,7 @@ use types::{
 };
 
 use crate::text;
+use agent::Spent;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -33,6 +38,8 @@ const INDENT: &str = "    ";
 #[derive(Debug)]
 pub(crate) struct Progress<W> {
     out: W,
+    job: JobId,
+    spent: Spent,
     began: Option<Timestamp>,
     /// The stream of the line that has no end yet.
     open: Option<Stream>,
@@ -44,7 +51,7 @@ impl<W: Write> Progress<W> {
     /// Says which job it is.
     pub(crate) fn begin(mut out: W, job: JobId) -> io::Result<Self> {
         writeln!(out, "{DIM}job{DIM:#} {job}")?;
-        Ok(Self { out, began: None, open: None, packed: None })
+        Ok(Self { out, job, spent: Spent::default(), began: None, open: None, packed: None })
     }
 
     /// Shows what happened.
@@ -75,6 +82,14 @@ impl<W: Write> Progress<W> {
                 Ok(())
             }
             EventKind::Ended { ending } => self.ended(ending, *at),
+            EventKind::ModelCall { call } => self.model_call(call),
+            EventKind::Said { by, text } => self.said(*by, text),
+            EventKind::Plan { plan } => self.plan(plan),
+            EventKind::Waiting { waiting } => self.approval(waiting),
+            EventKind::Decided { step, approved, reason } => {
+                self.decided(*step, *approved, reason.as_deref())
+            }
+            EventKind::Result { result } => self.result(result),
             EventKind::Starting
             | EventKind::NodeStarted { .. }
             | EventKind::NodeFinished { .. }
@@ -122,6 +137,7 @@ impl<W: Write> Progress<W> {
             StepOutcome::Failed => (BAD, "failed"),
             StepOutcome::TimedOut => (BAD, "timed out"),
             StepOutcome::Cancelled => (ODD, "cancelled"),
+            StepOutcome::Rejected => (ODD, "rejected"),
             StepOutcome::Interrupted => (BAD, "interrupted"),
         };
         let code = code.filter(|code| *code != 0).map(|code| format!(", exit code {code}"));
@@ -158,7 +174,8 @@ impl<W: Write> Progress<W> {
         let took = self.began.and_then(|began| Duration::try_from(at.duration_since(began)).ok());
         let took = took.map(|took| format!(", {}", text::took(took))).unwrap_or_default();
         let packed = self.packed.take().unwrap_or_else(|| "no ZIP".into());
-        self.line(format_args!("{style}{}{style:#}{took}: {packed}", ending.status))
+        let spent = self.spent.told();
+        self.line(format_args!("{style}{}{style:#}{took}{spent}: {packed}", ending.status))
     }
 
     /// A line of ours.
@@ -187,7 +204,7 @@ mod tests {
 
     use super::*;
 
-    fn shown(events: Vec<EventKind>) -> String {
+    pub(super) fn shown(events: Vec<EventKind>) -> String {
         let mut out = Vec::new();
         let mut progress = Progress::begin(&mut out, JobId::generate()).unwrap();
         for (seq, event) in (1u64..).zip(events) {
@@ -216,6 +233,7 @@ mod tests {
                 kind: StepKind::Bash,
                 title: "Hello".into(),
                 line: 3,
+                code: None,
             },
             output(Stream::Stdout, "one\ntw"),
             output(Stream::Stdout, "o\n"),

@@ -1,0 +1,119 @@
+//! What people want of the agent, until it is ready to hear it.
+//!
+//! Not here: how it gets here ([`crate::link`]), what is done about it (the flows).
+
+use std::collections::{BTreeMap, VecDeque};
+
+use protocol::{Instruction, Wish};
+use tokio::sync::watch;
+
+/// Cheap to share by reference.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    letters: watch::Sender<Letters>,
+}
+
+#[derive(Debug, Default)]
+struct Letters {
+    /// The highest number that came; streams repeat what they said before.
+    last: u64,
+    messages: VecDeque<String>,
+    decisions: BTreeMap<u32, Decision>,
+}
+
+/// What a person decided about a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    Approved,
+    /// And why, if they said so.
+    Rejected(Option<String>),
+}
+
+impl Inbox {
+    /// Takes an instruction, unless it came before.
+    pub(crate) fn take(&self, Instruction { n, wish }: Instruction) {
+        self.letters.send_if_modified(|letters| {
+            let new = n > letters.last;
+            if new {
+                letters.last = n;
+                letters.put(wish);
+            }
+            new
+        });
+    }
+
+    /// What people said since the last call, oldest first.
+    pub(crate) fn messages(&self) -> Vec<String> {
+        let mut messages = Vec::new();
+        self.letters.send_if_modified(|letters| {
+            messages.extend(letters.messages.drain(..));
+            false
+        });
+        messages
+    }
+
+    /// How many of them are there.
+    pub(crate) fn waiting(&self) -> usize {
+        self.letters.borrow().messages.len()
+    }
+
+    /// Waits for what is decided about a step.
+    pub(crate) async fn decision(&self, step: u32) -> Decision {
+        let mut letters = self.letters.subscribe();
+        let decided = letters.wait_for(|letters| letters.decisions.contains_key(&step)).await;
+        match decided.ok().and_then(|letters| letters.decisions.get(&step).cloned()) {
+            Some(decision) => decision,
+            // The sender is ours: it cannot be gone.
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl Letters {
+    /// What was decided first about a step, stays.
+    fn put(&mut self, wish: Wish) {
+        match wish {
+            Wish::Message { text } => self.messages.push_back(text),
+            Wish::Decision { step, approved, reason } => {
+                let decision =
+                    if approved { Decision::Approved } else { Decision::Rejected(reason) };
+                self.decisions.entry(step).or_insert(decision);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(n: u64) -> Instruction {
+        Instruction { n, wish: Wish::Message { text: n.to_string() } }
+    }
+
+    #[test]
+    fn what_is_said_again_is_heard_once() {
+        let inbox = Inbox::default();
+        for n in [1, 4, 1, 4, 5] {
+            inbox.take(message(n));
+        }
+        assert_eq!(inbox.waiting(), 3);
+        assert_eq!(inbox.messages(), ["1", "4", "5"]);
+        inbox.take(message(4));
+        assert!(inbox.messages().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_decision_is_waited_for_and_stays() {
+        let inbox = Inbox::default();
+        let wish = |approved| Wish::Decision { step: 3, approved, reason: Some("no".into()) };
+        let decide = async {
+            tokio::task::yield_now().await;
+            inbox.take(Instruction { n: 1, wish: wish(false) });
+            inbox.take(Instruction { n: 2, wish: wish(true) });
+        };
+        let (decision, ()) = tokio::join!(inbox.decision(3), decide);
+        assert_eq!(decision, Decision::Rejected(Some("no".into())));
+        assert_eq!(inbox.decision(3).await, decision);
+    }
+}

@@ -1,0 +1,171 @@
+//! Who descends from whom, and so who may live on when a step ends: the processes that are kept, and
+//! all beneath them.
+//!
+//! Not here: killing the others ([`crate::reaper`]).
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+
+use rustix::process::Pid;
+
+/// A process as `/proc/PID/stat` has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Entry {
+    parent: i32,
+    /// Whether it runs code; a process whose first thread ended may still do.
+    alive: bool,
+}
+
+/// How often to look again because a parent ended while we looked.
+const LOOKS: usize = 10;
+
+/// Those who live and are neither PID 1 nor beneath one of the kept.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Strangers {
+    pub(crate) pids: Vec<Pid>,
+    /// Whether there are more of whom it cannot be said yet.
+    unsure: bool,
+}
+
+impl Strangers {
+    /// Looks who is there now.
+    pub(crate) fn now(kept: &HashSet<i32>) -> Self {
+        let mut found = Self::default();
+        for _ in 0..LOOKS {
+            found = strangers(&table(), kept);
+            if !found.unsure {
+                break;
+            }
+        }
+        found
+    }
+
+    pub(crate) fn is_none(&self) -> bool {
+        self.pids.is_empty() && !self.unsure
+    }
+}
+
+/// Everybody beneath a process, without itself.
+pub(crate) fn beneath(root: i32) -> Vec<Pid> {
+    let table = table();
+    let kept = HashSet::from([root]);
+    let beneath = |pid: &i32| *pid != root && kinship(*pid, &table, &kept) == Kinship::Kept;
+    table.keys().filter(|pid| beneath(pid)).filter_map(|pid| Pid::from_raw(*pid)).collect()
+}
+
+fn table() -> HashMap<i32, Entry> {
+    let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter_map(|pid| Some((pid, look(pid)?))).collect()
+}
+
+fn look(pid: i32) -> Option<Entry> {
+    parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// State, parent and threads: fields 3, 4 and 20 of `stat`, whose second one may hold anything.
+fn parse(stat: &str) -> Option<Entry> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut fields = rest.split_whitespace();
+    let ended = matches!(fields.next()?, "Z" | "X");
+    let parent = fields.next()?.parse().ok()?;
+    let threads: u32 = fields.nth(15)?.parse().ok()?;
+    Some(Entry { parent, alive: !ended || threads > 1 })
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kinship {
+    Kept,
+    Stranger,
+    Unsure,
+}
+
+fn strangers(table: &HashMap<i32, Entry>, kept: &HashSet<i32>) -> Strangers {
+    let mut found = Strangers::default();
+    for pid in table.iter().filter(|(_, entry)| entry.alive).map(|(pid, _)| *pid) {
+        match kinship(pid, table, kept) {
+            Kinship::Kept => {}
+            Kinship::Stranger => found.pids.extend(Pid::from_raw(pid)),
+            Kinship::Unsure => found.unsure = true,
+        }
+    }
+    found
+}
+
+fn kinship(pid: i32, table: &HashMap<i32, Entry>, kept: &HashSet<i32>) -> Kinship {
+    let init = Pid::INIT.as_raw_pid();
+    let mut at = pid;
+    // A longer chain has a circle, which a table read in pieces may have.
+    for _ in 0..=table.len() {
+        if pid == init || kept.contains(&at) {
+            return Kinship::Kept;
+        }
+        if at == init {
+            return Kinship::Stranger;
+        }
+        match table.get(&at) {
+            Some(entry) => at = entry.parent,
+            None => break,
+        }
+    }
+    Kinship::Unsure
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn family(entries: &[(i32, i32)]) -> HashMap<i32, Entry> {
+        entries.iter().map(|(pid, parent)| (*pid, Entry { parent: *parent, alive: true })).collect()
+    }
+
+    fn raw(found: &Strangers) -> Vec<i32> {
+        let mut pids: Vec<i32> = found.pids.iter().map(|pid| pid.as_raw_pid()).collect();
+        pids.sort_unstable();
+        pids
+    }
+
+    #[test]
+    fn all_but_pid_1_and_those_beneath_the_kept_are_strangers() {
+        let all = family(&[(1, 0), (2, 1), (3, 2), (4, 3), (5, 1), (6, 5)]);
+        let found = strangers(&all, &HashSet::from([2]));
+        assert_eq!((raw(&found), found.unsure), (vec![5, 6], false));
+        assert_eq!(raw(&strangers(&all, &HashSet::new())), [2, 3, 4, 5, 6]);
+    }
+
+    #[test]
+    fn who_lost_a_parent_just_now_is_looked_at_again() {
+        let found = strangers(&family(&[(1, 0), (2, 1), (4, 3)]), &HashSet::from([2]));
+        assert_eq!(found, Strangers { pids: vec![], unsure: true });
+    }
+
+    #[test]
+    fn the_dead_are_no_strangers_unless_a_thread_lives() {
+        let dead = |threads| parse(&format!("7 (a ) b) Z 1{} {threads} 0", " 0".repeat(15)));
+        assert_eq!(dead(1), Some(Entry { parent: 1, alive: false }));
+        assert_eq!(dead(2), Some(Entry { parent: 1, alive: true }));
+        let own = look(i32::try_from(std::process::id()).unwrap()).unwrap();
+        assert!(own.alive);
+    }
+
+    proptest! {
+        /// Nobody beneath a kept process is ever taken for a stranger, whatever was read.
+        #[test]
+        fn the_kept_are_safe(
+            parents in prop::collection::hash_map(2i32..30, 1i32..40, 0..25),
+            kept in prop::collection::hash_set(2i32..30, 0..4),
+        ) {
+            let mut entries: Vec<(i32, i32)> = parents.into_iter().collect();
+            entries.push((1, 0));
+            let all = family(&entries);
+            for pid in raw(&strangers(&all, &kept)) {
+                let mut at = pid;
+                while at != 1 {
+                    prop_assert!(!kept.contains(&at));
+                    at = all[&at].parent;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! Whether an agent goes in circles, judged by its last turns.
+//!
+//! A circle is answered by one nudge when it closes, and by the end when it goes on. Progress, a
+//! turn that does not belong to it, breaks it; after enough progress a nudge may be given again.
+//!
+//! Not here: turns without any call ([`super::manners`]).
+
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use serde::{Deserialize, Serialize};
+use types::{Part, ToolCall, ToolResult};
+
+/// Turns that are remembered: more than the longest circle has when it ends the job.
+const WINDOW: usize = 12;
+
+/// A long output names the file where all of it is, which has the step's number after this; it is
+/// the same output nevertheless.
+const KEPT: &str = ".cagent/output/";
+
+/// The last turns. It is part of every checkpoint, so it holds no more than their hashes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Trail {
+    seen: VecDeque<Seen>,
+    /// Circles that were pointed out and not left behind for good.
+    nudged: Vec<Circle>,
+    /// Turns since the last circle.
+    calm: usize,
+}
+
+/// A turn, as far as circles are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Seen {
+    calls: u64,
+    results: u64,
+    error: Option<u64>,
+}
+
+/// A kind of circle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Circle {
+    /// The same calls with the same results.
+    Repeat,
+    /// Two turns that take each other's place.
+    Pair,
+    /// The same error, whatever is called.
+    Error,
+}
+
+/// What is to be done about a circle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Concern {
+    Nudge(Circle),
+    Stop(Circle),
+}
+
+impl Seen {
+    pub(super) fn new(calls: &[ToolCall], results: &[ToolResult]) -> Self {
+        let mut asked = DefaultHasher::new();
+        for call in calls {
+            (&call.name, call.arguments.to_string()).hash(&mut asked);
+        }
+        let mut shown = DefaultHasher::new();
+        for result in results {
+            hash_parts(&result.parts, &mut shown);
+        }
+        let error = results.iter().find(|result| result.is_error).map(|result| {
+            let mut error = DefaultHasher::new();
+            hash_parts(&result.parts, &mut error);
+            error.finish()
+        });
+        Self { calls: asked.finish(), results: shown.finish(), error }
+    }
+
+    fn same(self, other: Self) -> bool {
+        (self.calls, self.results) == (other.calls, other.results)
+    }
+}
+
+impl Trail {
+    /// Takes the next turn into account.
+    pub(super) fn observe(&mut self, turn: Seen) -> Option<Concern> {
+        self.seen.push_front(turn);
+        self.seen.truncate(WINDOW);
+        let closed = Circle::ALL.into_iter().find_map(|circle| {
+            let turns = circle.turns(&self.seen);
+            (turns >= circle.nudge_at()).then_some((circle, turns))
+        });
+        let Some((circle, turns)) = closed else {
+            self.calm += 1;
+            if self.calm >= WINDOW {
+                self.nudged.clear();
+            }
+            return None;
+        };
+        self.calm = 0;
+        let again = turns == circle.nudge_at() && self.nudged.contains(&circle);
+        if turns >= circle.stop_at() || again {
+            return Some(Concern::Stop(circle));
+        }
+        (turns == circle.nudge_at()).then(|| {
+            self.nudged.push(circle);
+            Concern::Nudge(circle)
+        })
+    }
+}
+
+impl Circle {
+    const ALL: [Self; 3] = [Self::Repeat, Self::Pair, Self::Error];
+
+    /// How many of the last turns, the newest first, are in this circle.
+    fn turns(self, seen: &VecDeque<Seen>) -> usize {
+        let Some(newest) = seen.front() else { return 0 };
+        match self {
+            Self::Repeat => seen.iter().take_while(|turn| turn.same(*newest)).count(),
+            Self::Error if newest.error.is_none() => 0,
+            Self::Error => seen.iter().take_while(|turn| turn.error == newest.error).count(),
+            Self::Pair => match seen.get(1) {
+                Some(other) if !other.same(*newest) => {
+                    let later = seen.iter().zip(seen.iter().skip(2));
+                    2 + later.take_while(|(turn, before)| turn.same(**before)).count()
+                }
+                _ => 0,
+            },
+        }
+    }
+
+    /// Turns after which it is pointed out: three laps.
+    fn nudge_at(self) -> usize {
+        match self {
+            Self::Repeat | Self::Error => 3,
+            Self::Pair => 6,
+        }
+    }
+
+    /// Turns after which it ends the job: five laps.
+    pub(super) fn stop_at(self) -> usize {
+        match self {
+            Self::Repeat | Self::Error => 5,
+            Self::Pair => 10,
+        }
+    }
+}
+
+fn hash_parts(parts: &[Part], hasher: &mut impl Hasher) {
+    for part in parts {
+        match part {
+            Part::Text { text } => {
+                for piece in text.split(KEPT) {
+                    piece.trim_start_matches(|c: char| c.is_ascii_digit()).hash(hasher);
+                }
+            }
+            Part::Image { base64, .. } => base64.hash(hasher),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Concern::{Nudge, Stop};
+    use super::*;
+    use proptest::prelude::*;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    fn turn(calls: u64, results: u64) -> Seen {
+        Seen { calls, results, error: None }
+    }
+
+    /// What comes of each turn.
+    fn walk(turns: impl IntoIterator<Item = Seen>) -> Vec<Option<Concern>> {
+        let mut trail = Trail::default();
+        turns.into_iter().map(|seen| trail.observe(seen)).collect()
+    }
+
+    fn concerns(turns: impl IntoIterator<Item = Seen>) -> Vec<(usize, Concern)> {
+        let concern = |(turn, concern): (usize, Option<Concern>)| Some((turn + 1, concern?));
+        walk(turns).into_iter().enumerate().filter_map(concern).collect()
+    }
+
+    #[test]
+    fn a_call_that_changes_nothing_is_pointed_out_once_and_then_the_end() {
+        let found = concerns([turn(1, 1); 5]);
+        assert_eq!(found, [(3, Nudge(Circle::Repeat)), (5, Stop(Circle::Repeat))]);
+    }
+
+    #[test]
+    fn two_turns_in_turns_are_a_circle() {
+        let found = concerns((0..10).map(|i| turn(i % 2, i % 2)));
+        assert_eq!(found, [(6, Nudge(Circle::Pair)), (10, Stop(Circle::Pair))]);
+    }
+
+    #[test]
+    fn an_error_that_stays_whatever_is_called_is_a_circle() {
+        let found = concerns((0..5).map(|i| Seen { error: Some(7), ..turn(i, i) }));
+        assert_eq!(found, [(3, Nudge(Circle::Error)), (5, Stop(Circle::Error))]);
+    }
+
+    #[test]
+    fn a_second_circle_soon_after_the_first_is_not_pointed_out_again() {
+        let [a, b] = [turn(1, 1), turn(2, 2)];
+        let found = concerns([a, a, a, b, a, a, a]);
+        assert_eq!(found, [(3, Nudge(Circle::Repeat)), (7, Stop(Circle::Repeat))]);
+    }
+
+    #[test]
+    fn after_enough_progress_a_circle_is_pointed_out_again() {
+        let between = (10..10 + WINDOW as u64).map(|i| turn(i, i));
+        let found = concerns([turn(1, 1); 3].into_iter().chain(between).chain([turn(1, 1); 3]));
+        assert_eq!(found, [(3, Nudge(Circle::Repeat)), (18, Nudge(Circle::Repeat))]);
+    }
+
+    #[test]
+    fn the_same_command_with_other_results_is_progress() {
+        assert_eq!(concerns((0..20).map(|i| turn(1, i))), []);
+    }
+
+    #[test]
+    fn what_is_compared_is_what_was_called_and_shown() {
+        let call = |name: &str, command: &str| ToolCall {
+            id: another_id(),
+            name: name.into(),
+            arguments: serde_json::json!({ "command": command }),
+            flaw: None,
+        };
+        let result = |text: &str, is_error| ToolResult {
+            call: another_id(),
+            name: "shell".into(),
+            parts: vec![Part::text(text)],
+            is_error,
+        };
+        let of = |command: &str, text: &str, is_error| {
+            Seen::new(&[call("shell", command)], &[result(text, is_error)])
+        };
+        assert_eq!(of("ls", "a", false), of("ls", "a", false), "ids do not matter");
+        assert!(!of("ls", "a", false).same(of("ls -l", "a", false)));
+        assert!(!of("ls", "a", false).same(of("ls", "b", false)));
+        let long = |step| format!("x [all of it is in /workspace/.cagent/output/{step}.txt]");
+        assert!(of("ls", &long(3), false).same(of("ls", &long(12), false)));
+        assert_eq!(of("ls", "a", true).error, of("cat", "a", true).error);
+        assert_eq!(of("ls", "a", false).error, None);
+    }
+
+    fn another_id() -> String {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        NEXT.fetch_add(1, Ordering::Relaxed).to_string()
+    }
+
+    fn turns(most: usize) -> impl Strategy<Value = Vec<Seen>> {
+        let turn = (0..3u64, 0..2u64, prop::option::of(0..2u64));
+        let turn = turn.prop_map(|(calls, results, error)| Seen { calls, results, error });
+        prop::collection::vec(turn, 0..most)
+    }
+
+    proptest! {
+        /// Whoever goes in a circle of one or two turns is told, and stopped soon.
+        #[test]
+        fn circles_end(before in turns(60), lap in turns(3)) {
+            prop_assume!(!lap.is_empty());
+            let found = walk(before.into_iter().chain(lap.into_iter().cycle().take(11)));
+            let stops = |concern: &Option<Concern>| matches!(concern, Some(Stop(_)));
+            prop_assert!(found.iter().any(stops), "{found:?}");
+        }
+
+        /// Nobody is stopped who was not told before.
+        #[test]
+        fn a_nudge_comes_first(turns in turns(60)) {
+            let found: Vec<Concern> = walk(turns).into_iter().flatten().collect();
+            for (at, concern) in found.iter().enumerate() {
+                if let Stop(_) = concern {
+                    prop_assert!(found[..at].iter().any(|c| matches!(c, Nudge(_))), "{found:?}");
+                }
+            }
+        }
+
+        /// A turn that never was is progress: nothing is said about it.
+        #[test]
+        fn progress_breaks_every_circle(turns in turns(60)) {
+            let mut trail = Trail::default();
+            for turn in turns {
+                trail.observe(turn);
+            }
+            prop_assert_eq!(trail.observe(turn(99, 99)), None);
+        }
+
+        /// Its checkpoint stays small.
+        #[test]
+        fn a_trail_is_bounded(turns in turns(60)) {
+            let mut trail = Trail::default();
+            for turn in turns {
+                trail.observe(Seen { calls: u64::MAX - turn.calls, ..turn });
+            }
+            prop_assert!(serde_json::to_string(&trail).unwrap().len() < 2000);
+        }
+    }
+}

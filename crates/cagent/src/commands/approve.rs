@@ -1,0 +1,23 @@
+//! `cagent approve`.
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use types::Waiting;
+
+use crate::args::ApproveArgs;
+use crate::output;
+use crate::place::Place;
+
+pub(super) async fn approve(place: Place, args: &ApproveArgs) -> anyhow::Result<ExitCode> {
+    let job = place.client().job(args.job.id(place.client()).await?).await?;
+    let (id, status) = (job.job_id, job.status);
+    let Some(Waiting::Approval { step, .. }) = job.waiting else {
+        bail!("job {id} ({status}) does not wait for approval");
+    };
+    place.client().decide(id, step, args.reject.as_deref()).await?;
+    place.close().await;
+    let word = if args.reject.is_some() { "rejected" } else { "approved" };
+    output::line(&format!("{word} step {step} of job {id}"))?;
+    Ok(ExitCode::SUCCESS)
+}

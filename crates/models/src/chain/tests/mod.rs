@@ -1,0 +1,5 @@
+mod errors;
+mod failover;
+mod health;
+mod policy;
+mod support;

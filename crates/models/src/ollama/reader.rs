@@ -1,0 +1,123 @@
+use reqwest::header::HeaderMap;
+use serde::Deserialize;
+use serde_json::Value;
+use types::{ModelRequest, ModelTurn, Stop, TokenUsage};
+
+use super::refusal::refusal;
+use crate::calls::{Ids, call_of_json};
+use crate::dialect::{Reader, Reply};
+use crate::{ModelError, Provider, estimate};
+
+/// An answer as it comes in.
+#[derive(Debug)]
+pub(super) struct Answer {
+    provider: Provider,
+    ids: Ids,
+    /// The question's tokens, by the usual measure and at the very least.
+    asked: (u64, u64),
+    turn: ModelTurn,
+    /// The last line's.
+    done: Option<Done>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Line {
+    error: Value,
+    message: Message,
+    done: bool,
+    #[serde(flatten)]
+    end: Done,
+}
+
+/// `thinking` is left out: it is not what was said, and no template wants it back.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Message {
+    content: Option<String>,
+    tool_calls: Option<Vec<Value>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Done {
+    done_reason: Option<String>,
+    prompt_eval_count: Option<u64>,
+    prompt_eval_cached_count: Option<u64>,
+    eval_count: Option<u64>,
+}
+
+impl Answer {
+    pub(super) fn new(provider: &Provider, request: &ModelRequest) -> Self {
+        Self {
+            provider: provider.clone(),
+            ids: Ids::new(request),
+            asked: (estimate::question(request), estimate::at_least(request)),
+            turn: ModelTurn::default(),
+            done: None,
+        }
+    }
+
+    fn call(&mut self, mut call: Value) {
+        let id = self.ids.take(call["id"].as_str().unwrap_or_default());
+        let name = call["function"]["name"].as_str().unwrap_or_default().to_owned();
+        let arguments = call.pointer_mut("/function/arguments").map(Value::take);
+        self.turn.calls.push(call_of_json(id, name, arguments.unwrap_or_default()));
+    }
+
+    /// Whether the beginning was dropped without a word. A count below what the question has at the
+    /// very least is a cut, or a server that does not count what it had in its cache; so only a
+    /// question that does not fit by the usual measure is suspected. Once agentd has made it fit, it
+    /// is not suspected again, whatever the server counts.
+    fn was_cut(&self, read: u64) -> bool {
+        let (usual, at_least) = self.asked;
+        usual > self.provider.window_tokens && read < at_least
+    }
+}
+
+impl Reader for Answer {
+    fn frame(&mut self, _event: &str, data: &str) -> Result<bool, ModelError> {
+        let line: Line = serde_json::from_str(data)
+            .map_err(|e| ModelError::BrokenOff(format!("a line of it cannot be read: {e}")))?;
+        if !line.error.is_null() {
+            return Err(refusal(500, &HeaderMap::new(), data));
+        }
+        self.turn.text.push_str(&line.message.content.unwrap_or_default());
+        for call in line.message.tool_calls.unwrap_or_default() {
+            self.call(call);
+        }
+        if line.done {
+            self.done = Some(line.end);
+        }
+        Ok(line.done)
+    }
+
+    fn end(self: Box<Self>) -> Result<Reply, ModelError> {
+        let Some(done) = &self.done else {
+            return Err(ModelError::BrokenOff("it never said that it was done".into()));
+        };
+        let usage = done.usage();
+        if usage.is_some_and(|usage| self.was_cut(usage.input_tokens)) {
+            return Err(ModelError::TooLong { window: None });
+        }
+        let stop = match done.done_reason.as_deref() {
+            Some("length") => Stop::Length,
+            _ => Stop::Done,
+        };
+        Ok(Reply { turn: self.turn, stop, usage })
+    }
+}
+
+impl Done {
+    /// None where the question is not counted, as older servers do when all of it was in the cache.
+    fn usage(&self) -> Option<TokenUsage> {
+        let input = self.prompt_eval_count.filter(|count| *count > 0)?;
+        Some(TokenUsage {
+            input_tokens: input,
+            cached_tokens: self.prompt_eval_cached_count.unwrap_or_default().min(input),
+            output_tokens: self.eval_count.unwrap_or_default(),
+            reasoning_tokens: 0,
+            estimated: false,
+        })
+    }
+}
