@@ -57,3 +57,15 @@ pub(crate) fn first_output(command: &mut Command) -> anyhow::Result<f64> {
     ensure!(read == 1 && output.status.success(), "{program}: {}: {}", output.status, said.trim());
     Ok(took)
 }
+
+/// How long it takes from its start to its end, in milliseconds. Blocks.
+///
+/// # Errors
+/// When it cannot be started or fails.
+pub(crate) fn whole(program: &str, args: &[&str]) -> anyhow::Result<f64> {
+    let begun = Instant::now();
+    let status = Command::new(program).args(args).status();
+    let status = status.with_context(|| format!("start {program}"))?;
+    ensure!(status.success(), "{program}: {status}");
+    Ok(millis(begun))
+}

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use testkit::{PATIENCE, Server};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use types::{Event, EventKind, JobId};
+use types::{Event, EventKind, JobId, JobStatus};
 
 /// A connection to a server.
 #[derive(Debug)]
@@ -66,8 +66,12 @@ impl Http {
 
     /// Gives a job that is a runbook.
     pub(crate) async fn run(&mut self, runbook: &str) -> anyhow::Result<JobId> {
-        let body = json!({ "prompt": runbook, "mode": "runbook" });
-        let answer = self.post("/schedule", Some(&body)).await?;
+        self.schedule(&json!({ "prompt": runbook, "mode": "runbook" })).await
+    }
+
+    /// Gives a job of any kind.
+    pub(crate) async fn schedule(&mut self, body: &Value) -> anyhow::Result<JobId> {
+        let answer = self.post("/schedule", Some(body)).await?;
         Ok(serde_json::from_slice::<Scheduled>(&answer)?.job_id)
     }
 
@@ -115,6 +119,14 @@ impl Events {
         }
     }
 
+    /// Waits for the job's end.
+    ///
+    /// # Errors
+    /// When it is not complete.
+    pub(crate) async fn complete(&mut self) -> anyhow::Result<()> {
+        complete(&self.until(is_end).await?.event)
+    }
+
     /// The next event, or `None` after the last.
     pub(crate) async fn next(&mut self) -> anyhow::Result<Option<Event>> {
         loop {
@@ -142,6 +154,15 @@ pub(crate) fn output(event: &EventKind) -> Option<&str> {
 /// Whether a job is over, by an event.
 pub(crate) fn is_end(event: &EventKind) -> bool {
     matches!(event, EventKind::Ended { .. })
+}
+
+/// # Errors
+/// When this is another end of a job than it should have.
+pub(crate) fn complete(end: &EventKind) -> anyhow::Result<()> {
+    match end {
+        EventKind::Ended { ending } if ending.status == JobStatus::Complete => Ok(()),
+        other => bail!("the job is not complete: {other:?}"),
+    }
 }
 
 async fn whole(answer: Response<Incoming>) -> anyhow::Result<Bytes> {

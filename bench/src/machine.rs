@@ -69,8 +69,25 @@ impl Machine {
     }
 }
 
+/// What a process has in memory, shared pages of its program included, in MiB.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Memory {
+    pub(crate) resident: f64,
+    /// The most that ever was.
+    pub(crate) peak: f64,
+}
+
+impl Memory {
+    /// Of this process, now.
+    pub(crate) fn of(pid: u32) -> anyhow::Result<Self> {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let field = |name| mebibytes(&status, name);
+        Ok(Self { resident: field("VmRSS:")?, peak: field("VmHWM:")? })
+    }
+}
+
 /// A field of `/proc/PID/status` or `/proc/meminfo`, which count KiB, in MiB.
-pub(crate) fn mebibytes(text: &str, name: &str) -> anyhow::Result<f64> {
+fn mebibytes(text: &str, name: &str) -> anyhow::Result<f64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name));
     let kib = line.and_then(|rest| rest.split_whitespace().next());
     let kib: f64 = kib.with_context(|| format!("there is no {name}"))?.parse()?;

@@ -9,15 +9,18 @@ mod bare;
 mod bed;
 mod chart;
 mod command;
+mod family;
 mod floor_server;
 mod http;
 mod load;
 mod machine;
+mod model;
 mod pack;
 mod report;
 mod row;
 mod rows;
 mod stats;
+mod steps;
 mod tree;
 
 use std::path::{Path, PathBuf};

@@ -6,6 +6,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::machine::Memory;
+
 /// What is told of it on standard output.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Packed {
@@ -23,8 +25,7 @@ pub(crate) fn pack(workspace: &Path, target: &Path) -> anyhow::Result<()> {
         extras: vec![],
         options: artifacts::Options { include_caches: true, ..artifacts::Options::default() },
     })?;
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let peak_mib = crate::machine::mebibytes(&status, "VmHWM:")?;
+    let peak_mib = Memory::of(std::process::id())?.peak;
     let packed = Packed { zip_bytes: packed.zip_bytes, peak_mib };
     crate::say(&serde_json::to_string(&packed)?);
     Ok(())

@@ -30,7 +30,12 @@ impl Summary {
 
 /// Milliseconds since then.
 pub(crate) fn millis(since: Instant) -> f64 {
-    since.elapsed().as_secs_f64() * 1e3
+    millis_between(since, Instant::now())
+}
+
+/// Milliseconds from one to the other.
+pub(crate) fn millis_between(from: Instant, to: Instant) -> f64 {
+    (to - from).as_secs_f64() * 1e3
 }
 
 /// The least of them that so many percent are no greater than (nearest rank).

@@ -1,26 +1,52 @@
 //! Measuring works: as little of it as shows that, on the program that the other tests use. What
 //! comes out says nothing about speed.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 use std::process::Command;
 
 use serde_json::Value;
 
 #[test]
-fn bench_runs() {
+fn runbooks_are_measured() {
+    let rows = measured(&["launch", "status"]);
+    for name in ["POST → first output", "POST → complete", "GET /status"] {
+        assert!(floor(row(&rows, name)) > 0.0, "{rows:#?}");
+    }
+}
+
+#[test]
+fn agents_are_measured() {
+    let rows = measured(&["hello", "step", "long-job", "agents"]);
+    for name in ["a task of one command", "an agent's step", "orchestrator with 4 agents"] {
+        assert!(floor(row(&rows, name)) > 0.0, "{rows:#?}");
+    }
+    for name in ["agentd after 10 steps", "a log of a million tokens"] {
+        row(&rows, name);
+    }
+}
+
+/// The rows of these measurements.
+fn measured(what: &[&str]) -> Vec<Value> {
     let dir = tempfile::tempdir().unwrap();
     let json = dir.path().join("results.json");
-    let output = Command::new(env!("CARGO_BIN_EXE_bench"))
-        .args(["--quick", "--only", "launch", "--only", "status", "--json"])
-        .arg(&json)
-        .output()
-        .unwrap();
+    let mut bench = Command::new(env!("CARGO_BIN_EXE_bench"));
+    bench.args(what.iter().flat_map(|what| ["--only", what]));
+    let output = bench.args(["--quick", "--json"]).arg(&json).output().unwrap();
     assert!(output.status.success(), "{output:#?}");
     let report: Value = serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap();
-    let rows = report["rows"].as_array().unwrap();
-    for name in ["POST → first output", "POST → complete", "GET /status"] {
-        let row = rows.iter().find(|row| row["name"].as_str().unwrap().starts_with(name));
-        let row = row.unwrap_or_else(|| panic!("{name} in {report:#}"));
-        assert!(row["measured"]["n"].as_u64().unwrap() > 0, "{row:#}");
-        assert!(row["floors"][0]["measured"]["median"].as_f64().unwrap() > 0.0, "{row:#}");
-    }
+    report["rows"].as_array().unwrap().clone()
+}
+
+/// The row whose name begins like this, which was measured.
+fn row<'a>(rows: &'a [Value], name: &str) -> &'a Value {
+    let row = rows.iter().find(|row| row["name"].as_str().unwrap().starts_with(name));
+    let row = row.unwrap_or_else(|| panic!("{name} in {rows:#?}"));
+    assert!(row["measured"]["n"].as_u64().unwrap() > 0, "{row:#}");
+    row
+}
+
+/// Its first floor.
+fn floor(row: &Value) -> f64 {
+    row["floors"][0]["measured"]["median"].as_f64().unwrap()
 }

@@ -1,8 +1,5 @@
 //! From a cancel to the end of the last process of the job's sandbox.
 
-use std::collections::BTreeSet;
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
@@ -14,6 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::bare::Bare;
 use crate::bed::Bed;
+use crate::family;
 use crate::http::{self, Http};
 use crate::row::{Floor, Row, Statistic, Target};
 use crate::stats::Summary;
@@ -51,7 +49,9 @@ async fn cancel(server: &Server) -> anyhow::Result<f64> {
     let job = calls.run(RUNBOOK).await?;
     let mut events = Http::connect(server).await?.events(job, 0).await?;
     events.until(|event| http::output(event).is_some()).await?;
-    let family = family(server.data_dir().path())?;
+    let family = family::of(server.data_dir().path())?;
+    let open = |pid| Ok(pidfd_open(Pid::from_raw(pid).context("a pid")?, PidfdFlags::empty())?);
+    let family: Vec<OwnedFd> = family.into_iter().map(open).collect::<anyhow::Result<_>>()?;
     ensure!(family.len() >= PROCESSES, "only {} processes run", family.len());
     let (ended, last_end) = oneshot::channel();
     std::thread::spawn(move || ended.send(last_end_of(&family)));
@@ -69,48 +69,4 @@ fn last_end_of(processes: &[OwnedFd]) -> anyhow::Result<Instant> {
         poll(&mut [PollFd::new(process, PollFlags::IN)], None)?;
     }
     Ok(Instant::now())
-}
-
-/// Every process of the sandboxes on this data directory: the helpers, which are started from there,
-/// and all that descend from them.
-fn family(data: &Path) -> anyhow::Result<Vec<OwnedFd>> {
-    let all = processes()?;
-    let is_helper = |pid: &i32| {
-        std::fs::read(format!("/proc/{pid}/cmdline"))
-            .is_ok_and(|line| line.starts_with(data.as_os_str().as_bytes()))
-    };
-    let mut found: BTreeSet<i32> = all.iter().map(|(pid, _)| *pid).filter(is_helper).collect();
-    let mut size = 0;
-    while found.len() > size {
-        size = found.len();
-        let children = all.iter().filter(|(_, parent)| found.contains(parent));
-        let children: Vec<i32> = children.map(|(pid, _)| *pid).collect();
-        found.extend(children);
-    }
-    let open = |pid| Ok(pidfd_open(Pid::from_raw(pid).context("a pid")?, PidfdFlags::empty())?);
-    found.into_iter().map(open).collect()
-}
-
-/// Every process of the machine and its parent.
-fn processes() -> anyhow::Result<Vec<(i32, i32)>> {
-    let entries = std::fs::read_dir("/proc").context("list /proc")?.flatten();
-    let process = |name: &str| {
-        let stat = std::fs::read_to_string(format!("/proc/{name}/stat")).ok()?;
-        // pid (name) state parent …; the name may hold anything.
-        let parent = stat.rsplit_once(") ")?.1.split(' ').nth(1)?;
-        Some((name.parse().ok()?, parent.parse().ok()?))
-    };
-    Ok(entries.filter_map(|entry| process(entry.file_name().to_str()?)).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_process_has_a_parent() {
-        let me = i32::try_from(std::process::id()).unwrap();
-        let parent = i32::try_from(std::os::unix::process::parent_id()).unwrap();
-        assert!(processes().unwrap().contains(&(me, parent)));
-    }
 }

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 
 use crate::bed::Bed;
 use crate::http::{self, Http};
-use crate::machine;
+use crate::machine::Memory;
 use crate::row::{Floor, Row, Statistic, Target};
 use crate::stats::Summary;
 
@@ -43,7 +43,6 @@ pub(super) async fn rows(bed: &Bed) -> anyhow::Result<Vec<Row>> {
     }])
 }
 
-/// Resident memory of a process, shared pages of its program included, in MiB.
 fn resident(pid: u32) -> anyhow::Result<f64> {
-    machine::mebibytes(&std::fs::read_to_string(format!("/proc/{pid}/status"))?, "VmRSS:")
+    Ok(Memory::of(pid)?.resident)
 }

@@ -1,11 +1,15 @@
 //! The promises, each measured in a file of its own.
 
+mod agents;
 mod cancel;
+mod hello;
 mod launch;
 mod log_line;
+mod long_job;
 mod memory;
 mod restart;
 mod status;
+mod step;
 mod throughput;
 mod zip;
 
@@ -33,6 +37,14 @@ pub(crate) enum What {
     Cancel,
     /// Packing
     Zip,
+    /// From `POST` to the end of a task of one command
+    Hello,
+    /// What an agent's step costs
+    Step,
+    /// agentd's memory and its next question, late in a job
+    LongJob,
+    /// Fifty agents at one time
+    Agents,
 }
 
 impl What {
@@ -46,6 +58,10 @@ impl What {
             Self::Restart => restart::rows(bed).await,
             Self::Cancel => cancel::rows(bed).await,
             Self::Zip => zip::rows(bed),
+            Self::Hello => hello::rows(bed).await,
+            Self::Step => step::rows(bed).await,
+            Self::LongJob => long_job::rows(bed).await,
+            Self::Agents => agents::rows(bed).await,
         }
     }
 }

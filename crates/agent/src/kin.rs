@@ -14,6 +14,8 @@ struct Entry {
     parent: i32,
     /// Whether it runs code; a process whose first thread ended may still do.
     alive: bool,
+    /// Whether somebody stopped it.
+    stopped: bool,
 }
 
 /// How often to look again because a parent ended while we looked.
@@ -53,6 +55,14 @@ pub(crate) fn beneath(root: i32) -> Vec<Pid> {
     table.keys().filter(|pid| beneath(pid)).filter_map(|pid| Pid::from_raw(*pid)).collect()
 }
 
+/// The children of PID 1 that somebody stopped.
+pub(crate) fn stopped_children() -> Vec<Pid> {
+    let init = Pid::INIT.as_raw_pid();
+    let stopped = |entry: &Entry| entry.stopped && entry.parent == init;
+    let stopped = table().into_iter().filter(|(_, entry)| stopped(entry));
+    stopped.filter_map(|(pid, _)| Pid::from_raw(pid)).collect()
+}
+
 fn table() -> HashMap<i32, Entry> {
     let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
@@ -67,10 +77,11 @@ fn look(pid: i32) -> Option<Entry> {
 fn parse(stat: &str) -> Option<Entry> {
     let (_, rest) = stat.rsplit_once(')')?;
     let mut fields = rest.split_whitespace();
-    let ended = matches!(fields.next()?, "Z" | "X");
+    let state = fields.next()?;
+    let (ended, stopped) = (matches!(state, "Z" | "X"), matches!(state, "T" | "t"));
     let parent = fields.next()?.parse().ok()?;
     let threads: u32 = fields.nth(15)?.parse().ok()?;
-    Some(Entry { parent, alive: !ended || threads > 1 })
+    Some(Entry { parent, alive: !ended || threads > 1, stopped })
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +128,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn family(entries: &[(i32, i32)]) -> HashMap<i32, Entry> {
-        entries.iter().map(|(pid, parent)| (*pid, Entry { parent: *parent, alive: true })).collect()
+        let entry = |parent: i32| Entry { parent, alive: true, stopped: false };
+        entries.iter().map(|(pid, parent)| (*pid, entry(*parent))).collect()
     }
 
     fn raw(found: &Strangers) -> Vec<i32> {
@@ -143,8 +155,9 @@ mod tests {
     #[test]
     fn the_dead_are_no_strangers_unless_a_thread_lives() {
         let dead = |threads| parse(&format!("7 (a ) b) Z 1{} {threads} 0", " 0".repeat(15)));
-        assert_eq!(dead(1), Some(Entry { parent: 1, alive: false }));
-        assert_eq!(dead(2), Some(Entry { parent: 1, alive: true }));
+        assert_eq!(dead(1), Some(Entry { parent: 1, alive: false, stopped: false }));
+        assert_eq!(dead(2), Some(Entry { parent: 1, alive: true, stopped: false }));
+        assert!(parse(&format!("7 (a) T 1{} 1 0", " 0".repeat(15))).unwrap().stopped);
         let own = look(i32::try_from(std::process::id()).unwrap()).unwrap();
         assert!(own.alive);
     }

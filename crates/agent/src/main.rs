@@ -93,7 +93,10 @@ fn drop_handlers() -> io::Result<()> {
 
 fn block_on(config: Config) -> io::Result<Result<(), AgentError>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    Ok(LocalSet::new().block_on(&runtime, run(config)))
+    let result = LocalSet::new().block_on(&runtime, run(config));
+    // A process that is just being started is not waited for: a command may hold that up.
+    runtime.shutdown_background();
+    Ok(result)
 }
 
 fn print(text: &str) -> ExitCode {

@@ -2,8 +2,12 @@
 //! those that are kept on purpose.
 //!
 //! One thread waits for children, whoever's they were; nothing else in agentd may call `wait`. It
-//! blocks with `WNOWAIT`, which takes nothing, and collects under the lock that `spawn` holds: so a
+//! blocks with `WNOWAIT`, which takes nothing, and collects under the lock that a birth holds: so a
 //! child that fails to start is left to `std`, and no child can end before it is watched.
+//!
+//! A child that has the command user's rights already, and is not the trampoline yet, can be stopped
+//! by a command, and who started it is held up with it. So another thread starts it, and who waits
+//! for that looks whether somebody was stopped.
 //!
 //! Not here: what to start ([`crate::step`]).
 
@@ -18,10 +22,11 @@ use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, WaitOptions, WaitStatus, getpid, kill_process,
     kill_process_group, wait, waitid,
 };
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Mutex as AsyncMutex, oneshot, watch};
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use crate::kin::Strangers;
+use crate::kin::{self, Strangers};
 use crate::witness::Witnesses;
 
 /// How long to wait for killed processes before killing again; one may be stuck in the kernel.
@@ -30,6 +35,9 @@ const KILL_AGAIN: Duration = Duration::from_millis(100);
 /// When to look who should have died of TERM and did not. A process that was forked when the TERM
 /// came has long become another program by then.
 const TERM_AGAIN: Duration = Duration::from_millis(50);
+
+/// When to look whether somebody is stopped who is being started. That takes a millisecond.
+const BIRTH: Duration = Duration::from_millis(250);
 
 /// Enough for a loop of system calls.
 const STACK_BYTES: usize = 64 * 1024;
@@ -48,9 +56,14 @@ pub(crate) type Exit = oneshot::Receiver<i32>;
 
 #[derive(Debug, Default)]
 struct Table {
+    /// Held while a process is started: whoever signals others knows then whom to spare.
+    births: AsyncMutex<()>,
+    /// Held by the thread that starts one, and by the one that collects. May take as long as a
+    /// command likes: nobody else waits for it.
+    starting: Mutex<()>,
     watched: Mutex<HashMap<i32, Watch>>,
     born: Condvar,
-    /// Changes whenever children were collected.
+    /// Changes whenever children were collected, or one was born.
     collected: watch::Sender<()>,
 }
 
@@ -79,13 +92,29 @@ impl Reaper {
     }
 
     /// Starts a process.
-    pub(crate) fn spawn(&self, command: &mut Command) -> io::Result<(Child, Exit)> {
-        self.table.spawn(command, false)
+    pub(crate) async fn spawn(&self, command: Command) -> io::Result<(Child, Exit)> {
+        self.give_birth(command, false).await
     }
 
     /// Starts a process that [`Self::end_all`] spares, with all beneath it, as long as it lives.
-    pub(crate) fn spawn_kept(&self, command: &mut Command) -> io::Result<(Child, Exit)> {
-        self.table.spawn(command, true)
+    pub(crate) async fn spawn_kept(&self, command: Command) -> io::Result<(Child, Exit)> {
+        self.give_birth(command, true).await
+    }
+
+    async fn give_birth(&self, mut command: Command, kept: bool) -> io::Result<(Child, Exit)> {
+        let _birth = self.table.births.lock().await;
+        if is_alone() {
+            // Nobody is there who could stop it, and a thread takes its time.
+            return self.table.spawn(&mut command, kept);
+        }
+        let table = Arc::clone(&self.table);
+        let mut born = spawn_blocking(move || table.spawn(&mut command, kept));
+        loop {
+            match timeout(BIRTH, &mut born).await {
+                Ok(born) => return born.map_err(io::Error::other)?,
+                Err(_) => self.table.kill_stopped(),
+            }
+        }
     }
 
     /// Spares nobody any more who is kept now.
@@ -100,10 +129,13 @@ impl Reaper {
             return Ok(());
         }
         let witnesses = Witnesses::now();
-        let kept = self.table.kept();
-        signal_others(&kept, Signal::TERM)?;
-        // A stopped process takes no TERM.
-        signal_others(&kept, Signal::CONT)?;
+        {
+            let _no_birth = self.table.births.lock().await;
+            let kept = self.table.kept();
+            signal_others(&kept, Signal::TERM)?;
+            // A stopped process takes no TERM.
+            signal_others(&kept, Signal::CONT)?;
+        }
         if timeout(TERM_AGAIN, self.table.quiet()).await.is_ok() {
             return Ok(());
         }
@@ -111,7 +143,7 @@ impl Reaper {
         let mut patience = grace;
         let mut killing = Duration::ZERO;
         while timeout(patience, self.table.quiet()).await.is_err() {
-            self.kill_others(killing)?;
+            self.kill_others(killing).await?;
             killing += KILL_AGAIN;
             patience = KILL_AGAIN;
         }
@@ -119,7 +151,8 @@ impl Reaper {
     }
 
     /// Who forks faster than we look is only caught by a signal to all at once.
-    fn kill_others(&self, killing: Duration) -> io::Result<()> {
+    async fn kill_others(&self, killing: Duration) -> io::Result<()> {
+        let _no_birth = self.table.births.lock().await;
         let kept = if killing < SPARE { self.table.kept() } else { HashSet::new() };
         signal_others(&kept, Signal::KILL)
     }
@@ -128,11 +161,24 @@ impl Reaper {
 impl Table {
     fn spawn(&self, command: &mut Command, kept: bool) -> io::Result<(Child, Exit)> {
         let (ended, exit) = oneshot::channel();
-        let mut watched = self.lock();
+        let _starting = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
         let child = command.spawn()?;
-        watched.insert(Pid::from_child(&child).as_raw_pid(), Watch { ended, kept });
+        self.lock().insert(Pid::from_child(&child).as_raw_pid(), Watch { ended, kept });
         self.born.notify_one();
+        // Who was a stranger until now may be none.
+        self.collected.send_replace(());
         Ok((child, exit))
+    }
+
+    /// Kills the children that nobody watches yet and that somebody stopped. That may be an orphan
+    /// as well, who has nothing to live for.
+    fn kill_stopped(&self) {
+        let stopped = kin::stopped_children();
+        let watched = self.lock();
+        for pid in stopped.iter().filter(|pid| !watched.contains_key(&pid.as_raw_pid())) {
+            // Who has ended just now needs no signal.
+            let _ = kill_process(*pid, Signal::KILL);
+        }
     }
 
     fn kept(&self) -> HashSet<i32> {
@@ -165,6 +211,7 @@ impl Table {
     }
 
     fn reap(&self) {
+        let _starting = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
         let mut watched = self.lock();
         while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
             if let Some(watch) = watched.remove(&pid.as_raw_pid()) {

@@ -3,6 +3,7 @@
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use jobs::TalkError;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use types::JobId;
 use utoipa::ToSchema;
@@ -57,7 +58,7 @@ pub(crate) async fn say(
     JobPath(job_id): JobPath,
     request: Request,
 ) -> Result<(StatusCode, Json<Recorded>), Problem> {
-    let MessageBody { text } = read(request).await?;
+    let MessageBody { text } = read(request, r#"{"text": "…"}"#).await?;
     let said = api.jobs.say(job_id, text).await;
     recorded(job_id, said.map_err(|e| refused(e, "text"))?)
 }
@@ -76,14 +77,15 @@ pub(crate) async fn decide(
     JobPath(job_id): JobPath,
     request: Request,
 ) -> Result<(StatusCode, Json<Recorded>), Problem> {
-    let ApprovalBody { step, approve, reason } = read(request).await?;
+    let ApprovalBody { step, approve, reason } =
+        read(request, r#"{"step": 3, "approve": true}"#).await?;
     let decided = api.jobs.decide(job_id, step, approve, reason).await;
     recorded(job_id, decided.map_err(|e| refused(e, "reason"))?)
 }
 
-async fn read<T: serde::de::DeserializeOwned>(request: Request) -> Result<T, Problem> {
+async fn read<T: DeserializeOwned>(request: Request, example: &str) -> Result<T, Problem> {
     extract::expect_json(request.headers())?;
-    extract::parse(&body::whole(request).await?)
+    extract::parse(&body::whole(request).await?, example)
 }
 
 fn recorded(job_id: JobId, seq: u64) -> Result<(StatusCode, Json<Recorded>), Problem> {

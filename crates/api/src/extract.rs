@@ -75,11 +75,11 @@ fn is_json(media_type: &str) -> bool {
         || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
-/// Reads a body of JSON: one object with the fields of `T`.
-pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    let body = std::str::from_utf8(body).map_err(|e| not_json(&e))?;
+/// Reads a body of JSON: one object with the fields of `T`, such as `example`.
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8], example: &str) -> Result<T, Problem> {
+    let body = std::str::from_utf8(body).map_err(|e| not_json(&e, example))?;
     // Of a wrong field serde_json may say the same as of broken JSON.
-    serde_json::from_str::<IgnoredAny>(body).map_err(|e| not_json(&e))?;
+    serde_json::from_str::<IgnoredAny>(body).map_err(|e| not_json(&e, example))?;
     // Our structs could be read from an array too; nobody means that.
     if !body.trim_ascii_start().starts_with('{') {
         return Err(Problem::new(Code::InvalidField, "the body must be a JSON object"));
@@ -113,9 +113,8 @@ pub(crate) fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     value.deserialize_any(Object(PhantomData))
 }
 
-fn not_json(error: &dyn std::error::Error) -> Problem {
-    let example = r#"{"prompt": "…"}"#;
-    let detail = format!("the body is not JSON: {error}; expected something like {example}");
+fn not_json(error: &dyn std::error::Error, example: &str) -> Problem {
+    let detail = format!("the body is not JSON: {error}; expected JSON such as {example}");
     Problem::new(Code::InvalidJson, detail)
 }
 

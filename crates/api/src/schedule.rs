@@ -14,7 +14,7 @@ use crate::extract::object;
 use crate::json::Json;
 use crate::problem::{FieldProblem, Problem};
 use crate::refusals::ScheduleProblems;
-use crate::submission::{IdempotencyKey, Submission};
+use crate::submission::{IdempotencyKey, Order, Submission};
 
 /// A prompt that runs as it is.
 const EXAMPLE: &str = "# Hello\n\n```bash\necho hello > hello.txt\n```\n";
@@ -63,6 +63,10 @@ macro_rules! request {
             /// Whether each step waits until a person approves it.
             #[serde(default)]
             approve: bool,
+        }
+
+        impl Order for $name {
+            const EXAMPLE: &str = concat!(r#"{""#, stringify!($task), r#"": "…"}"#);
         }
 
         impl From<Submission<$name>> for ScheduleRequest {
@@ -175,8 +179,9 @@ fn refused(error: &ScheduleError, task: &'static str) -> Problem {
             Problem::field(Code::BadLimits, &format!("limits.{}", bad.field), message)
         }
         ScheduleError::NoPrice => {
-            let message = "cannot be kept: no model of this server has a price (docs/models.md says \
-                           how to set one); limits.model_tokens needs none";
+            let message = "cannot be kept: not every model of this server has a price, and each may \
+                           be asked if another fails (docs/models.md says how to set one); \
+                           limits.model_tokens needs none";
             Problem::field(Code::BadLimits, "limits.cost_usd", message)
         }
         ScheduleError::Network { why } => Problem::field(Code::BadNetwork, "network", why),

@@ -34,6 +34,12 @@ pub(crate) struct IdempotencyKey {
     key: (),
 }
 
+/// The JSON of a job, by either name of its task.
+pub(crate) trait Order: DeserializeOwned {
+    /// The shortest one, for who sent something else.
+    const EXAMPLE: &str;
+}
+
 /// What a client sent to have a job done; `T` is the JSON.
 #[derive(Debug)]
 pub(crate) struct Submission<T> {
@@ -42,7 +48,7 @@ pub(crate) struct Submission<T> {
     pub(crate) idempotency: Option<Idempotency>,
 }
 
-impl<T: DeserializeOwned> FromRequest<Api> for Submission<T> {
+impl<T: Order> FromRequest<Api> for Submission<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
@@ -62,7 +68,7 @@ impl<T: DeserializeOwned> FromRequest<Api> for Submission<T> {
                 (json, None, content)
             }
         };
-        let body = extract::parse(&json)?;
+        let body = extract::parse(&json, T::EXAMPLE)?;
         let fingerprint = fingerprint(&path, content);
         Ok(Self { body, inputs, idempotency: key.map(|key| Idempotency { key, fingerprint }) })
     }

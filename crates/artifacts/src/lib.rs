@@ -105,6 +105,6 @@ pub struct Packed {
     /// Size of the ZIP in bytes.
     pub zip_bytes: u64,
     /// Entries of the workspace that were left out; links, which are listed with their target,
-    /// are not counted, and a directory left out counts as one.
+    /// are not counted, nor is `.cagent`, and a directory left out counts as one.
     pub left_out: u64,
 }

@@ -171,6 +171,9 @@ pub(crate) struct ApproveArgs {
     /// Do not let it run, and tell the agent why
     #[arg(long, value_name = "REASON")]
     pub(crate) reject: Option<String>,
+    /// Only if it is this step that the job waits with
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) step: Option<u32>,
 }
 
 #[derive(Debug, Args)]

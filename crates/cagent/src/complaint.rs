@@ -43,7 +43,9 @@ pub(crate) fn of_problem(problem: &Problem) -> String {
         Code::NotReady => format!("{what}; `cagent logs -f JOB` follows it"),
         Code::NotOver => format!("{first}; `cagent cancel JOB` stops it"),
         Code::NoSuchFile => format!("{first}; `cagent files JOB` lists what there is"),
-        Code::JobOver => format!("{first}; `cagent run --file` gives files to a new one"),
+        // What follows says it again, for programs.
+        Code::JobOver | Code::NoAgent => first.into(),
+        Code::NotWaiting => format!("{first}; `cagent status JOB` says what it waits for"),
         Code::DiskFull => format!("{first}; `cagent delete JOB` makes room"),
         Code::EmptyPrompt => "the task is empty; say what to do, for example as a fenced bash \
                               block"
@@ -85,6 +87,9 @@ mod tests {
         let early =
             said(Code::NotReady, "job 1 is running; its ZIP is there when it is over, see /v1/…");
         assert_eq!(early, "job 1 is running; `cagent logs -f JOB` follows it");
+        let deaf =
+            said(Code::JobOver, "the job is complete, and hears nothing any more; the job …");
+        assert_eq!(deaf, "the job is complete, and hears nothing any more");
         assert_eq!(said(Code::NoModel, "prompt: this is plain"), "this is plain");
     }
 }

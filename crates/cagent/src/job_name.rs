@@ -46,6 +46,12 @@ impl JobName {
     }
 }
 
+/// Enough of an id to name its job by, nearly always, and to be typed.
+pub(crate) fn short(job: JobId) -> String {
+    let id = job.to_string();
+    id.rsplit('-').next().map_or_else(String::new, |end| end[end.len().saturating_sub(8)..].into())
+}
+
 fn is_of_id(c: char) -> bool {
     matches!(c, '0'..='9' | 'a'..='f' | '-')
 }
@@ -83,6 +89,8 @@ mod tests {
     fn a_name_is_an_id_or_an_end_of_one() {
         let id = JobId::generate();
         assert_eq!(id.to_string().parse(), Ok(JobName::Whole(id)));
+        assert!(id.to_string().ends_with(&short(id)) && short(id).len() == 8);
+        assert_eq!(short(id).parse(), Ok(JobName::Part(short(id))));
         assert_eq!("3d1e".parse(), Ok(JobName::Part("3d1e".into())));
         for bad in ["", "3d1", "../../etc", "ABCD", "x.md"] {
             assert!(bad.parse::<JobName>().unwrap_err().contains("not a job id"), "{bad}");

@@ -76,6 +76,18 @@ impl Place {
         }
     }
 
+    /// Why models that somebody set up here are not asked for a new job.
+    pub(crate) fn lost_models(&self) -> Vec<String> {
+        let models = &self.settings.models;
+        let (asked, halves) = (models.providers(), models.warnings());
+        if self.is_own() {
+            return halves;
+        }
+        let some = asked.is_ok_and(|asked| !asked.is_empty()) || !halves.is_empty();
+        let lost = "the server that was asked has no model; your own settings do not reach it";
+        some.then(|| lost.into()).into_iter().collect()
+    }
+
     /// Whether the server is in this process, so that jobs need it to stay.
     pub(crate) fn is_own(&self) -> bool {
         matches!(self.found, Found::Own(_))

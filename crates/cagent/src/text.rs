@@ -4,6 +4,9 @@
 use std::time::Duration;
 
 use anstream::adapter::strip_str;
+use serde::Serialize;
+use serde_json::Value;
+use types::Usd;
 
 /// Text of a job as it may be shown: line feeds and tabs stay, escape sequences go, and whatever
 /// else could command a terminal or turn text around becomes U+FFFD.
@@ -12,7 +15,13 @@ pub(crate) fn plain(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
-/// The same on one line.
+/// Text that somebody is to judge: nothing is taken out of it, since what a terminal swallows may
+/// mean something to a shell.
+pub(crate) fn exact(text: &str) -> String {
+    text.replace("\r\n", "\n").chars().map(shown).collect()
+}
+
+/// Text on one line, as it may be shown.
 pub(crate) fn one_line(text: &str) -> String {
     plain(text).replace('\n', " ")
 }
@@ -61,6 +70,21 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
+/// A word of the API.
+pub(crate) fn word<T: Serialize>(value: &T) -> String {
+    let word = serde_json::to_value(value).ok();
+    word.as_ref().and_then(Value::as_str).unwrap_or_default().into()
+}
+
+/// An amount of money.
+pub(crate) fn dollars(amount: Usd) -> String {
+    match amount.micros {
+        0 => "$0".into(),
+        1..100 => "less than $0.0001".into(),
+        _ => format!("${:.4}", amount.dollars()),
+    }
+}
+
 /// `1 file`, `2 files`, `2 processes`.
 pub(crate) fn count(number: u64, what: &str) -> String {
     let plural = if what.ends_with('s') { "es" } else { "s" };
@@ -98,6 +122,9 @@ mod tests {
         assert_eq!(size(1023), "1023 bytes");
         assert_eq!(size(1536), "1.5 KiB");
         assert_eq!(size(u64::MAX), "17179869183.9 GiB");
+        assert_eq!(word(&types::Reason::LimitWall), "limit:wall");
+        let dollars = [0, 42, 12_345].map(|micros| dollars(Usd { micros }));
+        assert_eq!(dollars, ["$0", "less than $0.0001", "$0.0123"]);
         assert_eq!(count(1, "file"), "1 file");
         assert_eq!(count(0, "file"), "0 files");
         assert_eq!(count(2, "process"), "2 processes");

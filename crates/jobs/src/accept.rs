@@ -114,8 +114,8 @@ pub enum ScheduleError {
     /// A limit makes no sense, or is above what the operator allows.
     #[error(transparent)]
     Limits(#[from] InvalidLimits),
-    /// A limit on the cost was asked for, and nobody knows what anything costs.
-    #[error("limits.cost_usd cannot be kept: no model has a price")]
+    /// A limit on the cost was asked for, and somebody who may be asked has no price.
+    #[error("limits.cost_usd cannot be kept: not every model has a price")]
     NoPrice,
     /// The network is more than the operator allows, or the list is too long.
     #[error("network: {why}")]
@@ -177,10 +177,10 @@ pub(crate) fn accept(
     fits(inputs.as_ref(), limits.disk_bytes)?;
     let engine = choose(request.engine, &terms.engines)?;
     let (mode, title) = settle(request.mode, request.model.as_deref(), &prompt, terms.models)?;
-    if mode == Mode::Agent && request.limits.cost_usd.is_some() && !terms.models.has_prices() {
-        return Err(ScheduleError::NoPrice);
-    }
     let model = request.model.filter(|_| mode == Mode::Agent);
+    if mode == Mode::Agent && request.limits.cost_usd.is_some() {
+        counts(terms.models, model.as_deref())?;
+    }
     let approve = request.approve;
     let spec = JobSpec {
         title,
@@ -195,6 +195,12 @@ pub(crate) fn accept(
         approve,
     };
     Ok(Accepted { spec, key, inputs })
+}
+
+/// Refuses a limit on the cost that somebody without a price might pass: whoever fails hands over to
+/// the next.
+fn counts(models: &Models, model: Option<&str>) -> Result<(), ScheduleError> {
+    if models.all_priced(&models.choose(model)?) { Ok(()) } else { Err(ScheduleError::NoPrice) }
 }
 
 fn name(Idempotency { key, fingerprint }: Idempotency) -> Result<RequestKey, ScheduleError> {

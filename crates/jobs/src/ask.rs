@@ -3,10 +3,12 @@
 //!
 //! Not here: what may be spent ([`crate::spend`]), whom to ask and how (crate `models`).
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex as Lock, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use async_trait::async_trait;
+use futures_util::FutureExt as _;
 use gateway::SinkError;
 use jiff::Timestamp;
 use models::{Choice, Meter, Models, OverBudget, Price, UnknownModel};
@@ -14,20 +16,20 @@ use store::{Draft, Durability};
 use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
 use types::{
-    Ending, EventKind, Limits, ModelAnswer, ModelCall, ModelFacts, ModelRequest, Part, TokenUsage,
-    Turn,
+    Ending, EventKind, Limits, ModelAnswer, ModelCall, ModelFacts, ModelRequest, Reason, TokenUsage,
 };
 
 use crate::bound;
 use crate::sink::JobSink;
-use crate::spend::{self, Reserved};
+use crate::spend::{self, Reserved, Wanted};
 
 /// Questions of one job at one time. An agent has one; after a broken connection it may ask again
 /// before the end of the old one was noticed.
 const QUESTIONS: u32 = 2;
 
-/// Bytes of text in a token, where nothing better is known.
-const TOKEN_BYTES: u64 = 4;
+/// Why nobody saw a call to its end.
+const TAKEN_BACK: &str = "the question was taken back before it was answered";
+const BROKE: &str = "the orchestrator failed while it asked a model; its log says where";
 
 /// Whom one job's agent asks, and what that may cost.
 #[derive(Debug)]
@@ -95,36 +97,30 @@ impl JobSink {
 
     async fn ask(
         &self,
-        mut question: ModelRequest,
+        question: ModelRequest,
         taken_back: &CancellationToken,
     ) -> Option<ModelAnswer> {
         let asking = self.asking.as_ref()?;
-        question.max_output_tokens = self.affordable(asking, &question).await?;
-        let output_tokens = question.max_output_tokens.into();
-        let till = Till { sink: self, asking, output_tokens, open: Lock::default() };
+        let till = Till { sink: self, asking, open: Lock::default() };
         let asked = asking.models.ask(&asking.choice, &question, &till);
-        let answer = taken_back.run_until_cancelled(asked).await;
-        till.close().await;
+        let answer = taken_back.run_until_cancelled(unless_it_panics(asked)).await;
+        till.close(if answer.is_none() { TAKEN_BACK } else { BROKE }).await;
         answer
     }
+}
 
-    async fn affordable(&self, asking: &Asking, question: &ModelRequest) -> Option<u32> {
-        let (wanted, input) = (question.max_output_tokens, estimate(question));
-        let price = asking.facts().and_then(|facts| asking.price(&facts));
-        let limits = asking.limits;
-        let change = move |draft: &mut Draft| {
-            spend::affordable(wanted, input, price, &draft.state.session.spend, &limits)
-        };
-        self.inner.insist(self.job, Durability::Grouped, change).await
-    }
+/// A question that broke us would do so again: the job ends, and what was paid is still recorded.
+async fn unless_it_panics(asked: impl Future<Output = ModelAnswer>) -> ModelAnswer {
+    AssertUnwindSafe(asked).catch_unwind().await.unwrap_or_else(|_| ModelAnswer::Failed {
+        reason: Reason::ModelUnavailable,
+        error: BROKE.into(),
+    })
 }
 
 /// Keeps count of one question's calls, of which one is made at a time.
 struct Till<'a> {
     sink: &'a JobSink,
     asking: &'a Asking,
-    /// The most that one answer may have.
-    output_tokens: u64,
     /// The call that was paid for and is not recorded yet.
     open: Lock<Option<Open>>,
 }
@@ -138,18 +134,23 @@ struct Open {
 
 #[async_trait]
 impl Meter for Till<'_> {
-    async fn reserve(&self, tokens: u64, facts: &ModelFacts) -> Result<(), OverBudget> {
-        let input_tokens = tokens.saturating_sub(self.output_tokens);
-        let call = Reserved::new(input_tokens, self.output_tokens, self.asking.price(facts));
+    async fn reserve(
+        &self,
+        input_tokens: u64,
+        output_tokens: u32,
+        facts: &ModelFacts,
+    ) -> Result<u32, OverBudget> {
+        let wanted = Wanted { input_tokens, output_tokens, price: self.asking.price(facts) };
         let mut reserved = self.asking.reserved.lock().await;
         let (others, limits) = (*reserved, self.asking.limits);
-        let change = move |draft: &mut Draft| pay(draft, call, others, &limits);
+        let change = move |draft: &mut Draft| pay(draft, wanted, others, &limits);
         match self.sink.inner.insist(self.sink.job, Durability::Grouped, change).await {
-            Some(Ok(())) => {
+            Some(Ok(granted)) => {
+                let call = wanted.with(granted.into());
                 *reserved = others.plus(call);
                 let (facts, began) = (facts.clone(), Instant::now());
                 *self.open() = Some(Open { reserved: call, input_tokens, facts, began });
-                Ok(())
+                Ok(granted)
             }
             Some(Err((over, ending))) => {
                 self.sink.decide(ending);
@@ -171,8 +172,8 @@ impl Till<'_> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Records a call that nobody waited for: what was sent counts, what came back nobody knows.
-    async fn close(&self) {
+    /// Records a call that was not seen to its end: what was sent counts, what came back nobody knows.
+    async fn close(&self, why: &str) {
         let Some(Open { reserved, input_tokens, facts, began }) = self.open().take() else {
             return;
         };
@@ -184,7 +185,7 @@ impl Till<'_> {
             usage,
             cost_usd,
             millis: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
-            error: Some("the question was taken back before it was answered".into()),
+            error: Some(why.into()),
         };
         self.keep(call, reserved).await;
     }
@@ -207,10 +208,10 @@ impl Till<'_> {
 /// Pays for a call, or decides that the job is over: it is then, whatever its agent says.
 fn pay(
     draft: &mut Draft,
-    call: Reserved,
+    call: Wanted,
     others: Reserved,
     limits: &Limits,
-) -> Result<(), (OverBudget, Ending)> {
+) -> Result<u32, (OverBudget, Ending)> {
     let session = &mut draft.state.session;
     let paid = match &session.verdict {
         Some(Ending { reason, error, .. }) => {
@@ -225,28 +226,19 @@ fn pay(
     })
 }
 
-/// About how many tokens the text of a question has.
-fn estimate(question: &ModelRequest) -> u64 {
-    let part = |part: &Part| match part {
-        Part::Text { text } => text.len(),
-        Part::Image { .. } => 0,
-    };
-    let turn = |turn: &Turn| -> usize {
-        match turn {
-            Turn::User { parts } => parts.iter().map(part).sum(),
-            Turn::Model(turn) => {
-                let calls = turn.calls.iter().map(|call| call.arguments.to_string().len());
-                turn.text.len() + calls.sum::<usize>()
-            }
-            Turn::Results { results } => {
-                results.iter().flat_map(|result| &result.parts).map(part).sum()
-            }
-        }
-    };
-    let bytes = question.system.len() + question.turns.iter().map(turn).sum::<usize>();
-    bytes as u64 / TOKEN_BYTES
-}
-
 fn refused(text: &str) -> SinkError {
     SinkError::Refused(text.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_question_that_breaks_us_is_not_asked_again() {
+        let answer = unless_it_panics(async { panic!("too much") }).await;
+        let ModelAnswer::Failed { reason, error } = answer else { panic!("{answer:?}") };
+        assert_eq!(reason, Reason::ModelUnavailable);
+        assert!(error.contains("its log"), "{error}");
+    }
 }

@@ -17,8 +17,7 @@ use crate::service::{Inner, JobError, Jobs};
 /// The longest message or reason, in bytes.
 pub const MAX_SAID_BYTES: usize = 64 * 1024;
 
-/// How much may be said to one job while one orchestrator runs, in bytes: all of it is kept for an
-/// agent that connects again.
+/// How much may be said to one job, in bytes: all of it is kept for an agent that connects again.
 const MAX_TOLD_BYTES: usize = 4 * 1024 * 1024;
 
 /// What even the shortest word takes.
@@ -149,7 +148,9 @@ impl Inner {
         record: impl FnOnce(&mut Draft) -> Result<(), TalkError> + Send + 'static,
     ) -> Result<u64, TalkError> {
         let bell = self.live().get(&job).map(|live| live.wishes.clone());
-        if bell.as_ref().is_some_and(|bell| *bell.borrow() + bytes > MAX_TOLD_BYTES) {
+        let bytes = bytes + LEAST_BYTES;
+        // Counted before it is recorded, so that many at once are not too many together.
+        if bell.as_ref().is_some_and(|bell| !count(bell, bytes)) {
             return Err(TalkError::TooMuch { most: MAX_TOLD_BYTES });
         }
         let change = move |draft: &mut Draft| {
@@ -161,11 +162,19 @@ impl Inner {
             record(draft)?;
             Ok(draft.state.last_seq + 1)
         };
-        let seq = self.change(job, Durability::Full, change).await??;
+        let seq = self.change(job, Durability::Full, change).await.map_err(Into::into).flatten();
         if let Some(bell) = bell {
-            bell.send_modify(|told| *told += bytes + LEAST_BYTES);
+            match seq {
+                Ok(_) => bell.send_modify(|_| {}),
+                Err(_) => discount(&bell, bytes),
+            }
         }
-        Ok(seq)
+        seq
+    }
+
+    /// How much a job was told, in bytes.
+    pub(crate) async fn told(&self, job: JobId) -> Result<usize, StoreError> {
+        Ok(self.wishes(job, 0).await?.iter().map(|said| size(&said.wish)).sum())
     }
 
     /// What people want of a job's agent, from the event after `after`.
@@ -199,6 +208,33 @@ impl Inner {
         }
         std::future::pending().await
     }
+}
+
+/// Makes room for a wish, if there is any. Silently: the bell rings once it is recorded.
+fn count(bell: &watch::Sender<usize>, bytes: usize) -> bool {
+    let mut fits = false;
+    bell.send_if_modified(|told| {
+        fits = *told + bytes <= MAX_TOLD_BYTES;
+        *told += if fits { bytes } else { 0 };
+        false
+    });
+    fits
+}
+
+/// Of a wish that was not recorded.
+fn discount(bell: &watch::Sender<usize>, bytes: usize) {
+    bell.send_if_modified(|told| {
+        *told -= bytes;
+        false
+    });
+}
+
+fn size(wish: &Wish) -> usize {
+    let text = match wish {
+        Wish::Message { text } => Some(text),
+        Wish::Decision { reason, .. } => reason.as_ref(),
+    };
+    LEAST_BYTES + text.map_or(0, String::len)
 }
 
 /// Its number is that of its event.

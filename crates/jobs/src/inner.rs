@@ -103,7 +103,7 @@ impl Inner {
         };
         let first = EventKind::Scheduled { mode: spec.mode };
         // Before: who sees it in a list may follow it at once.
-        self.enliven(id, inputs);
+        self.enliven(id, inputs, 0);
         let new = NewJob { id, created: Timestamp::now(), spec, first, key };
         let kept = match self.store.insert(new).await {
             Ok(Inserted::New) => {
@@ -197,13 +197,13 @@ impl Inner {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins to tell followers of a job.
-    pub(crate) fn enliven(&self, job: JobId, inputs: Arc<Inputs>) {
+    /// Begins to tell followers of a job, whose agent was told so many bytes before.
+    pub(crate) fn enliven(&self, job: JobId, inputs: Arc<Inputs>, told: usize) {
         let live = Live {
             news: watch::Sender::new(()),
             cancel: CancellationToken::new(),
             evict: CancellationToken::new(),
-            wishes: watch::Sender::new(0),
+            wishes: watch::Sender::new(told),
             inputs,
             leases: Arc::default(),
         };

@@ -103,7 +103,7 @@ impl Inner {
     ) -> Result<Packed, Unpacked> {
         let log = |stream| Source::File(self.folders.log(record.id, stream));
         let runbook = match record.spec.mode {
-            Mode::Agent => replay.runbook(&record.spec.title),
+            Mode::Agent => replay.runbook(&record.spec.title, record.ending.as_ref()),
             Mode::Auto | Mode::Runbook => record.spec.prompt.clone(),
         };
         let extras = vec![

@@ -20,7 +20,8 @@ impl Inner {
     pub(crate) async fn recover(self: &Arc<Self>) -> Result<(), OpenError> {
         let mut sandboxes = self.sandboxes().await;
         for job in self.store.unfinished().await? {
-            self.enliven(job.id, Inputs::found(&self.folders.inputs(job.id)));
+            let told = self.told(job.id).await?;
+            self.enliven(job.id, Inputs::found(&self.folders.inputs(job.id)), told);
             let found = sandboxes.remove(&job.id).map(|(_, state)| state);
             if job.status == JobStatus::Scheduled {
                 self.queue().push(job.id);

@@ -6,13 +6,13 @@
 //! Not here: how a runbook is written down ([`runbook::render`]).
 
 use runbook::{Program, Work, render};
-use types::{EventKind, StepKind, StepOutcome};
+use types::{Ending, EventKind, JobStatus, StepKind, StepOutcome};
 
 use crate::bound;
 
 /// The most that all blocks come to, in bytes: what a prompt may have, or nobody could run it, and
-/// room for a note about each step.
-const MAX_BYTES: usize = crate::MAX_PROMPT_BYTES - MAX_STEPS * MAX_NOTE_BYTES;
+/// room for a note about each step, and for two about all of them.
+const MAX_BYTES: usize = crate::MAX_PROMPT_BYTES - (MAX_STEPS + 2) * MAX_NOTE_BYTES;
 
 /// The longest note, in bytes.
 const MAX_NOTE_BYTES: usize = 400;
@@ -57,14 +57,16 @@ impl Replay {
         }
     }
 
-    /// The runbook of what was heard.
-    pub(crate) fn runbook(mut self, title: &str) -> String {
+    /// The runbook of what was heard, of a job that ended, or will end, like this.
+    pub(crate) fn runbook(mut self, title: &str, ending: Option<&Ending>) -> String {
         self.interrupted();
+        let failure = ending.filter(|ending| ending.status != JobStatus::Complete);
+        let how = failure.map(how_it_ended).unwrap_or_default();
         if self.steps > MAX_STEPS {
             let more = self.steps - MAX_STEPS;
             self.text += &render::note(&format!("Not replayable: {more} more steps."));
         }
-        render::opening(title) + &self.text
+        render::opening(title) + &how + &self.text
     }
 
     fn interrupted(&mut self) {
@@ -95,6 +97,13 @@ impl Replay {
             }
         }
     }
+}
+
+/// Whoever runs it again gets what failed again, and should know.
+fn how_it_ended(Ending { status, reason, error, .. }: &Ending) -> String {
+    let reason = serde_json::to_string(reason).unwrap_or_default();
+    let error = one_line(error.as_deref().unwrap_or_default());
+    render::note(&format!("This run ended as {status} ({}): {error}", reason.trim_matches('"')))
 }
 
 /// What does a step again, or why nothing does.
@@ -151,6 +160,7 @@ fn one_line(title: &str) -> String {
 #[cfg(test)]
 mod tests {
     use runbook::Runbook;
+    use types::Reason;
 
     use super::*;
 
@@ -198,7 +208,7 @@ mod tests {
             line: 0,
             code: Some("never".into()),
         });
-        let text = replay.runbook("Fibonacci\nnumbers");
+        let text = replay.runbook("Fibonacci\nnumbers", None);
         let read = Runbook::parse(&text).unwrap_or_else(|e| panic!("{e}\n{text}"));
         assert_eq!(read.title.as_deref(), Some("Fibonacci numbers"));
         let works: Vec<_> = read.blocks.into_iter().map(|block| block.work).collect();
@@ -231,7 +241,13 @@ mod tests {
             StepOutcome::Ok,
             0,
         );
-        let text = replay.runbook("x");
+        let ending = Ending::error(Reason::ChecksFailed, "the tests\nfail");
+        let text = replay.runbook("x", Some(&ending));
+        assert!(
+            text.contains("This run ended as error (checks_failed): the tests"),
+            "{}",
+            &text[..300]
+        );
         assert!(text.len() <= crate::MAX_PROMPT_BYTES, "{}", text.len());
         assert!(Runbook::parse(&text).unwrap().blocks.len() > 100);
         assert!(text.contains("201 more steps"), "{}", &text[text.len() - 300..]);
@@ -239,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_run_without_steps_is_a_runbook_with_nothing_to_run() {
-        let text = Replay::default().runbook("x");
+        let text = Replay::default().runbook("x", None);
         assert!(runbook::declares_runbook(&text), "{text}");
     }
 }

@@ -54,6 +54,9 @@ pub(crate) fn call_of_text(id: String, name: String, arguments: &str) -> ToolCal
 /// A call whose arguments came as JSON: an object, or one within a string.
 pub(crate) fn call_of_json(id: String, name: String, arguments: Value) -> ToolCall {
     match arguments {
+        Value::Object(_) if repair::is_too_deep(&arguments) => {
+            call_of_text(id, name, &arguments.to_string())
+        }
         Value::Object(_) => ToolCall { id, name, arguments, flaw: None },
         Value::Null => ToolCall { id, name, arguments: json!({}), flaw: None },
         Value::String(text) => call_of_text(id, name, &text),
@@ -146,5 +149,12 @@ mod tests {
         let call = call_of_json("1".into(), "t".into(), json!(7));
         assert!(call.flaw.unwrap().contains("a number"));
         assert_eq!(call.arguments, json!("7"));
+    }
+
+    #[test]
+    fn arguments_that_could_not_be_sent_on_are_a_flaw() {
+        let deep = (0..100).fold(json!({}), |inner, _| json!({ "a": inner }));
+        let call = call_of_json("1".into(), "t".into(), deep);
+        assert!(call.arguments.is_string() && call.flaw.unwrap().contains("deeper than 64"));
     }
 }

@@ -46,9 +46,35 @@ pub(crate) trait Reader: Debug + Send {
     /// complete and nothing more needs to be read.
     fn frame(&mut self, event: &str, data: &str) -> Result<bool, ModelError>;
 
+    /// What the answer has taken so far, whatever becomes of it.
+    fn spent(&self) -> Spent;
+
     /// The answer, after the last frame. An answer whose end never came is
     /// [`ModelError::BrokenOff`].
     fn end(self: Box<Self>) -> Result<Reply, ModelError>;
+}
+
+/// What an answer has taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Spent {
+    /// None if the provider did not say.
+    pub(crate) usage: Option<TokenUsage>,
+    /// Bytes that it wrote.
+    pub(crate) bytes: u64,
+}
+
+/// A call that brought no answer, and what it took all the same.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Failure {
+    pub(crate) error: ModelError,
+    pub(crate) spent: Spent,
+}
+
+/// Of a call that nobody began to answer.
+impl From<ModelError> for Failure {
+    fn from(error: ModelError) -> Self {
+        Self { error, spent: Spent::default() }
+    }
 }
 
 /// One answer.

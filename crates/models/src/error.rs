@@ -18,7 +18,7 @@ pub enum ModelError {
     /// The key is missing, wrong, or may not do this.
     #[error("it does not accept our key: {0}")]
     Auth(String),
-    /// It has no such model, or no such address.
+    /// It has no such model, or is not at this address.
     #[error("it has no such model: {0}")]
     NotFound(String),
     /// It is overloaded or broken for the moment.
@@ -41,6 +41,9 @@ pub enum ModelError {
         /// The window, if the error named it.
         window: Option<u64>,
     },
+    /// The question has too many bytes for it, or for something in between. Says nothing of a window.
+    #[error("the question is too large for it: {0}")]
+    TooLarge(String),
     /// It does not take our thought signatures: they are another model's.
     #[error("it does not accept a thought signature: {0}")]
     Signature(String),

@@ -22,10 +22,17 @@ pub(crate) fn at_least(question: &ModelRequest) -> u64 {
     size(question).0 / MOST_BYTES_A_TOKEN
 }
 
-/// What a call took whose provider did not say.
-pub(crate) fn usage(input_tokens: u64, answer: Option<&ModelTurn>) -> TokenUsage {
-    let output_tokens = answer.map_or(0, |turn| turn_bytes(turn).div_ceil(BYTES_A_TOKEN));
+/// What a call took whose provider did not say: this question, and so many bytes of answer.
+pub(crate) fn usage(input_tokens: u64, answer_bytes: u64) -> TokenUsage {
+    let output_tokens = answer_bytes.div_ceil(BYTES_A_TOKEN);
     TokenUsage { input_tokens, output_tokens, estimated: true, ..TokenUsage::default() }
+}
+
+/// What a model wrote, in bytes.
+pub(crate) fn turn_bytes(turn: &ModelTurn) -> u64 {
+    let calls = turn.calls.iter().map(|call| len(&call.name) + len(&call.arguments.to_string()));
+    let replay = turn.replay.iter().map(|replay| len(&replay.data.to_string()));
+    len(&turn.text) + calls.chain(replay).sum::<u64>()
 }
 
 /// Bytes of text, and pictures.
@@ -46,12 +53,6 @@ fn add(sum: (u64, u64), parts: &[Part]) -> (u64, u64) {
         Part::Text { text } => (bytes + len(text), pictures),
         Part::Image { .. } => (bytes, pictures + 1),
     })
-}
-
-fn turn_bytes(turn: &ModelTurn) -> u64 {
-    let calls = turn.calls.iter().map(|call| len(&call.name) + len(&call.arguments.to_string()));
-    let replay = turn.replay.iter().map(|replay| len(&replay.data.to_string()));
-    len(&turn.text) + calls.chain(replay).sum::<u64>()
 }
 
 fn tool_bytes(tool: &ToolSpec) -> u64 {

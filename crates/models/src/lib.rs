@@ -3,7 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `provider` | what an operator sets: which provider, where, by which key |
-//! | `secret` | a key that no `Debug`, error or log shows |
+//! | `secret`, `redact` | a key that no `Debug`, error or log shows |
 //! | `chain` | who is asked next: retry, failover, rest and probe |
 //! | `history` | a conversation made such as every provider takes it |
 //! | `estimate` | how many tokens something has while nobody has counted them |
@@ -37,6 +37,7 @@ mod openai;
 mod overflow;
 mod parts;
 mod provider;
+mod redact;
 mod refusal;
 mod remote;
 mod repair;

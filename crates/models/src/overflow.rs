@@ -5,6 +5,7 @@
 
 use types::{Stop, TokenUsage};
 
+use crate::refusal::unquoted;
 use crate::{ModelError, Provider};
 
 /// A question was longer than the window.
@@ -37,25 +38,29 @@ const WORDS: [&[&str]; 15] = [
 ];
 
 /// What stands before the window's number, in lower case.
-const BEFORE_WINDOW: [&str; 9] = [
+const BEFORE_WINDOW: [&str; 7] = [
     "maximum context length is ",
     "maximum number of tokens allowed (",
     "available context size (",
-    "tokens > ",
-    "exceed context limit: ",
-    "\"n_ctx\":",
+    " > ",
     "maximum prompt length is ",
     "exceeded model token limit: ",
     "too large for model with ",
 ];
 
-/// Whether a refusal means that. `code` is the error's code, type or both; `message` its text or the
-/// whole body.
+/// Whether a refusal means that. `code` is the error's code, type or both; `message` its text, of
+/// which some servers say only that it came from another: so what is quoted counts too, but no number
+/// in it.
 pub(crate) fn is_overflow(status: u16, code: &str, message: &str) -> Option<Overflow> {
     let message = message.to_lowercase();
-    let said = CODES.iter().any(|one| code.contains(one) || message.contains(one))
-        || WORDS.iter().any(|words| words.iter().all(|word| message.contains(word)));
-    (said || status == 413).then(|| Overflow { window: window(&message) })
+    let said = CODES.iter().any(|one| code.contains(one))
+        || (matches!(status, 400 | 413 | 422 | 500) && speaks_of_it(&message))
+        || (status == 413 && message.contains("token"));
+    said.then(|| Overflow { window: window(&unquoted(&message)) })
+}
+
+fn speaks_of_it(message: &str) -> bool {
+    WORDS.iter().any(|words| words.iter().all(|word| message.contains(word)))
 }
 
 /// The same without a refusal: it answered nothing because nothing fitted, or it read more than
@@ -116,12 +121,19 @@ mod tests {
         assert_eq!(window_of(400, "invalid_request_error", anthropic), Some(Some(200_000)));
         let anthropic =
             "input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000";
-        assert!(window_of(400, "", anthropic).is_some());
-        let llama = r#"{"error":{"code":400,"message":"request (2009 tokens) exceeds the available context size (512 tokens), try increasing it","n_ctx":512,"n_prompt_tokens":2009,"type":"exceed_context_size_error"}}"#;
+        assert_eq!(window_of(400, "", anthropic), Some(Some(200_000)));
+        let llama = "request (2009 tokens) exceeds the available context size (512 tokens), try \
+                     increasing it";
         assert_eq!(window_of(400, "exceed_context_size_error", llama), Some(Some(512)));
         let ollama = "prompt too long; exceeded max context length by 123 tokens";
         assert_eq!(window_of(400, "", ollama), Some(None));
-        assert_eq!(window_of(413, "", "Request Entity Too Large"), Some(None));
+        assert_eq!(window_of(413, "", "Requested 9000 tokens"), Some(None));
+        let quoting = r#"OpenAIException: {"message": "maximum context length is 9 tokens"}"#;
+        assert_eq!(
+            window_of(400, "", quoting),
+            Some(None),
+            "a number that anybody may have written"
+        );
         let commas = "maximum context length is 1,048,576 tokens";
         assert_eq!(window_of(400, "", commas), Some(Some(1_048_576)));
     }
@@ -131,6 +143,7 @@ mod tests {
         assert_eq!(window_of(400, "invalid_request_error", "max_tokens is too large"), None);
         assert_eq!(window_of(429, "rate_limit_exceeded", "Limit 30000 tokens per minute"), None);
         assert_eq!(window_of(404, "", "no such model"), None);
+        assert_eq!(window_of(413, "", "Request Entity Too Large"), None);
     }
 
     proptest! {

@@ -1,14 +1,15 @@
+use std::fmt;
 use std::time::Duration;
 
 use reqwest::Url;
 use types::{TokenUsage, Usd};
 
-use crate::Secret;
 use crate::anthropic::Anthropic;
 use crate::dialect::Dialect;
 use crate::gemini::Gemini;
 use crate::ollama::Ollama;
 use crate::openai::OpenAi;
+use crate::{Secret, redact};
 
 /// The providers we know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -74,7 +75,7 @@ pub struct Price {
 }
 
 /// One provider, as the operator set it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Provider {
     /// Which.
     pub kind: Kind,
@@ -101,6 +102,12 @@ impl Provider {
     #[must_use]
     pub fn name(&self) -> String {
         format!("{}/{}", self.kind.as_str(), self.model)
+    }
+}
+
+impl fmt::Debug for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}", self.name(), redact::url(&self.base_url))
     }
 }
 

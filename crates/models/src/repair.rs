@@ -6,8 +6,9 @@ use std::fmt;
 
 use serde_json::{Map, Number, Value};
 
-/// How deep values may be nested, as in `serde_json`.
-const DEEPEST: usize = 128;
+/// How deep values may be nested: half of what `serde_json` reads, since answers are sent within other
+/// values.
+const DEEPEST: usize = 64;
 
 /// What is wrong with a text that should be JSON, and where: lines and columns count from 1, columns
 /// in characters.
@@ -26,7 +27,7 @@ impl fmt::Display for Complaint {
 
 /// The whole text as one value. Valid JSON is read as what it says.
 pub(crate) fn json(text: &str) -> Result<Value, Complaint> {
-    if let Ok(value) = serde_json::from_str(text) {
+    if let Some(value) = serde_json::from_str(text).ok().filter(|value| !is_too_deep(value)) {
         return Ok(value);
     }
     let mut reader = Lenient { text, at: 0 };
@@ -38,11 +39,23 @@ pub(crate) fn json(text: &str) -> Result<Value, Complaint> {
     }
 }
 
-/// The value that a text begins with, and how many bytes it takes.
-pub(crate) fn prefix(text: &str) -> Result<(Value, usize), Complaint> {
+/// The value that a text begins with, and how many bytes were read of it.
+pub(crate) fn prefix(text: &str) -> (Result<Value, Complaint>, usize) {
     let mut reader = Lenient { text, at: 0 };
-    let value = reader.value(0)?;
-    Ok((value, reader.at))
+    (reader.value(0), reader.at)
+}
+
+/// Whether a value is nested deeper than a call's arguments may be.
+pub(crate) fn is_too_deep(value: &Value) -> bool {
+    fn is_deeper(value: &Value, than: usize) -> bool {
+        let is_deep = |inner: &Value| than == 0 || is_deeper(inner, than - 1);
+        match value {
+            Value::Array(items) => items.iter().any(is_deep),
+            Value::Object(map) => map.values().any(is_deep),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+        }
+    }
+    is_deeper(value, DEEPEST)
 }
 
 struct Lenient<'a> {
@@ -121,8 +134,8 @@ impl<'a> Lenient<'a> {
         loop {
             match self.next() {
                 None => {
-                    self.at = start;
-                    return Err(self.complain("this string never ends; the text is cut off".into()));
+                    let what = "this string never ends; the text is cut off".into();
+                    return Err(self.complain_at(start, what));
                 }
                 Some(c) if c == quote => return Ok(text),
                 Some('\\') => self.escape(&mut text)?,
@@ -255,7 +268,11 @@ impl<'a> Lenient<'a> {
     }
 
     fn complain(&self, what: String) -> Complaint {
-        let before = &self.text[..self.at];
+        self.complain_at(self.at, what)
+    }
+
+    fn complain_at(&self, at: usize, what: String) -> Complaint {
+        let before = &self.text[..at];
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         Complaint {
             line: before.matches('\n').count() + 1,
@@ -316,13 +333,18 @@ mod tests {
         assert_eq!(complaint(""), "line 1, column 1: the text ends here, expected a value");
         assert_eq!(complaint("hello"), "line 1, column 1: expected a value, found 'h'");
         assert_eq!(complaint("{} {}"), "line 1, column 4: nothing may follow the value, found '{'");
-        assert!(complaint(&"[".repeat(100_000)).contains("deeper than 128 levels"));
+        assert!(complaint(&"[".repeat(100_000)).contains("deeper than 64 levels"));
+        let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        assert!(json(&nested(65)).is_ok());
+        let too_deep = complaint(&nested(66));
+        assert!(too_deep.contains("deeper than 64 levels"), "{too_deep}");
     }
 
     #[test]
     fn a_prefix_ends_where_the_value_ends() {
         let text = r#"{"a": [1,]} and more {"#;
-        assert_eq!(prefix(text), Ok((json!({"a": [1]}), 11)));
+        assert_eq!(prefix(text), (Ok(json!({"a": [1]})), 11));
+        assert_eq!(prefix("{'a': \"endless").1, 14);
         assert_eq!(&text[11..], " and more {");
     }
 
@@ -349,7 +371,7 @@ mod tests {
             for text in [value.to_string(), serde_json::to_string_pretty(&value).unwrap()] {
                 let exact: Value = serde_json::from_str(&text).unwrap();
                 prop_assert_eq!(json(&text), Ok(exact.clone()));
-                prop_assert_eq!(prefix(&text), Ok((exact, text.len())));
+                prop_assert_eq!(prefix(&text), (Ok(exact), text.len()));
             }
         }
 

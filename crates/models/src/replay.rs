@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use types::{ModelTurn, Replay, ToolCall};
 
-use crate::Provider;
+use crate::{Provider, repair};
 
 /// A piece of an answer, in its order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ pub(crate) enum Laid<'a> {
     Opaque(Value),
 }
 
-/// What is to be kept of an answer; nothing if text and calls tell all.
+/// What is to be kept of an answer; nothing if text and calls tell all, or if it could not be sent back.
 pub(crate) fn keep(provider: &Provider, pieces: &[Piece]) -> Option<Replay> {
     let tells = |piece: &Piece| match piece {
         Piece::Text { signature, .. } => signature.is_some(),
@@ -46,7 +46,7 @@ pub(crate) fn keep(provider: &Provider, pieces: &[Piece]) -> Option<Replay> {
         Piece::Opaque { .. } => true,
     };
     let data = pieces.iter().any(tells).then(|| serde_json::to_value(pieces).ok())??;
-    Some(Replay { of: provider.name(), data })
+    (!repair::is_too_deep(&data)).then(|| Replay { of: provider.name(), data })
 }
 
 /// The pieces of a turn, if this provider and model made it and it is still what they made.

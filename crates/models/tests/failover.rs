@@ -25,8 +25,8 @@ struct Ledger {
 
 #[async_trait]
 impl Meter for Ledger {
-    async fn reserve(&self, _: u64, _: &ModelFacts) -> Result<(), OverBudget> {
-        Ok(())
+    async fn reserve(&self, _: u64, wanted: u32, _: &ModelFacts) -> Result<u32, OverBudget> {
+        Ok(wanted)
     }
 
     async fn record(&self, call: ModelCall) {

@@ -19,16 +19,16 @@ pub fn opening(title: &str) -> String {
     format!("---\nrunbook: 1\n---\n{}", heading("#", title))
 }
 
-/// Something to run or to write; `None` if no attribute can say its path or exit code. What is run
-/// stands beneath a heading, if the title is not empty.
+/// Something to run or to write; `None` if no attribute can say its path or exit code, or if it is
+/// code with a carriage return or a NUL, which the format does not keep. What is run stands beneath
+/// a heading, if the title is not empty.
 ///
-/// Code gets a final newline, its lines end in `\n` alone, and a NUL is replaced: the format has no
-/// other code. Files are as they are.
+/// Code gets a final newline. Files are as they are.
 #[must_use]
 pub fn block(title: &str, work: &Work) -> Option<String> {
     let info = info(work)?;
     Some(match work {
-        Work::Run { code, .. } => heading("##", title) + &fence(&info, &plain(code)),
+        Work::Run { code, .. } => heading("##", title) + &fence(&info, &plain(code)?),
         Work::File { content, .. } => match text(content) {
             Some(text) => fence(&info, text),
             None => fence(&format!("{info} encoding=base64"), &encoded(content)),
@@ -103,11 +103,10 @@ fn attribute(name: &str, value: &str) -> Option<String> {
     Some(format!("{name}={quote}{escaped}{quote}"))
 }
 
-/// Text whose lines end in `\n`, the last one too.
-fn plain(code: &str) -> String {
-    let code = code.replace('\0', "\u{fffd}");
-    let last = if code.is_empty() || code.ends_with(['\n', '\r']) { "" } else { "\n" };
-    format!("{}{last}", code.replace("\r\n", "\n").replace('\r', "\n"))
+/// Text whose lines end in `\n`, the last one too; `None` if one ends otherwise.
+fn plain(code: &str) -> Option<String> {
+    let last = if code.is_empty() || code.ends_with('\n') { "" } else { "\n" };
+    (!code.contains(['\r', '\0'])).then(|| format!("{code}{last}"))
 }
 
 /// The content of a file, if it comes back from a block as it is and people can read it.

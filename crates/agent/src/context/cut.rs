@@ -18,9 +18,19 @@ pub(super) fn json_size(value: &impl Serialize) -> usize {
     counter.0
 }
 
+/// Whether something takes so many bytes as JSON, at most; looks no further than those.
+fn fits(value: &impl Serialize, most: usize) -> bool {
+    serde_json::to_writer(Bounded(most), value).is_ok()
+}
+
 /// Bytes of a text within a JSON string.
 pub(super) fn text_size(text: &str) -> usize {
-    text.bytes().map(byte_size).sum()
+    // A plain loop: this is what most of the time goes to.
+    let mut size = 0;
+    for byte in text.as_bytes() {
+        size += SIZES[usize::from(*byte)];
+    }
+    size
 }
 
 /// The text, or its head and tail with a word between them, in at most `most` bytes of JSON. `how`
@@ -70,15 +80,26 @@ pub(super) fn first_line(text: &str, most: usize) -> &str {
     head(text.lines().map(str::trim).find(|l| !l.is_empty()).unwrap_or_default(), most)
 }
 
+/// As [`first_line`], and the one after it: what a program ended with stands before what it said.
+pub(super) fn first_lines(text: &str, most: usize) -> String {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = head(lines.next().unwrap_or_default(), most);
+    let left = most.saturating_sub(text_size(first) + ": ".len());
+    match lines.next().map(|line| head(line, left)) {
+        Some(second) if !second.is_empty() => format!("{first}: {second}"),
+        _ => first.into(),
+    }
+}
+
 /// A call's arguments in at most `most` bytes of JSON: their long texts are cut, or all is one.
 pub(super) fn cut_arguments(arguments: Value, most: usize, how: &str) -> Value {
-    if json_size(&arguments) <= most {
+    if fits(&arguments, most) {
         return arguments;
     }
     let mut cap = most / 2;
     while cap >= 20 {
         let shorter = with_texts_cut(&arguments, cap, how);
-        if json_size(&shorter) <= most {
+        if fits(&shorter, most) {
             return shorter;
         }
         cap /= 2;
@@ -99,23 +120,45 @@ fn with_texts_cut(value: &Value, most: usize, how: &str) -> Value {
 }
 
 fn char_size(c: char) -> usize {
-    if c.is_ascii() { byte_size(c as u8) } else { c.len_utf8() }
+    if c.is_ascii() { SIZES[c as usize] } else { c.len_utf8() }
 }
 
-/// As `serde_json` writes it.
-fn byte_size(byte: u8) -> usize {
-    match byte {
-        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
-        0..=0x1f => 6,
-        _ => 1,
+/// Bytes of each byte, as `serde_json` writes it.
+static SIZES: [usize; 256] = {
+    let mut sizes = [1; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        sizes[byte] = 6;
+        byte += 1;
     }
-}
+    let short = *b"\"\\\n\r\t\x08\x0c";
+    let mut at = 0;
+    while at < short.len() {
+        sizes[short[at] as usize] = 2;
+        at += 1;
+    }
+    sizes
+};
 
 struct Counter(usize);
 
 impl Write for Counter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Takes so many bytes.
+struct Bounded(usize);
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::FileTooLarge)?;
         Ok(bytes.len())
     }
 

@@ -6,6 +6,7 @@
 //!
 //! Not here: what the entries mean.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufRead, BufReader, Read, Seek, Write};
@@ -18,6 +19,8 @@ use super::Entry;
 /// The longest line that is read when a log is opened again: far more than an answer of a model or
 /// a screenshot. What is longer was not written by us.
 const MAX_LINE: u64 = 64 << 20;
+/// What is kept in memory while the disk is full, in bytes: enough for the steps that make room.
+const MAX_WAITING: usize = 1 << 20;
 /// The most entries that can be missing between two; more was not lost but made up.
 const MAX_GAP: u64 = 100_000;
 
@@ -28,6 +31,8 @@ pub(super) struct Log {
     /// Where the next line belongs.
     end: u64,
     marks: Vec<Option<Mark>>,
+    /// Lines that found no room on the disk, oldest first; tried again with the next one.
+    waiting: VecDeque<(u64, Vec<u8>)>,
     /// With a key that no command knows.
     hasher: RandomState,
 }
@@ -56,7 +61,13 @@ impl Log {
     /// Opens a log, and tells of every entry in it, in order; `None` stands for a lost one. A last
     /// line without an end is dropped.
     pub(super) fn open(file: File, mut tell: impl FnMut(Option<&Entry>)) -> io::Result<Self> {
-        let mut log = Self { file, end: 0, marks: vec![], hasher: RandomState::new() };
+        let mut log = Self {
+            file,
+            end: 0,
+            marks: vec![],
+            waiting: VecDeque::new(),
+            hasher: RandomState::new(),
+        };
         let mut reader = BufReader::new(log.file.try_clone()?);
         reader.rewind()?;
         let mut line = vec![];
@@ -76,7 +87,7 @@ impl Log {
             self.marks.push(None);
             tell(None);
         }
-        self.mark(self.end, line);
+        self.marks.push(Some(self.mark(self.end, line)));
         tell(Some(&entry));
     }
 
@@ -90,11 +101,44 @@ impl Log {
         self.end
     }
 
-    /// Writes an entry; its number.
+    /// Writes an entry; its number. While the disk is full it waits in memory, as long as there is
+    /// room for that: the agent may be about to make some on the disk.
     pub(super) fn append(&mut self, entry: &Entry) -> io::Result<u64> {
         let n = self.len();
         let mut line = serde_json::to_vec(&Line { n, entry })?;
         line.push(b'\n');
+        let before: usize = self.waiting.iter().map(|(_, line)| line.len()).sum();
+        self.waiting.push_back((n, line));
+        self.marks.push(None);
+        match self.write_waiting() {
+            Err(error) if !is_full(&error) || before > MAX_WAITING => {
+                self.waiting.pop_back();
+                self.marks.pop();
+                Err(error)
+            }
+            _ => Ok(n),
+        }
+    }
+
+    fn write_waiting(&mut self) -> io::Result<()> {
+        while let Some((n, line)) = self.waiting.pop_front() {
+            match self.write(line.clone()) {
+                Ok(mark) => {
+                    if let Some(place) = usize::try_from(n).ok().and_then(|n| self.marks.get_mut(n))
+                    {
+                        *place = Some(mark);
+                    }
+                }
+                Err(error) => {
+                    self.waiting.push_front((n, line));
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, mut line: Vec<u8>) -> io::Result<Mark> {
         let end = self.file.metadata()?.len();
         // Somebody wrote or cut: then what stands there now may be half a line.
         let stray = if end == self.end { 0 } else { 1 };
@@ -105,13 +149,15 @@ impl Log {
             drop(self.file.set_len(end));
             return Err(error);
         }
-        self.mark(end + stray, &line[usize::from(stray == 1)..]);
         self.end = end + line.len() as u64;
-        Ok(n)
+        Ok(self.mark(end + stray, &line[usize::from(stray == 1)..]))
     }
 
     /// An entry as it was written; `None` if it is not there any more.
     pub(super) fn read(&self, n: u64) -> Option<Entry> {
+        if let Some((_, line)) = self.waiting.iter().find(|(waiting, _)| *waiting == n) {
+            return serde_json::from_slice::<OwnedLine>(line).ok().map(|line| line.entry);
+        }
         let mark = self.marks.get(usize::try_from(n).ok()?)?.as_ref()?;
         let mut line = vec![0; mark.length];
         self.file.read_exact_at(&mut line, mark.offset).ok()?;
@@ -120,10 +166,13 @@ impl Log {
         Some(line.entry)
     }
 
-    fn mark(&mut self, offset: u64, line: &[u8]) {
-        let hash = self.hasher.hash_one(line);
-        self.marks.push(Some(Mark { offset, length: line.len(), hash }));
+    fn mark(&self, offset: u64, line: &[u8]) -> Mark {
+        Mark { offset, length: line.len(), hash: self.hasher.hash_one(line) }
     }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Reads a line with its end; whether there was one. Of one that is too long, nothing is kept that

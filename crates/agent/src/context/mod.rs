@@ -18,9 +18,11 @@
 //! Not here: asking the model, and what is said to it ([`crate::task_flow`]).
 
 mod cut;
+mod ladder;
 mod layout;
 mod log;
 mod measure;
+mod memory;
 mod readable;
 mod recall;
 mod sketch;
@@ -28,8 +30,10 @@ mod summary;
 #[cfg(test)]
 mod tests;
 mod view;
+mod weave;
 mod words;
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io;
 
@@ -38,12 +42,12 @@ use types::{
     ModelAnswer, ModelFacts, ModelRequest, ModelTurn, Part, Plan, ToolResult, ToolSpec, Turn,
 };
 
-use cut::{cut, json_size, text_size};
-use layout::{Layout, Pins, Trims};
+use cut::{cut, json_size};
+use ladder::Trims;
 use log::Log;
 use measure::{Known, Room};
-use sketch::Sketch;
-use view::{View, plan_text};
+use memory::Memory;
+use view::{Shorts, View};
 
 /// One thing that is remembered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -82,6 +86,7 @@ pub(crate) struct Frame {
 pub(crate) struct Context {
     log: Log,
     memory: Memory,
+    shorts: RefCell<Shorts>,
     /// Up to where a summary was asked for.
     asked: Option<u64>,
 }
@@ -95,26 +100,6 @@ pub(crate) struct ContextError {
     pub(crate) source: io::Error,
 }
 
-/// What is in memory of the log: small, and all that decides what a view shows.
-#[derive(Debug)]
-struct Memory {
-    sketches: Vec<Sketch>,
-    task: Option<String>,
-    /// The newest thing a person said, and its number.
-    person: Option<(u64, String)>,
-    summary: Option<Summary>,
-    plan: Option<Plan>,
-    known: Known,
-    trims: Trims,
-}
-
-#[derive(Debug)]
-struct Summary {
-    at: u64,
-    upto: u64,
-    text: String,
-}
-
 impl Context {
     /// A memory in this file, which may hold one already: then it goes on where that ended. The
     /// facts are those of the model that answers first; a log that knows better is believed.
@@ -122,7 +107,7 @@ impl Context {
         let mut memory = Memory::new(facts);
         let log = Log::open(log, |entry| memory.take_in(entry));
         let log = log.map_err(|source| ContextError { what: "read", source })?;
-        Ok(Self { log, memory, asked: None })
+        Ok(Self { log, memory, shorts: RefCell::default(), asked: None })
     }
 
     /// How many entries there are, those about views included; the next one gets this number.
@@ -195,6 +180,7 @@ impl Context {
     /// nothing) one is made from the log itself.
     pub(crate) fn sum_up(&mut self, summary: Option<&str>) -> Result<(), ContextError> {
         let layout = self.memory.layout(self.memory.known.room());
+        let soft = layout.soft(self.memory.trims);
         let due = || layout.to_sum_up(self.memory.trims);
         let Some(upto) = self.asked.take().or_else(due) else { return Ok(()) };
         let most = layout.most_of_pin();
@@ -204,7 +190,9 @@ impl Context {
             None => summary::own(&self.memory, &layout, upto, most),
         };
         self.append(Entry::Summary { upto, text })?;
-        Ok(())
+        // At once, as the next question would be another one soon otherwise.
+        let trims = Trims { dropped: self.memory.trims.dropped, ..soft };
+        self.decide(self.memory.known.clone(), trims)
     }
 
     /// What the log has about something: an entry's number as a stub names it, `#N`, from a byte on
@@ -216,7 +204,7 @@ impl Context {
 
     /// The memory for people, and for the model as a file: `/workspace/context.txt`.
     pub(crate) fn readable(&self) -> String {
-        readable::text(&self.memory, self.log.bytes())
+        readable::text(&self.memory, self.log.bytes(), |n| self.log.read(n))
     }
 
     /// The view's turns in this room; what was decided for it is kept.
@@ -224,7 +212,9 @@ impl Context {
         let choice = self.memory.layout(room).choose(self.memory.trims);
         self.decide(known.clone(), choice.trims)?;
         let (memory, layout) = (&self.memory, &self.memory.layout(room));
-        Ok(View { memory, layout, choice, read: |n| self.log.read(n) }.turns())
+        self.shorts.borrow_mut().retain(|n, _| *n >= choice.trims.dropped);
+        let (shorts, read) = (&self.shorts, |n| self.log.read(n));
+        Ok(View { memory, layout, choice, shorts, read }.turns())
     }
 
     fn decide(&mut self, known: Known, trims: Trims) -> Result<(), ContextError> {
@@ -232,52 +222,6 @@ impl Context {
             self.append(Entry::View { known, trims })?;
         }
         Ok(())
-    }
-}
-
-impl Memory {
-    fn new(facts: ModelFacts) -> Self {
-        Self {
-            sketches: vec![],
-            task: None,
-            person: None,
-            summary: None,
-            plan: None,
-            known: Known::new(facts),
-            trims: Trims::default(),
-        }
-    }
-
-    /// The next entry of the log; `None` if that is lost.
-    fn take_in(&mut self, entry: Option<&Entry>) {
-        let n = self.sketches.len() as u64;
-        self.sketches.push(Sketch::of(entry));
-        match entry {
-            Some(Entry::Task { text }) => {
-                self.task.get_or_insert_with(|| text.clone());
-            }
-            Some(Entry::Person { text }) => self.person = Some((n, text.clone())),
-            Some(Entry::Plan { plan }) => self.plan = Some(plan.clone()),
-            Some(Entry::View { known, trims }) => {
-                (self.known, self.trims) = (known.clone(), *trims);
-            }
-            Some(Entry::Summary { upto, text }) => {
-                let (upto, text) = ((*upto).min(n), text.clone());
-                self.trims.dropped = self.trims.dropped.max(upto);
-                self.summary = Some(Summary { at: n, upto, text });
-            }
-            Some(Entry::Model { .. } | Entry::Results { .. } | Entry::Note { .. }) | None => {}
-        }
-    }
-
-    fn layout(&self, room: Room) -> Layout<'_> {
-        let pins = Pins {
-            task: self.task.as_deref().map_or(0, text_size),
-            summary: self.summary.as_ref().map_or(0, |s| text_size(&s.text)),
-            plan: self.plan.as_ref().map_or(0, |plan| text_size(&plan_text(plan))),
-            summed_up: self.summary.as_ref().map_or(0, |s| s.upto),
-        };
-        Layout::new(&self.sketches, room, pins)
     }
 }
 

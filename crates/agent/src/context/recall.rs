@@ -1,7 +1,8 @@
 //! Looking into the log: one entry as it was, or where words stand in it.
 
 use super::cut::{cut, head};
-use super::{Entry, Memory, words};
+use super::memory::Memory;
+use super::{Entry, words};
 
 /// Words of a query that count.
 const WORDS: usize = 8;

@@ -1,39 +1,61 @@
 //! What stays in memory of each entry: its kind, its sizes and a line about it. Enough to decide
 //! what a view shows without reading the log.
 
+use std::borrow::Cow;
+
 use types::{ModelTurn, Part, ToolCall, ToolResult};
 
 use super::Entry;
-use super::cut::{first_line, json_size, text_size};
+use super::cut::{first_line, first_lines, json_size, text_size};
 use super::measure::{Room, picture_tokens};
 
 /// Bytes of the words in place of a left out result, at most.
-pub(super) const STUB: usize = 300;
+const STUB: usize = 300;
 /// What is left of a text in a step whose results are left out.
-const MASKED_TEXT: usize = 1000;
+const MASKED_TEXT: usize = 600;
 /// What a turn, a part, the words around a text take, at most.
 const TURN: usize = 120;
 /// What a picture leaves behind, and the result of a call that has none.
 const GONE: usize = 160;
 /// Bytes of the line about an entry.
 const LINE: usize = 160;
+/// The tools that write files.
+const WRITERS: [&str; 2] = ["write_file", "edit_file"];
+/// What matters most of a call: the names of such arguments.
+const ABOUT: [&str; 5] = ["path", "command", "code", "query", "summary"];
 
 /// What is known of an entry without reading it.
 #[derive(Debug)]
 pub(super) struct Sketch {
     pub(super) kind: Kind,
-    /// One line about it, for people and models.
-    pub(super) line: Box<str>,
-    /// A model's calls, or the results of such.
+    /// A model's calls.
     pub(super) calls: usize,
+    /// What became of each call, if these are results.
+    pub(super) outcomes: Box<[Outcome]>,
+    /// Files that it writes, if it is a model's turn.
+    pub(super) writes: Box<[Box<str>]>,
     /// Tokens of each picture.
     pub(super) pictures: Box<[u64]>,
+    /// What the line about it says, if these are no results.
+    about: Box<str>,
     /// Bytes of what is always shown.
     fixed: usize,
     /// Bytes of each text that can be cut.
     texts: Box<[usize]>,
     /// Bytes of what only its provider understands.
     replay: usize,
+}
+
+/// What became of a call.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) failed: bool,
+    /// Bytes of its texts.
+    pub(super) bytes: usize,
+    /// How it begins.
+    pub(super) begin: Box<str>,
+    /// So short that it is shown as it is, always.
+    pub(super) is_short: bool,
 }
 
 /// Kinds of entries.
@@ -100,9 +122,11 @@ impl Sketch {
     fn plain(kind: Kind, text: &str) -> Self {
         Self {
             kind,
-            line: first_line(text, LINE).into(),
             calls: 0,
+            outcomes: Box::default(),
+            writes: Box::default(),
             pictures: Box::default(),
+            about: first_line(text, LINE).into(),
             fixed: TURN,
             texts: [text_size(text)].into(),
             replay: 0,
@@ -117,8 +141,9 @@ impl Sketch {
         let replay = turn.replay.as_ref().map_or(0, json_size);
         let fixed = json_size(turn) - replay - texts.iter().sum::<usize>();
         Self {
-            line: line_of_turn(turn).into(),
             calls: turn.calls.len(),
+            writes: turn.calls.iter().filter_map(written).collect(),
+            about: about_turn(turn).into(),
             fixed: fixed + TURN,
             texts: texts.into(),
             replay,
@@ -133,13 +158,25 @@ impl Sketch {
         let around = |r: &ToolResult| TURN + text_size(&r.call) + text_size(&r.name);
         let fixed: usize = results.iter().map(around).sum();
         Self {
-            line: line_of_results(results).into(),
-            calls: results.len(),
+            outcomes: results.iter().map(Outcome::of).collect(),
             fixed: fixed + TURN + texts.len() * TURN + pictures.len() * GONE,
             texts,
             pictures,
             ..Self::plain(Kind::Results, "")
         }
+    }
+
+    /// One line about it, for people and models.
+    pub(super) fn line(&self) -> Cow<'_, str> {
+        match self.kind {
+            Kind::Results => Cow::Owned(joined(self.outcomes.iter().map(Outcome::line))),
+            _ => Cow::Borrowed(&self.about),
+        }
+    }
+
+    /// Bytes of the longest of its texts.
+    pub(super) fn longest(&self) -> usize {
+        self.texts.iter().copied().max().unwrap_or_default()
     }
 
     /// Bytes of it in a view, at most.
@@ -166,6 +203,26 @@ impl Sketch {
     }
 }
 
+impl Outcome {
+    fn of(result: &ToolResult) -> Self {
+        let texts = || result.parts.iter().filter_map(text_of);
+        let count = texts().count();
+        let bytes = texts().map(str::len).sum();
+        let is_short = count == result.parts.len()
+            && (bytes <= STUB && texts().map(text_size).sum::<usize>() <= STUB);
+        let begin = match texts().next() {
+            Some(text) => first_lines(text, LINE / 2).into(),
+            None if result.parts.is_empty() => "nothing".into(),
+            None => "a picture".into(),
+        };
+        Self { failed: result.is_error, bytes, begin, is_short }
+    }
+
+    fn line(&self) -> String {
+        format!("{}: {}", if self.failed { "failed" } else { "ok" }, self.begin)
+    }
+}
+
 fn optional(text: Option<&str>) -> usize {
     text.map_or(0, text_size)
 }
@@ -184,17 +241,16 @@ fn tokens_of(part: &Part) -> Option<u64> {
     }
 }
 
-fn line_of_turn(turn: &ModelTurn) -> String {
+fn about_turn(turn: &ModelTurn) -> String {
     if turn.calls.is_empty() {
         return format!("said: {}", first_line(&turn.text, LINE));
     }
-    joined(turn.calls.iter().map(line_of_call))
+    joined(turn.calls.iter().map(about_call))
 }
 
 /// The tool and what matters most of its arguments.
-fn line_of_call(call: &ToolCall) -> String {
-    let about = ["path", "command", "code", "query", "summary"];
-    let about = about.iter().find_map(|name| call.arguments.get(name)?.as_str());
+fn about_call(call: &ToolCall) -> String {
+    let about = ABOUT.iter().find_map(|name| call.arguments.get(name)?.as_str());
     match about {
         Some(text) => format!("{}: {}", call.name, first_line(text, LINE)),
         None => format!("{} {}", call.name, head_of(&call.arguments)),
@@ -205,12 +261,11 @@ fn head_of(arguments: &serde_json::Value) -> String {
     first_line(&arguments.to_string(), LINE).to_owned()
 }
 
-fn line_of_results(results: &[ToolResult]) -> String {
-    joined(results.iter().map(|result| {
-        let state = if result.is_error { "failed" } else { "ok" };
-        let said = result.parts.iter().find_map(text_of).unwrap_or("a picture");
-        format!("{state}: {}", first_line(said, LINE / 2))
-    }))
+/// The path of a file that a call writes.
+fn written(call: &ToolCall) -> Option<Box<str>> {
+    let writes = WRITERS.contains(&call.name.as_str());
+    let path = call.arguments.get("path").filter(|_| writes)?.as_str()?;
+    Some(first_line(path, LINE).into())
 }
 
 fn joined(lines: impl ExactSizeIterator<Item = String>) -> String {

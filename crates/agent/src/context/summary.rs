@@ -1,17 +1,23 @@
 //! A stretch of the log in short: the question to a model that sums it up, and what can be said
 //! without one. Either takes the summary before it in, so that one is always enough.
 
+use std::collections::HashSet;
+
 use types::{ModelRequest, Part, Turn};
 
 use super::cut::{cut, text_size};
 use super::layout::{Layout, Unit, index};
+use super::memory::Memory;
 use super::sketch::Kind;
-use super::{Entry, Memory, words};
+use super::{Entry, words};
 
 /// The most of a summary that is kept, in bytes.
 pub(super) const MOST: usize = 32 * 1024;
 /// What one entry tells a model that sums it up, in bytes.
 const ENTRY: (usize, usize) = (100, 8000);
+
+/// Above what is made here.
+const OWN: &str = "[From the log itself:]";
 
 const SYSTEM: &str = "You write handover notes for an agent that works on a task in a sandbox. \
     It forgets everything but your notes, its task and its plan.";
@@ -43,15 +49,54 @@ pub(super) fn question(
     }
 }
 
-/// What the sketches say of everything before `upto`: what was done, and how it went.
+/// What the log says by itself of everything before `upto`: the files that were written, what was
+/// done and how it ended. Of the summary before it, what a model wrote stays.
 pub(super) fn own(memory: &Memory, layout: &Layout, upto: u64, most: usize) -> String {
-    let steps = lines(memory, stretch(memory, layout, upto));
-    let failed = steps.iter().rev().find(|line| line.contains("failed: "));
-    let failed = failed.map(|line| format!("The last that failed: {line}\n")).unwrap_or_default();
-    let earlier = memory.summary.as_ref().map(|s| cut(&s.text, most / 2, "").into_owned());
-    let earlier = earlier.map(|text| format!("{text}\n")).unwrap_or_default();
-    let text = format!("{earlier}{failed}{}", steps.join("\n"));
-    cut(&text, most, "").into_owned()
+    let earlier = memory.summary.as_ref().and_then(|s| s.text.split(OWN).next());
+    let mut text = cut(earlier.unwrap_or_default().trim(), most / 3, "").into_owned();
+    text += &format!("\n{OWN}\n");
+    if let Some(files) = files(memory, upto, most / 6) {
+        text += &format!("Files written: {files}\n");
+    }
+    let steps = lines(memory, layout.units.iter().copied().filter(|u| u.number() < upto));
+    if let Some(line) = steps.iter().rev().find(|line| line.contains("failed: ")) {
+        text += &format!("The last that failed: {line}\n");
+    }
+    text += &newest(&steps, most.saturating_sub(text_size(&text)));
+    cut(text.trim(), most, "").into_owned()
+}
+
+/// The files that were written before `upto`, the newest that fit; `None` if there are none.
+pub(super) fn files(memory: &Memory, upto: u64, most: usize) -> Option<String> {
+    let mut seen = HashSet::new();
+    let sketches = memory.sketches[..index(upto).min(memory.sketches.len())].iter().rev();
+    let files = sketches.flat_map(|s| s.writes.iter().rev()).filter(|path| seen.insert(&***path));
+    let mut text = String::new();
+    for path in files {
+        if text.len() + path.len() + 2 > most {
+            text += ", …";
+            break;
+        }
+        let comma = if text.is_empty() { "" } else { ", " };
+        text += &format!("{comma}{path}");
+    }
+    (!text.is_empty()).then_some(text)
+}
+
+/// The last lines that fit into so many bytes of JSON.
+pub(super) fn newest(lines: &[String], most: usize) -> String {
+    let mut left = most.saturating_sub(60);
+    let fits = |line: &&String| {
+        let rest = left.checked_sub(text_size(line) + 2);
+        left = rest.unwrap_or_default();
+        rest.is_some()
+    };
+    let shown = lines.iter().rev().take_while(fits).count();
+    let (gone, shown) = lines.split_at(lines.len() - shown);
+    match gone.len() {
+        0 => shown.join("\n"),
+        gone => format!("({gone} earlier lines left out)\n{}", shown.join("\n")),
+    }
 }
 
 fn before(memory: &Memory, most: usize) -> String {
@@ -102,7 +147,7 @@ fn entries(unit: Unit) -> impl Iterator<Item = u64> {
 
 /// A line for each unit.
 pub(super) fn lines(memory: &Memory, units: impl Iterator<Item = Unit>) -> Vec<String> {
-    let line = |n: u64| &memory.sketches[index(n)].line;
+    let line = |n: u64| memory.sketches[index(n)].line();
     units
         .map(|unit| match unit {
             Unit::Said(n) => match memory.sketches[index(n)].kind {

@@ -1,19 +1,29 @@
 //! The turns of a view: what [`super::layout`] chose, read from the log and woven together so that
-//! every provider takes it.
+//! every provider takes it ([`super::weave`]).
 //!
-//! Invariants: begins with a user's turn and ends with something to answer; a model's turn follows
-//! a user's or results; every turn with calls is followed by one result for each, in order; no part
-//! is blank. The plan stands at the end, so that what comes before it can be cached.
+//! Every turn with calls is followed by one result for each, in order. The plan stands at the end,
+//! so that what comes before it can be cached.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use types::{ModelTurn, Part, Plan, PlanState, Replay, ToolResult, Turn};
 
-use super::cut::{cut, cut_arguments, first_line, json_size, text_size};
-use super::layout::{Choice, Layout, Unit, index};
-use super::sketch::{Detail, STUB};
-use super::{Entry, Memory};
+use super::Entry;
+use super::cut::{cut, cut_arguments, text_size};
+use super::ladder::Choice;
+use super::layout::{Layout, Unit, index};
+use super::memory::Memory;
+use super::sketch::{Detail, Outcome, Sketch};
+use super::weave::Weave;
 
 const CHANGED: &str = "[changed on disk]";
 const NOTHING: &str = "[nothing]";
+/// What is left of a turn with a longer text is kept, in bytes: it is far less than that.
+const LONG: usize = 4000;
+
+/// Turns in which only the beginning and the end of long texts are left, by their number.
+pub(super) type Shorts = BTreeMap<u64, ModelTurn>;
 
 /// Makes views.
 #[derive(Debug)]
@@ -21,6 +31,8 @@ pub(super) struct View<'m, R> {
     pub(super) memory: &'m Memory,
     pub(super) layout: &'m Layout<'m>,
     pub(super) choice: Choice,
+    /// What is left of long turns that are not shown whole any more: read once, not every time.
+    pub(super) shorts: &'m RefCell<Shorts>,
     /// Reads an entry; `None` if it is lost.
     pub(super) read: R,
 }
@@ -63,7 +75,7 @@ impl<R: Fn(u64) -> Option<Entry>> View<'_, R> {
         let since = self.memory.summary.as_ref().map_or(0, |s| s.upto);
         let gone = self.layout.units.iter().rev().map(|u| u.number());
         let gone = gone.skip_while(|n| *n >= dropped).take_while(|n| *n >= since);
-        let lines = gone.map(|n| format!("\n#{n} {}", self.memory.sketches[index(n)].line));
+        let lines = gone.map(|n| format!("\n#{n} {}", self.sketch(n).line()));
         let mut shown: Vec<String> = lines
             .map_while(|line| {
                 left = left.checked_sub(text_size(&line))?;
@@ -79,20 +91,19 @@ impl<R: Fn(u64) -> Option<Entry>> View<'_, R> {
         match unit {
             _ if self.choice.cut == Some(0) => weave.say(self.stub(unit.number())),
             Unit::Said(n) => weave.say(cut(&self.said(n), detail.said, &recall(n)).into_owned()),
-            Unit::Step { model, results } => match (self.read)(model) {
-                Some(Entry::Model { turn }) => {
-                    let turn = self.turn(model, turn, detail);
+            Unit::Step { model, results } => match self.turn(model, detail) {
+                Some(turn) => {
                     let results = self.results(&turn, results, detail);
                     weave.answer(turn);
                     weave.results(results);
                 }
-                _ => weave.say(format!("#{model} {CHANGED}")),
+                None => weave.say(format!("#{model} {CHANGED}")),
             },
         }
     }
 
     fn stub(&self, n: u64) -> String {
-        let line = &self.memory.sketches[index(n)].line;
+        let line = self.sketch(n).line();
         format!("[#{n} is too long to be shown: {line}; {}]", recall(n))
     }
 
@@ -109,40 +120,34 @@ impl<R: Fn(u64) -> Option<Entry>> View<'_, R> {
         }
     }
 
-    fn turn(&self, n: u64, turn: ModelTurn, detail: Detail) -> ModelTurn {
-        let how = recall(n);
-        let mut whole = true;
-        let mut shorten = |text: &str| {
-            let short = cut(text, detail.said, &how);
-            whole &= short == text;
-            short.into_owned()
-        };
-        let text = shorten(&turn.text);
-        let flaw = turn.flaw.as_deref().map(&mut shorten);
-        let mut calls = turn.calls;
-        for call in &mut calls {
-            call.flaw = call.flaw.as_deref().map(&mut shorten);
+    /// A turn as far as it is shown; `None` if it is lost. What is left of a long one is kept.
+    fn turn(&self, n: u64, detail: Detail) -> Option<ModelTurn> {
+        let keep = detail == Detail::masked() && self.sketch(n).longest() > LONG;
+        let kept = || self.shorts.borrow().get(&n).cloned();
+        if let Some(short) = keep.then(kept).flatten() {
+            return Some(short);
         }
-        for call in &mut calls {
-            let arguments = std::mem::take(&mut call.arguments);
-            whole &= json_size(&arguments) <= detail.said;
-            call.arguments = cut_arguments(arguments, detail.said, &how);
-        }
+        let Some(Entry::Model { turn }) = (self.read)(n) else { return None };
+        let whole = self.sketch(n).longest() <= detail.said;
+        let mut turn = if whole { turn } else { shortened(turn, detail.said, &recall(n)) };
         let useful = |r: &Replay| detail.replay && whole && r.of == self.memory.known.model();
-        let replay = turn.replay.filter(useful);
-        ModelTurn { text, calls, flaw, replay }
+        turn.replay = turn.replay.filter(useful);
+        if keep {
+            self.shorts.borrow_mut().insert(n, turn.clone());
+        }
+        Some(turn)
     }
 
     /// A result for each call, whatever the log has.
     fn results(&self, turn: &ModelTurn, at: Option<u64>, detail: Detail) -> Vec<ToolResult> {
-        let (n, mut results, missing) = match at.map(|n| (n, (self.read)(n))) {
-            Some((n, Some(Entry::Results { results }))) => (n, results, "[no result]"),
-            Some((n, _)) => (n, vec![], CHANGED),
-            None => (0, vec![], "[no result: interrupted]"),
+        let (mut results, missing) = match at {
+            Some(n) => match self.logged(n, detail) {
+                Some(results) => (results, "[no result]"),
+                None => (vec![], CHANGED),
+            },
+            None => (vec![], "[no result: interrupted]"),
         };
         results.truncate(turn.calls.len());
-        let mut results: Vec<_> =
-            results.into_iter().map(|result| self.result(n, result, detail)).collect();
         for (at, call) in turn.calls.iter().enumerate() {
             match results.get_mut(at) {
                 Some(result) => (result.call, result.name) = (call.id.clone(), call.name.clone()),
@@ -157,20 +162,59 @@ impl<R: Fn(u64) -> Option<Entry>> View<'_, R> {
         results
     }
 
-    fn result(&self, n: u64, result: ToolResult, detail: Detail) -> ToolResult {
-        let ToolResult { call, name, parts, is_error } = result;
-        let parts = match detail.result {
-            Some(most) => self.parts(n, parts, most, detail.pictures),
-            None => masked(n, parts),
+    /// Results as far as they are shown; `None` if they are lost. What is not shown is not read.
+    fn logged(&self, n: u64, detail: Detail) -> Option<Vec<ToolResult>> {
+        let Some(most) = detail.result else { return self.masked(n) };
+        let whole = self.sketch(n).longest() <= most;
+        let most = if whole { None } else { Some(most) };
+        let results = self.read_results(n)?.into_iter();
+        let shown = |r: ToolResult| {
+            let parts = self.parts(n, r.parts, most, detail.pictures);
+            ToolResult { parts, ..r }
         };
-        ToolResult { call, name, parts, is_error }
+        Some(results.map(shown).collect())
     }
 
-    fn parts(&self, n: u64, parts: Vec<Part>, most: usize, pictures: bool) -> Vec<Part> {
+    /// A line in place of each result, unless it is as short as that.
+    fn masked(&self, n: u64) -> Option<Vec<ToolResult>> {
+        let outcomes = &self.sketch(n).outcomes;
+        let stubs = outcomes.iter().map(|outcome| ToolResult {
+            call: String::new(),
+            name: String::new(),
+            parts: vec![Part::text(stub(n, outcome))],
+            is_error: outcome.failed,
+        });
+        let mut results: Vec<_> = stubs.collect();
+        if outcomes.iter().any(|o| o.is_short) {
+            let logged = self.read_results(n)?.into_iter();
+            for ((result, logged), outcome) in results.iter_mut().zip(logged).zip(outcomes) {
+                if outcome.is_short {
+                    result.parts = self.parts(n, logged.parts, None, false);
+                }
+            }
+        }
+        Some(results)
+    }
+
+    fn read_results(&self, n: u64) -> Option<Vec<ToolResult>> {
+        match (self.read)(n) {
+            Some(Entry::Results { results }) => Some(results),
+            _ => None,
+        }
+    }
+
+    fn sketch(&self, n: u64) -> &Sketch {
+        &self.memory.sketches[index(n)]
+    }
+
+    fn parts(&self, n: u64, parts: Vec<Part>, most: Option<usize>, pictures: bool) -> Vec<Part> {
         let takes = self.memory.known.facts.images;
         let shown = parts.into_iter().filter_map(|part| match part {
             Part::Text { text } if text.trim().is_empty() => None,
-            Part::Text { text } => Some(Part::text(cut(&text, most, &recall(n)))),
+            Part::Text { text } => Some(Part::text(match most {
+                Some(most) => cut(&text, most, &recall(n)).into_owned(),
+                None => text,
+            })),
             Part::Image { width, height, .. } if !(pictures && takes) => {
                 let why = if takes { "was here" } else { "is here, which you cannot see" };
                 Some(Part::text(format!("[a picture of {width}x{height} {why}]")))
@@ -182,25 +226,22 @@ impl<R: Fn(u64) -> Option<Entry>> View<'_, R> {
     }
 }
 
-/// A line in place of a result, unless it is as short as that.
-fn masked(n: u64, parts: Vec<Part>) -> Vec<Part> {
-    let texts = || {
-        parts.iter().filter_map(|part| match part {
-            Part::Text { text } => Some(text.as_str()),
-            Part::Image { .. } => None,
-        })
-    };
-    let bytes: usize = texts().map(str::len).sum();
-    let size: usize = texts().map(text_size).sum();
-    if size <= STUB && texts().count() == parts.len() && bytes > 0 {
-        return parts;
+/// What is left of a turn, every text of which is cut to so many bytes.
+fn shortened(mut turn: ModelTurn, most: usize, how: &str) -> ModelTurn {
+    let shorten = |text: &str| cut(text, most, how).into_owned();
+    turn.text = cut(&turn.text, most, how).into_owned();
+    turn.flaw = turn.flaw.as_deref().map(shorten);
+    for call in &mut turn.calls {
+        call.flaw = call.flaw.as_deref().map(shorten);
+        call.arguments = cut_arguments(std::mem::take(&mut call.arguments), most, how);
     }
-    if parts.is_empty() {
-        return vec![Part::text(NOTHING)];
-    }
-    let begin = texts().map(|text| first_line(text, 80)).next().unwrap_or("a picture");
-    let back = recall_of(&format!("#{n}"));
-    vec![Part::text(format!("[result left out, {bytes} bytes: {begin}…; {back}]"))]
+    turn
+}
+
+/// In place of a result.
+fn stub(n: u64, outcome: &Outcome) -> String {
+    let Outcome { bytes, begin, .. } = outcome;
+    format!("[result left out, {bytes} bytes: {begin}…; {}]", recall(n))
 }
 
 /// How a model gets at what is left out of an entry.
@@ -231,43 +272,4 @@ pub(super) fn plan_text(plan: &Plan) -> String {
         text += &format!("\ncheck: {}: {}", check.what, check.command);
     }
     text
-}
-
-/// Puts turns one after the other as every provider takes them.
-#[derive(Debug, Default)]
-struct Weave(Vec<Turn>);
-
-impl Weave {
-    fn say(&mut self, text: String) {
-        if text.trim().is_empty() {
-            return;
-        }
-        match self.0.last_mut() {
-            Some(Turn::User { parts }) => parts.push(Part::text(text)),
-            _ => self.0.push(Turn::User { parts: vec![Part::text(text)] }),
-        }
-    }
-
-    fn answer(&mut self, mut turn: ModelTurn) {
-        if turn.text.trim().is_empty() && turn.calls.is_empty() && turn.replay.is_none() {
-            turn.text = "[no answer]".into();
-        }
-        if !matches!(self.0.last(), Some(Turn::User { .. } | Turn::Results { .. })) {
-            self.say("Go on.".into());
-        }
-        self.0.push(Turn::Model(turn));
-    }
-
-    fn results(&mut self, results: Vec<ToolResult>) {
-        if !results.is_empty() {
-            self.0.push(Turn::Results { results });
-        }
-    }
-
-    fn finish(mut self) -> Vec<Turn> {
-        if !matches!(self.0.last(), Some(Turn::User { .. } | Turn::Results { .. })) {
-            self.say("Go on.".into());
-        }
-        self.0
-    }
 }

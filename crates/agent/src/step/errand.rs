@@ -24,7 +24,7 @@ use super::{Runner, StepError};
 
 /// A trampoline takes a millisecond; one that takes longer was stopped by a command, or its disk
 /// hangs.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl Runner {
         let (ours, theirs) = socketpair(AddressFamily::UNIX, kind.0, kind.1, None)?;
         let mut command = self.trampoline(["open", how.word()]);
         command.arg(&self.config.workspace).arg(path);
-        self.errand(&mut command, theirs).await?;
+        self.errand(command, theirs).await?;
         let file = receive(&ours)?;
         let kind = file.metadata()?.file_type();
         match how {
@@ -74,7 +74,7 @@ impl Runner {
         let input = in_memory(content).map_err(failed)?;
         let mut command = self.trampoline(["replace"]);
         command.arg(&self.config.workspace).arg(path);
-        match self.errand(&mut command, input).await {
+        match self.errand(command, input).await {
             Ok(0) => Ok(()),
             Ok(_) => Err(failed(io::Error::other("something is in the way, or there is no room"))),
             Err(source) => Err(failed(source)),
@@ -82,11 +82,9 @@ impl Runner {
     }
 
     /// Has a trampoline do something, whichever step ends meanwhile; its exit code.
-    async fn errand(&self, command: &mut Command, input: OwnedFd) -> io::Result<i32> {
+    async fn errand(&self, mut command: Command, input: OwnedFd) -> io::Result<i32> {
         command.stdin(Stdio::from(input)).stdout(Stdio::null()).stderr(Stdio::null());
-        let (child, mut exit) = self.reaper.spawn_kept(command)?;
-        // The command holds the other end of the socket.
-        command.stdin(Stdio::null());
+        let (child, mut exit) = self.reaper.spawn_kept(command).await?;
         if let Ok(code) = timeout(PATIENCE, &mut exit).await {
             return code.map_err(io::Error::other);
         }

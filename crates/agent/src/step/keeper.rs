@@ -37,7 +37,7 @@ pub(crate) type KeptEnd = Result<i32, String>;
 
 impl Runner {
     /// Begins a command; what it writes is reported as its step's output, and heard.
-    pub(crate) fn keep(
+    pub(crate) async fn keep(
         self: &Rc<Self>,
         step: u32,
         command: &str,
@@ -47,7 +47,7 @@ impl Runner {
         let plan = Plan::kept(step, command, place, &self.config);
         let files = StepFiles::create(&plan)?;
         let failed = |source| StepError::Start { step, source };
-        let (mut child, exit) = self.start_kept(&plan).map_err(failed)?;
+        let (mut child, exit) = self.start_kept(&plan).await.map_err(failed)?;
         let stdin = child.stdin.take().map(|stdin| pipe::Sender::from_owned_fd(stdin.into()));
         let stdin = stdin.transpose().map_err(failed)?;
         let (ended, end) = watch::channel(None);
@@ -65,11 +65,11 @@ impl Runner {
         Ok(Kept { keeper, stdin, end })
     }
 
-    fn start_kept(&self, plan: &Plan) -> io::Result<(Child, Exit)> {
+    async fn start_kept(&self, plan: &Plan) -> io::Result<(Child, Exit)> {
         let mut command = self.trampoline(&plan.arguments);
         command.envs(&plan.environment);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        self.reaper.spawn_kept(&mut command)
+        self.reaper.spawn_kept(command).await
     }
 
     async fn look_after(

@@ -138,7 +138,8 @@ impl Runner {
         let files = StepFiles::create(&plan)?;
         let (end, code) = self.follow(&plan, cancel, heard).await?;
         let (place, warning) = match files.handed_on()? {
-            Some(bytes) if end != End::Cancelled => carry(step, &block.work, place, &bytes),
+            // A runbook made of this run leaves out what was cut short.
+            Some(bytes) if end == End::Exited => carry(step, &block.work, place, &bytes),
             _ => (None, None),
         };
         let outcome = judge(&block.work, end, code);
@@ -199,6 +200,8 @@ fn judge(work: &Work, end: End, code: i32) -> StepOutcome {
     };
     match end {
         End::Cancelled => StepOutcome::Cancelled,
+        // Nobody gave writing a file its time.
+        End::TimedOut if matches!(work, Work::File { .. }) => StepOutcome::Failed,
         End::TimedOut => StepOutcome::TimedOut,
         End::Exited if code == expected => StepOutcome::Ok,
         End::Exited if tolerant => StepOutcome::Tolerated,

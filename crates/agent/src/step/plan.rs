@@ -1,12 +1,13 @@
 //! What has to be run for a block.
 
+use std::env;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use runbook::{Program, Work};
 use types::StepKind;
 
-use super::{Environment, Place};
+use super::{Environment, Place, errand};
 use crate::session::Config;
 
 /// Runs the script `$0` in the same shell and leaves the exported environment in `$0.env`: at its
@@ -51,12 +52,14 @@ impl Plan {
         let mut environment = environment(place, &cwd);
         let (arguments, content, limit, role) = match work {
             Work::File { path, content } => {
-                let root = config.workspace.to_string_lossy().into_owned();
-                (vec!["put".into(), root, path.clone()], content.clone(), None, Role::Input)
+                let root = workspace(config);
+                let limit = Some(errand::PATIENCE);
+                (vec!["put".into(), root, path.clone()], content.clone(), limit, Role::Input)
             }
             Work::Run { program, code, timeout_seconds, .. } => {
                 let script = path.to_string_lossy();
-                let mut arguments = vec!["exec".into(), cwd.clone()];
+                let home = if has_own_cwd(work) { cwd.clone() } else { workspace(config) };
+                let mut arguments = vec!["exec".into(), cwd.clone(), home, lookup(*program, place)];
                 arguments.extend(command(*program, step, &script, &cwd));
                 if *program == Program::Python {
                     import_from(&cwd, &mut environment);
@@ -72,13 +75,22 @@ impl Plan {
 impl Plan {
     /// A shell command that goes on in the background.
     pub(super) fn kept(step: u32, command: &str, place: &Place, config: &Config) -> Self {
-        let path = config.steps.join(format!("{step}.sh"));
-        let mut arguments = vec!["keep".into(), place.cwd.clone()];
+        let script = config.steps.join(format!("{step}.sh"));
+        let path = lookup(Program::Bash, place);
+        let mut arguments = vec!["keep".into(), place.cwd.clone(), workspace(config), path];
         arguments.extend(BASH.map(str::to_owned));
-        arguments.push(path.to_string_lossy().into_owned());
+        arguments.push(script.to_string_lossy().into_owned());
         let environment = environment(place, &place.cwd);
         let content = command.as_bytes().to_vec();
-        Self { step, arguments, environment, limit: None, path, content, role: Role::Script }
+        Self {
+            step,
+            arguments,
+            environment,
+            limit: None,
+            path: script,
+            content,
+            role: Role::Script,
+        }
     }
 }
 
@@ -89,6 +101,21 @@ fn environment(place: &Place, cwd: &str) -> Environment {
     let mut environment = place.environment.clone();
     environment.insert("PWD".into(), cwd.into());
     environment
+}
+
+fn workspace(config: &Config) -> String {
+    config.workspace.to_string_lossy().into_owned()
+}
+
+/// Where a program is looked for. A command may have lost its PATH, which must not cost the steps
+/// after it their shell; Python is first that of an environment that is active.
+fn lookup(program: Program, place: &Place) -> String {
+    let own = env::var("PATH").unwrap_or_default();
+    let jobs = place.environment.get("PATH").map_or("", String::as_str);
+    match program {
+        Program::Python => format!("{jobs}:{own}"),
+        _ => format!("{own}:{jobs}"),
+    }
 }
 
 /// The step's kind, as it is reported.

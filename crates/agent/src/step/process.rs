@@ -46,7 +46,7 @@ impl Runner {
     ) -> Result<(End, i32), StepError> {
         let step = plan.step;
         let (mut child, exit) =
-            self.start(plan).map_err(|source| StepError::Start { step, source })?;
+            self.start(plan).await.map_err(|source| StepError::Start { step, source })?;
         let report = async |stream, bytes: Vec<u8>| {
             heard(stream, &bytes).await;
             self.outbox.push(ReportKind::Output { step, stream, data: Data(bytes) }).await;
@@ -63,7 +63,7 @@ impl Runner {
         Ok(end)
     }
 
-    fn start(&self, plan: &Plan) -> io::Result<(Child, Exit)> {
+    async fn start(&self, plan: &Plan) -> io::Result<(Child, Exit)> {
         let mut command = self.trampoline(&plan.arguments);
         command.envs(&plan.environment);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -71,7 +71,7 @@ impl Runner {
             Role::Input => Stdio::from(File::open(&plan.path)?),
             Role::Script | Role::ShellScript => Stdio::null(),
         });
-        self.reaper.spawn(&mut command)
+        self.reaper.spawn(command).await
     }
 
     /// agentd itself as the command user, with an empty environment.

@@ -104,7 +104,7 @@ impl Node<State, Means> for Act {
             _ => means.interrupted(input, &mut turn).await,
         };
         means.settle(&mut turn, at, &effect);
-        let then = means.follow(&mut turn, &mut trail)?;
+        let then = means.follow(&mut turn, &mut trail).await?;
         let Effect { stepped, place, plan, .. } = effect;
         Ok(Acted { stepped, place, plan, turn, trail, then })
     }
@@ -142,7 +142,10 @@ impl Means {
             return Ok(Effect::error(words::too_many(MOST_CALLS)));
         }
         match tools::parse(call) {
-            Err(wrong) => Ok(Effect::error(wrong)),
+            Err(wrong) => {
+                self.show(&wrong).await;
+                Ok(Effect::error(wrong))
+            }
             Ok(Action::Step(action)) => Ok(self.step(input, &action, cancel).await),
             Ok(Action::Plan(plan)) => self.plan(plan, input.plan.as_ref()).await,
             Ok(Action::Recall { query }) => Ok(Effect::said(self.context.borrow().recall(&query)?)),
@@ -212,17 +215,20 @@ impl Means {
     }
 
     /// What comes after a call.
-    fn follow(&self, turn: &mut Turn, trail: &mut Trail) -> Result<Then, NodeError> {
+    async fn follow(&self, turn: &mut Turn, trail: &mut Trail) -> Result<Then, NodeError> {
         if turn.next + 1 < turn.calls.len() {
             turn.next += 1;
             return Ok(Then::Next);
         }
         match turn.finish.take_if(|_| turn.failed) {
-            Some((at, _)) => self.put(at, vec![Part::text(words::NOT_ALONE)], true),
+            Some((at, _)) => {
+                self.show(words::NOT_ALONE).await;
+                self.put(at, vec![Part::text(words::NOT_ALONE)], true);
+            }
             None if turn.finish.is_some() => return Ok(Then::Verify),
             None => {}
         }
-        Ok(match self.close(turn, trail)? {
+        Ok(match self.close(turn, trail).await? {
             None => Then::Think,
             Some(error) => Then::Over(Verdict::GaveUp { reason: Reason::Stuck, error }),
         })

@@ -74,7 +74,7 @@ impl Node<State, Means> for Analyse {
             if kind == Kind::Calls {
                 return Ok(Analysed::Turn(turn));
             }
-            means.answer_back(&kind)?;
+            means.answer_back(&kind).await?;
         }
         Ok(Analysed::NoPlan)
     }

@@ -97,9 +97,9 @@ impl Means {
     }
 
     /// Tells the model why its answer was of no use, if it was of none.
-    pub(super) fn answer_back(&self, kind: &Kind) -> Result<(), NodeError> {
+    pub(super) async fn answer_back(&self, kind: &Kind) -> Result<(), NodeError> {
         if let Some(text) = words::answer_to(kind) {
-            self.note(text)?;
+            self.admonish(&text).await?;
         }
         Ok(())
     }

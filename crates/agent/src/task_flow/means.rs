@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use protocol::ReportKind;
-use types::{ModelFacts, Part, ToolCall, ToolResult};
+use types::{ModelFacts, NoticeLevel, Part, ToolCall, ToolResult};
 
 use super::Task;
 use super::state::{CallName, Turn};
@@ -16,10 +16,7 @@ use crate::context::{Context, ContextError, Entry};
 use crate::flow::NodeError;
 use crate::session::Desk;
 use crate::step::Runner;
-use crate::tools::Toolbox;
-
-/// The memory as a file for people.
-const CONTEXT_FILE: &str = "context.txt";
+use crate::tools::{CONTEXT_FILE, Toolbox};
 
 /// It is written again when it grew by this part: all its writing together then costs a bounded
 /// number of times its size, however long the job is.
@@ -27,6 +24,9 @@ const CONTEXT_GROWTH: u64 = 16;
 
 /// A call seen in errors for people is this long at most, in bytes.
 const MAX_SEEN_BYTES: usize = 300;
+
+/// What the model is told is shown to people up to this length, in bytes.
+const MAX_SHOWN_BYTES: usize = 300;
 
 #[derive(Debug)]
 pub(super) struct Means {
@@ -44,6 +44,8 @@ pub(super) struct Means {
     known: Cell<usize>,
     /// Entries of the memory when the file was written.
     kept: Cell<u64>,
+    /// Why that could not be done the last time.
+    unkept: RefCell<String>,
 }
 
 impl Means {
@@ -60,6 +62,7 @@ impl Means {
             results: RefCell::default(),
             known: Cell::default(),
             kept: Cell::default(),
+            unkept: RefCell::default(),
         })
     }
 
@@ -94,6 +97,22 @@ impl Means {
         self.remember(Entry::Note { text: text.into() })
     }
 
+    /// Has something to say to the model, and lets people see it: what it does next would be hard to
+    /// understand without.
+    pub(super) async fn admonish(&self, text: &str) -> Result<(), ContextError> {
+        self.show(text).await;
+        self.note(text)
+    }
+
+    /// Lets people see what the model is told.
+    pub(super) async fn show(&self, text: &str) {
+        let text = format!(
+            "told the model: {}",
+            words::cut(&text.split_whitespace().collect::<Vec<_>>().join(" "), MAX_SHOWN_BYTES)
+        );
+        self.report(ReportKind::Notice { level: NoticeLevel::Info, text }).await;
+    }
+
     pub(super) async fn report(&self, report: ReportKind) {
         self.toolbox.runner().outbox.push(report).await;
     }
@@ -121,7 +140,7 @@ impl Means {
 
     /// Takes the results of an answer's calls into the memory, in the order of the calls, and looks
     /// whether the agent goes in circles; if it is to be stopped, why.
-    pub(super) fn close(
+    pub(super) async fn close(
         &self,
         turn: &Turn,
         trail: &mut Trail,
@@ -132,7 +151,9 @@ impl Means {
         self.remember(Entry::Results { results })?;
         match concern {
             None => Ok(None),
-            Some(Concern::Nudge(circle)) => self.note(words::nudge(circle)).map(|()| None),
+            Some(Concern::Nudge(circle)) => {
+                self.admonish(words::nudge(circle)).await.map(|()| None)
+            }
             Some(Concern::Stop(circle)) => Ok(Some(words::stuck(circle, &seen(&calls)))),
         }
     }
@@ -156,8 +177,11 @@ impl Means {
         }
         self.kept.set(entries);
         let text = self.context.borrow().readable();
-        if let Err(error) = self.toolbox.keep(CONTEXT_FILE, &text).await {
-            self.warn(format!("{CONTEXT_FILE} could not be written: {error}")).await;
+        let why = self.toolbox.keep(CONTEXT_FILE, &text).await.err().map(|error| error.to_string());
+        let why = why.unwrap_or_default();
+        // Said once, however often it is tried.
+        if self.unkept.replace(why.clone()) != why && !why.is_empty() {
+            self.warn(format!("{CONTEXT_FILE} could not be written: {why}")).await;
         }
     }
 }

@@ -11,8 +11,18 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use serde::{Deserialize, Serialize};
 use types::{Part, ToolCall, ToolResult};
 
+/// The longest round, in turns.
+const LONGEST_ROUND: usize = 4;
+
 /// Turns that are remembered: more than the longest circle has when it ends the job.
-const WINDOW: usize = 12;
+const WINDOW: usize = 5 * LONGEST_ROUND + 4;
+
+/// Laps after which a circle is pointed out, and after which it ends the job.
+const NUDGE_LAPS: usize = 3;
+const STOP_LAPS: usize = 5;
+
+/// The tool that looks at what goes on in the background. To wait is no circle.
+const WAIT: &str = "process";
 
 /// A long output names the file where all of it is, which has the step's number after this; it is
 /// the same output nevertheless.
@@ -42,8 +52,8 @@ pub(super) struct Seen {
 pub(super) enum Circle {
     /// The same calls with the same results.
     Repeat,
-    /// Two turns that take each other's place.
-    Pair,
+    /// So many turns, one after the other and then again.
+    Round(usize),
     /// The same error, whatever is called.
     Error,
 }
@@ -56,7 +66,12 @@ pub(super) enum Concern {
 }
 
 impl Seen {
-    pub(super) fn new(calls: &[ToolCall], results: &[ToolResult]) -> Self {
+    /// None for a turn that only waits.
+    pub(super) fn new(calls: &[ToolCall], results: &[ToolResult]) -> Option<Self> {
+        let failed = results.iter().any(|result| result.is_error);
+        if !failed && !calls.is_empty() && calls.iter().all(|call| call.name == WAIT) {
+            return None;
+        }
         let mut asked = DefaultHasher::new();
         for call in calls {
             (&call.name, call.arguments.to_string()).hash(&mut asked);
@@ -65,12 +80,15 @@ impl Seen {
         for result in results {
             hash_parts(&result.parts, &mut shown);
         }
-        let error = results.iter().find(|result| result.is_error).map(|result| {
-            let mut error = DefaultHasher::new();
-            hash_parts(&result.parts, &mut error);
-            error.finish()
+        // Where something succeeded beside it, there was progress.
+        let error =
+            results.iter().all(|result| result.is_error).then_some(results.last()).flatten();
+        let error = error.filter(|error| says_why(&error.parts)).map(|error| {
+            let mut hasher = DefaultHasher::new();
+            hash_parts(&error.parts, &mut hasher);
+            hasher.finish()
         });
-        Self { calls: asked.finish(), results: shown.finish(), error }
+        Some(Self { calls: asked.finish(), results: shown.finish(), error })
     }
 
     fn same(self, other: Self) -> bool {
@@ -80,8 +98,8 @@ impl Seen {
 
 impl Trail {
     /// Takes the next turn into account.
-    pub(super) fn observe(&mut self, turn: Seen) -> Option<Concern> {
-        self.seen.push_front(turn);
+    pub(super) fn observe(&mut self, turn: Option<Seen>) -> Option<Concern> {
+        self.seen.push_front(turn?);
         self.seen.truncate(WINDOW);
         let closed = Circle::ALL.into_iter().find_map(|circle| {
             let turns = circle.turns(&self.seen);
@@ -107,7 +125,16 @@ impl Trail {
 }
 
 impl Circle {
-    const ALL: [Self; 3] = [Self::Repeat, Self::Pair, Self::Error];
+    const ALL: [Self; 5] =
+        [Self::Repeat, Self::Round(2), Self::Round(3), Self::Round(LONGEST_ROUND), Self::Error];
+
+    /// Turns of one lap.
+    fn lap(self) -> usize {
+        match self {
+            Self::Repeat | Self::Error => 1,
+            Self::Round(turns) => turns,
+        }
+    }
 
     /// How many of the last turns, the newest first, are in this circle.
     fn turns(self, seen: &VecDeque<Seen>) -> usize {
@@ -116,31 +143,33 @@ impl Circle {
             Self::Repeat => seen.iter().take_while(|turn| turn.same(*newest)).count(),
             Self::Error if newest.error.is_none() => 0,
             Self::Error => seen.iter().take_while(|turn| turn.error == newest.error).count(),
-            Self::Pair => match seen.get(1) {
-                Some(other) if !other.same(*newest) => {
-                    let later = seen.iter().zip(seen.iter().skip(2));
-                    2 + later.take_while(|(turn, before)| turn.same(**before)).count()
-                }
-                _ => 0,
-            },
+            // Nothing but the same is another circle.
+            Self::Round(turns) if seen.iter().take(turns).all(|turn| turn.same(*newest)) => 0,
+            Self::Round(turns) => {
+                let later = seen.iter().zip(seen.iter().skip(turns));
+                turns + later.take_while(|(turn, before)| turn.same(**before)).count()
+            }
         }
     }
 
-    /// Turns after which it is pointed out: three laps.
+    /// Turns after which it is pointed out.
     fn nudge_at(self) -> usize {
-        match self {
-            Self::Repeat | Self::Error => 3,
-            Self::Pair => 6,
-        }
+        NUDGE_LAPS * self.lap()
     }
 
-    /// Turns after which it ends the job: five laps.
-    pub(super) fn stop_at(self) -> usize {
-        match self {
-            Self::Repeat | Self::Error => 5,
-            Self::Pair => 10,
-        }
+    /// Turns after which it ends the job.
+    fn stop_at(self) -> usize {
+        STOP_LAPS * self.lap()
     }
+}
+
+/// Whether an error says more than that there was one: many a search fails without a word, each for
+/// another reason.
+fn says_why(parts: &[Part]) -> bool {
+    parts.iter().any(|part| match part {
+        Part::Text { text } => text.trim_end().contains('\n') || !text.starts_with("exit code"),
+        Part::Image { .. } => true,
+    })
 }
 
 fn hash_parts(parts: &[Part], hasher: &mut impl Hasher) {
@@ -170,7 +199,7 @@ mod tests {
     /// What comes of each turn.
     fn walk(turns: impl IntoIterator<Item = Seen>) -> Vec<Option<Concern>> {
         let mut trail = Trail::default();
-        turns.into_iter().map(|seen| trail.observe(seen)).collect()
+        turns.into_iter().map(|seen| trail.observe(Some(seen))).collect()
     }
 
     fn concerns(turns: impl IntoIterator<Item = Seen>) -> Vec<(usize, Concern)> {
@@ -187,7 +216,16 @@ mod tests {
     #[test]
     fn two_turns_in_turns_are_a_circle() {
         let found = concerns((0..10).map(|i| turn(i % 2, i % 2)));
-        assert_eq!(found, [(6, Nudge(Circle::Pair)), (10, Stop(Circle::Pair))]);
+        assert_eq!(found, [(6, Nudge(Circle::Round(2))), (10, Stop(Circle::Round(2)))]);
+    }
+
+    #[test]
+    fn rounds_of_three_and_four_are_circles_too() {
+        for turns in 3..=LONGEST_ROUND {
+            let round = Circle::Round(turns);
+            let found = concerns((0..5 * turns as u64).map(|i| turn(i % turns as u64, 0)));
+            assert_eq!(found, [(3 * turns, Nudge(round)), (5 * turns, Stop(round))]);
+        }
     }
 
     #[test]
@@ -207,7 +245,8 @@ mod tests {
     fn after_enough_progress_a_circle_is_pointed_out_again() {
         let between = (10..10 + WINDOW as u64).map(|i| turn(i, i));
         let found = concerns([turn(1, 1); 3].into_iter().chain(between).chain([turn(1, 1); 3]));
-        assert_eq!(found, [(3, Nudge(Circle::Repeat)), (18, Nudge(Circle::Repeat))]);
+        let again = WINDOW + 6;
+        assert_eq!(found, [(3, Nudge(Circle::Repeat)), (again, Nudge(Circle::Repeat))]);
     }
 
     #[test]
@@ -230,7 +269,7 @@ mod tests {
             is_error,
         };
         let of = |command: &str, text: &str, is_error| {
-            Seen::new(&[call("shell", command)], &[result(text, is_error)])
+            Seen::new(&[call("shell", command)], &[result(text, is_error)]).unwrap()
         };
         assert_eq!(of("ls", "a", false), of("ls", "a", false), "ids do not matter");
         assert!(!of("ls", "a", false).same(of("ls -l", "a", false)));
@@ -239,6 +278,12 @@ mod tests {
         assert!(of("ls", &long(3), false).same(of("ls", &long(12), false)));
         assert_eq!(of("ls", "a", true).error, of("cat", "a", true).error);
         assert_eq!(of("ls", "a", false).error, None);
+        let silent = of("grep -q x f", "exit code 1, no output", true);
+        assert_eq!(silent.error, None, "it does not say why");
+        let calls = [call("shell", "a"), call("shell", "b")];
+        let half = Seen::new(&calls, &[result("wrote it", false), result("no", true)]);
+        assert_eq!(half.unwrap().error, None, "something was done");
+        assert_eq!(Seen::new(&[call("process", "1")], &[result("is running", false)]), None);
     }
 
     fn another_id() -> String {
@@ -253,11 +298,11 @@ mod tests {
     }
 
     proptest! {
-        /// Whoever goes in a circle of one or two turns is told, and stopped soon.
+        /// Whoever goes in a circle of a few turns is told, and stopped soon.
         #[test]
-        fn circles_end(before in turns(60), lap in turns(3)) {
+        fn circles_end(before in turns(60), lap in turns(LONGEST_ROUND + 1)) {
             prop_assume!(!lap.is_empty());
-            let found = walk(before.into_iter().chain(lap.into_iter().cycle().take(11)));
+            let found = walk(before.into_iter().chain(lap.into_iter().cycle().take(WINDOW)));
             let stops = |concern: &Option<Concern>| matches!(concern, Some(Stop(_)));
             prop_assert!(found.iter().any(stops), "{found:?}");
         }
@@ -278,9 +323,9 @@ mod tests {
         fn progress_breaks_every_circle(turns in turns(60)) {
             let mut trail = Trail::default();
             for turn in turns {
-                trail.observe(turn);
+                trail.observe(Some(turn));
             }
-            prop_assert_eq!(trail.observe(turn(99, 99)), None);
+            prop_assert_eq!(trail.observe(Some(turn(99, 99))), None);
         }
 
         /// Its checkpoint stays small.
@@ -288,9 +333,9 @@ mod tests {
         fn a_trail_is_bounded(turns in turns(60)) {
             let mut trail = Trail::default();
             for turn in turns {
-                trail.observe(Seen { calls: u64::MAX - turn.calls, ..turn });
+                trail.observe(Some(Seen { calls: u64::MAX - turn.calls, ..turn }));
             }
-            prop_assert!(serde_json::to_string(&trail).unwrap().len() < 2000);
+            prop_assert!(serde_json::to_string(&trail).unwrap().len() < 4000);
         }
     }
 }

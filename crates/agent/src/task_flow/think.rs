@@ -55,7 +55,7 @@ impl Node<State, Means> for Think {
         let asked = means.ask(None, cancel);
         let (asked, ()) = tokio::join!(asked, means.keep_context(false));
         let next = match asked? {
-            Asked::Answer(answer) => follow(means, *patience, means.take(answer).await?)?,
+            Asked::Answer(answer) => follow(means, *patience, means.take(answer).await?).await?,
             Asked::Over(verdict) => Next::Over(verdict),
         };
         Ok(Thought { heard, next })
@@ -81,12 +81,12 @@ impl Node<State, Means> for Think {
     }
 }
 
-fn follow(means: &Means, patience: Patience, taken: Taken) -> Result<Next, NodeError> {
+async fn follow(means: &Means, patience: Patience, taken: Taken) -> Result<Next, NodeError> {
     match patience.after(&taken.kind) {
         Err(verdict) => Ok(Next::Over(verdict)),
         Ok(_) if taken.kind == Kind::Calls => Ok(Next::Act(taken.turn)),
         Ok(left) => {
-            means.answer_back(&taken.kind)?;
+            means.answer_back(&taken.kind).await?;
             Ok(Next::Again(left))
         }
     }

@@ -138,9 +138,12 @@ impl Means {
         } else {
             (words::ACCEPTED.into(), Some(Verdict::Complete))
         };
+        if verdict.is_none() {
+            self.show(&said).await;
+        }
         self.put(input.claim.call, vec![Part::text(said)], verdict != Some(Verdict::Complete));
         let mut trail = input.trail.clone();
-        if let Some(error) = self.close(&input.turn, &mut trail)? {
+        if let Some(error) = self.close(&input.turn, &mut trail).await? {
             verdict.get_or_insert(Verdict::GaveUp { reason: Reason::Stuck, error });
         }
         Ok(Found { result, rejected, trail, verdict })

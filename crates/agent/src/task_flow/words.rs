@@ -82,8 +82,8 @@ pub(super) fn nudge(circle: Circle) -> &'static str {
              in one call if you are waiting. If there is no other way, finish and say what is \
              missing."
         }
-        Circle::Pair => {
-            "You go back and forth between the same two calls, with the same results. Stop and \
+        Circle::Round(_) => {
+            "You go back and forth between the same calls, with the same results. Stop and \
              think about what you want to find out, then do something you have not done yet. If \
              there is nothing, finish and say what is missing."
         }
@@ -99,7 +99,7 @@ pub(super) fn nudge(circle: Circle) -> &'static str {
 pub(super) fn stuck(circle: Circle, seen: &str) -> String {
     let what = match circle {
         Circle::Repeat => "made the same call with the same result again and again",
-        Circle::Pair => "went back and forth between two calls with the same results",
+        Circle::Round(_) => "went back and forth between the same calls with the same results",
         Circle::Error => "got the same error again and again",
     };
     format!("the agent {what}, also after it was told so; the last was {seen}")
@@ -166,7 +166,7 @@ mod tests {
         ];
         let mut said = vec![SYSTEM.to_owned(), PLAN_FIRST.into()];
         said.extend(kinds.iter().filter_map(answer_to));
-        said.extend([Circle::Repeat, Circle::Pair, Circle::Error].map(|c| nudge(c).to_owned()));
+        said.extend([Circle::Repeat, Circle::Round(2), Circle::Error].map(|c| nudge(c).to_owned()));
         let plain = [PLANNED, ACCEPTED, SUPERSEDED, NOT_ALONE, SPOKEN_TO, LOST, NOT_DONE];
         said.extend(plain.map(str::to_owned));
         said.extend([too_many(32), broken("no room"), rejected(&checks)]);

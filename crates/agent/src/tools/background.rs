@@ -77,10 +77,10 @@ impl Toolbox {
         }
         let Call { step, place, cancel } = call;
         let work = async {
-            let heard = Rc::new(Heard::new(step));
+            let heard = Rc::new(Heard::new(Spill::new(step, &self.spilled)));
             let (runner, hearing) = (Rc::clone(&self.runner), Rc::clone(&heard));
             let hear = async move |stream, bytes: &[u8]| hearing.hear(&runner, stream, bytes).await;
-            let mut kept = self.runner.keep(step, command, place, hear)?;
+            let mut kept = self.runner.keep(step, command, place, hear).await?;
             let stdin = RefCell::new(kept.stdin.take());
             let (title, told) = (title(command), Cell::new(false));
             let process = Rc::new(Process { title, kept, stdin, heard, told });
@@ -255,10 +255,10 @@ fn in_words(end: &KeptEnd) -> String {
 }
 
 impl Heard {
-    fn new(step: u32) -> Self {
+    fn new(spill: Spill) -> Self {
         Self {
             transcript: RefCell::default(),
-            spill: Mutex::new(Spill::new(step)),
+            spill: Mutex::new(spill),
             pieces: watch::Sender::new(0),
             shown: Cell::new(0),
         }

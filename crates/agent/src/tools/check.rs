@@ -1,11 +1,16 @@
 //! Whether what a model claims is so.
 
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
 use runbook::Program;
+use rustix::fs::Dir;
 use tokio_util::sync::CancellationToken;
 use types::{Check, CheckResult, StepKind, StepOutcome};
 
 use super::run::{Call, code_block, how};
-use super::{Toolbox, file, path};
+use super::{CONTEXT_FILE, Toolbox, file, path};
 use crate::step::{Heading, Open, Place, StepError};
 
 /// How long a check may run, in seconds.
@@ -28,8 +33,9 @@ impl Toolbox {
         cancel: &CancellationToken,
     ) -> Result<CheckResult, StepError> {
         let Check { what, command } = check.clone();
-        let block = code_block(Program::Bash, format!("check: {what}"), &command, TIMEOUT);
-        let heading = Heading::new(StepKind::Bash, &block.title, Some(&command));
+        let code = by_itself(&self.runner.config.workspace, &command);
+        let block = code_block(Program::Bash, format!("check: {what}"), &code, TIMEOUT);
+        let heading = Heading::new(StepKind::Bash, &block.title, Some(&code));
         let (ran, output) = self.run_block(Call { step, place, cancel }, &block, heading).await?;
         let found = format!("{}\n{}", how(&ran, TIMEOUT), end(&output)).trim_end().to_owned();
         let passed = ran.outcome == StepOutcome::Ok;
@@ -48,15 +54,38 @@ impl Toolbox {
             Err(why) => Err(why),
             Ok(_) => self.runner.open(Open::Look, &absolute).await.map_err(file::why),
         };
-        let (passed, found) = match there.map(|file| file.metadata()) {
-            Ok(Ok(meta)) if meta.is_file() => (true, format!("{} bytes", meta.len())),
-            Ok(Ok(meta)) if meta.is_dir() => (true, "a directory".into()),
-            Ok(Ok(_)) => (false, "there is something else than a file or a directory".into()),
-            Ok(Err(error)) => (false, error.to_string()),
+        let (passed, found) = match there {
+            _ if Path::new(&absolute) == workspace.join(CONTEXT_FILE) => {
+                (false, "this file is the agent's own; name what was made".into())
+            }
+            Ok(file) => what_is_there(&file).unwrap_or_else(|error| (false, error.to_string())),
             Err(why) => (false, why),
         };
         Ok(CheckResult { what: format!("{path} is there"), command: None, passed, found })
     }
+}
+
+/// Whether it counts as something made, and what it is.
+fn what_is_there(file: &File) -> io::Result<(bool, String)> {
+    let meta = file.metadata()?;
+    if meta.is_file() {
+        return Ok((true, format!("{} bytes", meta.len())));
+    }
+    if !meta.is_dir() {
+        return Ok((false, "there is something else than a file or a directory".into()));
+    }
+    let entries = Dir::read_from(file)?.flatten();
+    let names = entries.filter(|entry| !matches!(entry.file_name().to_bytes(), b"." | b".."));
+    Ok(match names.count() {
+        0 => (false, "an empty directory, which is not delivered".into()),
+        entries => (true, format!("a directory, {entries} in it")),
+    })
+}
+
+/// A check begins in the workspace, wherever the steps before it went, and leaves nothing behind: so it
+/// says the same whenever it is run.
+fn by_itself(workspace: &Path, command: &str) -> String {
+    format!("(\ncd {}\n{command}\n)", workspace.display())
 }
 
 /// The last lines.

@@ -27,8 +27,22 @@ const MOST_IMAGE_BYTES: u64 = 3_750_000;
 /// The most pixels of a picture's side, of the strictest provider.
 const MOST_SIDE: usize = 8000;
 
+/// Who writes a file says why that failed, unless they could not.
+const NOT_WRITTEN: &str = "not written: it was killed, or did not end in time; does a process of \
+                           this sandbox kill or stop others?";
+
 /// What shows whether a file is text.
 const BEGINNING_BYTES: usize = 8 * 1024;
+
+/// A file to write.
+struct Put<'a> {
+    path: String,
+    content: &'a str,
+    /// What a person sees who is to approve it.
+    asked: &'a str,
+    /// What the model is told if it was written.
+    text: String,
+}
 
 impl Toolbox {
     pub(super) async fn write(
@@ -41,7 +55,7 @@ impl Toolbox {
             Ok(path) => {
                 let (bytes, lines) = (content.len(), content.lines().count());
                 let text = format!("written: {path}, {bytes} bytes, {lines} lines");
-                self.put(call, path, content, text).await
+                self.put(call, Put { path, content, asked: content, text }).await
             }
             Err(why) => self.refuse(call, StepKind::File, path, why).await,
         }
@@ -62,8 +76,9 @@ impl Toolbox {
         };
         match edited {
             Ok((path, edited)) => {
-                let text = format!("changed: {path}\n{}", edited.shown.trim_end());
-                self.put(call, path, &edited.content, text).await
+                let (asked, content) = (&*edited.shown, &*edited.content);
+                let text = format!("changed: {path}\n{}", asked.trim_end());
+                self.put(call, Put { path, content, asked, text }).await
             }
             Err(why) => self.refuse(call, StepKind::File, path, why).await,
         }
@@ -114,19 +129,15 @@ impl Toolbox {
         Ok(Done::of(&ran, vec![part]))
     }
 
-    async fn put(
-        &self,
-        call: Call<'_>,
-        path: String,
-        content: &str,
-        written: String,
-    ) -> Result<Done, StepError> {
-        let heading = Heading::new(StepKind::File, &path, Some(content));
+    async fn put(&self, call: Call<'_>, put: Put<'_>) -> Result<Done, StepError> {
+        let Put { path, content, asked, text: written } = put;
+        let heading = Heading::new(StepKind::File, &path, Some(content)).asking(asked);
         let work = Work::File { path: path.clone(), content: content.into() };
         let block = Block { line: 0, title: path, work };
         let (ran, said) = self.run_block(call, &block, heading).await?;
         let text = match ran.outcome {
             StepOutcome::Ok => written,
+            StepOutcome::Failed if said.is_empty() => NOT_WRITTEN.into(),
             StepOutcome::Failed => format!("not written: {}", said.trim_end()),
             _ => how(&ran, 0),
         };
@@ -141,7 +152,7 @@ impl Toolbox {
         title: &str,
         why: String,
     ) -> Result<Done, StepError> {
-        let heading = Heading::new(kind, title, None);
+        let heading = Heading::unasked(kind, title);
         let work = async { Ok((Ran::plain(false), ())) };
         let (ran, worked) = self.runner.around(step, heading, cancel, work).await?;
         let text = if worked.is_some() { why } else { how(&ran, 0) };

@@ -28,6 +28,10 @@ use background::{Background, Wanted};
 pub(crate) use parse::parse;
 use run::Call;
 pub(crate) use spec::specs;
+use spill::Spilled;
+
+/// The agent's memory for people, in the workspace.
+pub(crate) const CONTEXT_FILE: &str = "context.txt";
 
 /// What one call asks for, checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -114,11 +118,13 @@ pub(crate) struct Done {
 pub(crate) struct Toolbox {
     runner: Rc<Runner>,
     background: Background,
+    spilled: Spilled,
 }
 
 impl Toolbox {
     pub(crate) fn new(runner: Runner) -> Self {
-        Self { runner: Rc::new(runner), background: Background::default() }
+        let (background, spilled) = (Background::default(), Spilled::default());
+        Self { runner: Rc::new(runner), background, spilled }
     }
 
     /// What runs blocks and reports.

@@ -15,6 +15,10 @@ pub(super) fn absolute(cwd: &str, path: &str) -> PathBuf {
     absolute
 }
 
+/// The longest path, in bytes. A longer one would be cut in the step's title, by which it is written
+/// again.
+const MOST_BYTES: usize = 4095;
+
 /// The path of what may be written, relative to the workspace.
 ///
 /// # Errors
@@ -26,6 +30,9 @@ pub(super) fn writable(workspace: &Path, path: &Path) -> Result<String, String> 
         None => Err(format!("{shown} is not beneath {}: write there only", workspace.display())),
         Some(relative) if relative.contains(char::is_control) => {
             Err(format!("{shown:?} has control characters"))
+        }
+        Some(relative) if relative.len() > MOST_BYTES => {
+            Err(format!("the path has {} bytes, and {MOST_BYTES} is the most", relative.len()))
         }
         Some(relative) if Path::new(relative).starts_with(".cagent") => {
             Err(format!("{shown} is in .cagent, which is reserved"))
@@ -71,6 +78,8 @@ mod tests {
         ] {
             assert!(to(cwd, path).is_err(), "{cwd} {path}");
         }
+        assert!(to("/workspace", &"a/".repeat(2048)).is_ok());
+        assert!(to("/workspace", &"a/".repeat(2049)).unwrap_err().starts_with("the path has 40"));
     }
 
     proptest! {

@@ -44,7 +44,7 @@ impl Toolbox {
         block: &Block,
         heading: Heading,
     ) -> Result<(Ran, String), StepError> {
-        let (mut heard, mut spill) = (Transcript::default(), Spill::new(step));
+        let (mut heard, mut spill) = (Transcript::default(), Spill::new(step, &self.spilled));
         let hear = async |stream, bytes: &[u8]| {
             spill.keep(&self.runner, &heard.hear(stream, bytes)).await;
         };

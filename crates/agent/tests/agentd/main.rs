@@ -12,6 +12,7 @@ mod protection;
 mod recovery;
 mod sandbox;
 mod script;
+mod stoppers;
 mod stopping;
 mod tasks;
 mod tasks_bad;

@@ -51,6 +51,15 @@ fn a_timeout_ends_the_job() {
 }
 
 #[test]
+fn what_was_cut_short_hands_nothing_on() {
+    let log = run(vec![
+        bash("export A=1; mkdir d; cd d; sleep 1000").limited(1).tolerant(),
+        bash("echo ${A-unset}; basename \"$PWD\""),
+    ]);
+    assert_eq!(log.stdout(), "unset\nworkspace\n");
+}
+
+#[test]
 fn cancelling_stops_the_step_and_the_job() {
     let sandbox = Sandbox::start(vec![
         bash("setsid sleep 1000 & sleep 1000 & echo ready; wait"),

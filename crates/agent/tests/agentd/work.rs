@@ -133,15 +133,44 @@ fn exit_codes_can_be_expected_or_tolerated() {
 
 #[test]
 fn a_program_that_is_not_there_is_named() {
-    let log = run(vec![
-        bash("export PATH=/nowhere"),
-        block(Program::Python, "1").tolerant(),
-        block(Program::TypeScript, "1"),
-    ]);
-    assert_eq!(log.steps()[1..], [(Tolerated, Some(127)), (Failed, Some(127))]);
+    let log = run(vec![block(Program::TypeScript, "1")]);
+    assert_eq!(log.steps(), [(Failed, Some(127))]);
     let said = log.stderr();
-    assert!(said.contains("python3 is not in this sandbox (PATH=/nowhere)"), "{said}");
     assert!(said.contains("/opt/cagent/bin/ts is not in this sandbox"), "{said}");
+}
+
+#[test]
+fn a_path_that_is_lost_costs_no_later_block_its_program() {
+    let log = run(vec![
+        bash(
+            "mkdir bin; printf '#!/bin/sh\\necho mine' > bin/python3; cp bin/python3 bin/bash; chmod +x bin/*",
+        ),
+        bash("export PATH=$PWD/bin"),
+        block(Program::Python, "print('another')"),
+        bash("echo $PATH | grep -o '/bin$'").tolerant(),
+        bash("echo $PATH; export PATH=/nowhere"),
+        block(Program::Python, "print('theirs')"),
+        block(Program::Sh, "echo $PATH"),
+    ]);
+    assert_eq!(log.steps()[3], (Tolerated, Some(127)), "what the code runs is its own matter");
+    let said = log.stdout();
+    assert!(said.starts_with("mine\n") && said.ends_with("/bin\ntheirs\n/nowhere\n"), "{said}");
+}
+
+#[test]
+fn a_directory_that_is_lost_costs_no_later_block_its_run() {
+    let log = run(vec![
+        bash("mkdir x; cd x; rmdir ../x; touch ../x"),
+        block(Program::Python, "import os; print(os.getcwd() == os.environ['PWD'], os.listdir())"),
+        bash("ls; basename \"$PWD\""),
+        bash("true"),
+        bash("true").within("x"),
+    ]);
+    assert_eq!(log.stdout(), "True ['x']\nx\nworkspace\n");
+    let said = log.stderr();
+    assert_eq!(said.matches("/x is of no use (").count(), 2, "{said}");
+    assert!(said.contains("/workspace\n"), "{said}");
+    assert_eq!(log.steps()[3..], [(Fine, Some(0)), (Failed, Some(126))]);
 }
 
 #[test]

@@ -89,7 +89,16 @@ async fn what_nobody_waits_for_is_refused() {
     let path = format!("/v1/jobs/{job}/messages");
     server.send(request(Method::POST, &path, &[], "{}")).await.problem(Code::MediaType);
     let json = [("content-type", "application/json")];
-    server.send(request(Method::POST, &path, &json, "{")).await.problem(Code::InvalidJson);
+    for (call, example) in [
+        (path.clone(), r#"such as {"text": "…"}"#),
+        (format!("/v1/jobs/{job}/approval"), r#"such as {"step": 3, "approve": true}"#),
+        ("/schedule".into(), r#"such as {"prompt": "…"}"#),
+        ("/submit".into(), r#"such as {"task": "…"}"#),
+    ] {
+        let cut = server.send(request(Method::POST, &call, &json, "{")).await;
+        let problem = cut.problem(Code::InvalidJson);
+        assert!(problem.detail.ends_with(example), "{call}: {problem:?}");
+    }
     server.send(request(Method::GET, &path, &[], "")).await.problem(Code::MethodNotAllowed);
     let whole = "\u{1}".repeat(64 * 1024);
     recorded(&say(&server, job, &whole).await);

@@ -3,13 +3,15 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
+use api::Code;
 use serde_json::json;
 use tokio::fs::File;
 use types::JobId;
 
 use super::{Context, download, save};
 use crate::args::{CpArgs, Format};
+use crate::client::Refused;
 use crate::job_name::JobName;
 use crate::server::Purpose;
 use crate::spot::Spot;
@@ -71,9 +73,18 @@ async fn put(
     ensure!(!found.is_dir(), "{} is a directory; files are copied one by one", from.display());
     let place = context.place().await?;
     let job = job.id(place.client()).await?;
-    place.client().put_file(job, &path, file).await?;
+    place.client().put_file(job, &path, file).await.map_err(with_way_out)?;
     place.close().await;
     tell(format, job, &path, from, found.len())
+}
+
+fn with_way_out(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref() {
+        Some(Refused(problem)) if problem.code == Code::JobOver => {
+            anyhow!("{error}; `cagent run --file` gives files to a new one")
+        }
+        _ => error,
+    }
 }
 
 /// Where a file goes: into a directory under its own name.

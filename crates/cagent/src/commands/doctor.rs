@@ -3,16 +3,18 @@
 use std::process::ExitCode;
 
 use engine_local::probe::{Finding, Level, probe};
+use models::Provider;
 use serde_json::json;
 
 use crate::args::Format;
 use crate::output;
 use crate::progress::{BAD, ODD};
 use crate::server::engine_config;
-use crate::settings::Settings;
+use crate::settings::{ModelSettings, Settings};
 
 pub(super) async fn doctor(settings: &Settings, format: Format) -> anyhow::Result<ExitCode> {
-    let findings = probe(&engine_config(settings)?).await;
+    let mut findings = probe(&engine_config(settings)?).await;
+    findings.extend(models(&settings.models));
     let works = findings.iter().all(|finding| finding.level != Level::Missing);
     match format {
         Format::Json => {
@@ -21,6 +23,24 @@ pub(super) async fn doctor(settings: &Settings, format: Format) -> anyhow::Resul
         Format::Text => print(&findings, works)?,
     }
     Ok(if works { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Who is asked, in order; and who is not, though something was set.
+fn models(settings: &ModelSettings) -> Vec<Finding> {
+    let finding =
+        |level, found| Finding { what: "models".into(), level, found, lost: None, cure: None };
+    let asked = match settings.providers() {
+        Err(e) => finding(Level::Missing, format!("{e:#}")),
+        Ok(none) if none.is_empty() => {
+            finding(Level::Ok, "none: tasks are runbooks (docs/models.md)".into())
+        }
+        Ok(all) => {
+            let names: Vec<_> = all.iter().map(Provider::name).collect();
+            finding(Level::Ok, names.join(", then "))
+        }
+    };
+    let odd = settings.warnings().into_iter().map(|text| finding(Level::Degraded, text));
+    std::iter::once(asked).chain(odd).collect()
 }
 
 fn print(findings: &[Finding], works: bool) -> anyhow::Result<()> {
@@ -42,4 +62,30 @@ fn rows(finding: &Finding) -> Vec<[String; 3]> {
     });
     let first = [level, finding.what.clone(), finding.found.clone()];
     std::iter::once(first).chain(more).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Sources;
+
+    fn found(given: &[(&str, &str)]) -> Vec<(Level, String)> {
+        let own = given.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+        let own = own.chain([("HOME".into(), "/nowhere".into())]);
+        let sources = Sources::read([].into(), own, "/nowhere/.env".as_ref()).unwrap();
+        let settings = Settings::new(&sources).unwrap();
+        models(&settings.models).into_iter().map(|found| (found.level, found.found)).collect()
+    }
+
+    #[test]
+    fn it_says_who_is_asked_and_who_is_not() {
+        let none = found(&[]);
+        assert!(matches!(&*none, [(Level::Ok, text)] if text.starts_with("none")), "{none:?}");
+        let set = [("OLLAMA_MODEL", "q"), ("GEMINI_API_KEY", "k"), ("OPENAI_API_KEY", "k")];
+        let some = found(&set);
+        assert_eq!(some[0], (Level::Ok, "gemini/gemini-2.5-flash, then ollama/q".into()));
+        assert!(some[1].0 == Level::Degraded && some[1].1.contains("OPENAI_MODEL"), "{some:?}");
+        let unable = found(&[("CAGENT_MODELS", "gemini")]);
+        assert!(unable[0].0 == Level::Missing && unable[0].1.contains("GEMINI_API_KEY"));
+    }
 }

@@ -9,6 +9,7 @@ mod delete;
 mod doctor;
 mod download;
 mod files;
+mod live;
 mod logs;
 mod ps;
 mod run;

@@ -1,27 +1,21 @@
 //! `cagent run`: one task, from its text to its outcome.
+//!
+//! Not here: following it ([`live`]).
 
 use std::path::Path;
-use std::pin::pin;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
-use api::Job;
+use anyhow::{Context as _, anyhow, ensure};
+use api::{Code, Job};
 use tokio::signal::unix::SignalKind;
-use tokio::task::JoinSet;
-use tokio::time::sleep;
-use types::{EventKind, JobId, JobStatus};
+use types::JobStatus;
 
-use super::{Context, ask, save, task};
+use super::{Context, live, save, task};
 use crate::args::{Format, RunArgs};
-use crate::follow::{Follow, Next};
+use crate::client::Refused;
+use crate::output;
 use crate::place::Place;
-use crate::progress::Progress;
 use crate::signals::{Signals, exit_code};
-use crate::{complaint, output};
-
-/// How long a job may stay in the queue before we say so.
-const QUEUE_PATIENCE: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(
     args: RunArgs,
@@ -34,8 +28,9 @@ pub(super) async fn run(
     let mut place = context.new_place().await?;
     let signals = Signals::listen()?;
     let key = args.idempotency_key.as_deref();
-    let job = place.client().schedule(&order, &args.files, key).await?.job_id;
-    let seen = follow(&mut place, job, signals, format).await?;
+    let job = place.client().schedule(&order, &args.files, key).await;
+    let job = job.map_err(|e| with_models(e, &place))?.job_id;
+    let seen = live::follow(&mut place, job, signals, format).await?;
     let job = place.client().job(job).await?;
     let saved = match file {
         Some(file) if seen.ended => save_zip(&place, &job, file).await,
@@ -48,6 +43,17 @@ pub(super) async fn run(
         report(&job, file, format)?;
     }
     Ok(outcome(&job, seen.signal))
+}
+
+/// Who set up a model and hears that there is none needs to know where it got lost.
+fn with_models(error: anyhow::Error, place: &Place) -> anyhow::Error {
+    match error.downcast_ref() {
+        Some(Refused(problem)) if problem.code == Code::NoModel => {
+            let lost = place.lost_models();
+            if lost.is_empty() { error } else { anyhow!("{}\n{error}", lost.join("\n")) }
+        }
+        _ => error,
+    }
 }
 
 /// Before a job is given that may take an hour.
@@ -66,79 +72,6 @@ async fn save_zip(place: &Place, job: &Job, file: &Path) -> anyhow::Result<()> {
     saved.map(drop).with_context(|| {
         format!("the job is over ({status}), `cagent download {id}` gets its ZIP; it was not saved")
     })
-}
-
-/// How following a job ended.
-#[derive(Debug)]
-struct Seen {
-    /// Whether the job is over, as far as we know.
-    ended: bool,
-    /// Why it was cancelled, if by us.
-    signal: Option<SignalKind>,
-}
-
-/// Shows a job's events until it ends. Ctrl-C and the like cancel the job, which then ends in good
-/// order; a second one leaves it to itself.
-async fn follow(
-    place: &mut Place,
-    job: JobId,
-    mut signals: Signals,
-    format: Format,
-) -> anyhow::Result<Seen> {
-    let mut progress = match format {
-        Format::Text => Some(Progress::begin(anstream::stdout(), job)?),
-        Format::Json => None,
-    };
-    let mut events = Follow::new(job);
-    let mut patience = pin!(sleep(QUEUE_PATIENCE));
-    let (mut signal, mut told, mut queued) = (None, false, true);
-    let mut questions: JoinSet<Option<(u32, ask::Answer)>> = JoinSet::new();
-    loop {
-        if signal.is_some() && !told {
-            // A server that is away just now is told when it is found again.
-            told = place.client().cancel(job).await.is_ok();
-        }
-        let next = tokio::select! {
-            next = events.try_next(place) => next?,
-            kind = signals.recv() => {
-                // The loss of a terminal is told more than once, and nobody reads any more.
-                if kind == SignalKind::hangup() {
-                    progress = None;
-                } else if signal.is_some() {
-                    complaint::say("left; the job is still being cancelled");
-                    return Ok(Seen { ended: false, signal });
-                }
-                signal.get_or_insert(kind);
-                continue;
-            }
-            Some(Ok(Some((step, answer)))) = questions.join_next() => {
-                // It may have been decided elsewhere meanwhile; then the event says so.
-                if let Err(e) = place.client().decide(job, step, answer.as_deref()).await {
-                    complaint::say(&complaint::of(&e));
-                }
-                continue;
-            }
-            () = &mut patience, if queued => {
-                queued = false;
-                progress.as_mut().map_or(Ok(()), Progress::waiting)?;
-                continue;
-            }
-        };
-        match next {
-            Next::Event(event) => {
-                queued &= matches!(event.event, EventKind::Scheduled { .. });
-                progress.as_mut().map_or(Ok(()), |progress| progress.event(&event))?;
-                if let EventKind::Waiting { waiting } = event.event
-                    && progress.is_some()
-                    && ask::somebody()
-                {
-                    questions.spawn(ask::about(waiting));
-                }
-            }
-            Next::Lost => place.again().await?,
-            Next::End => return Ok(Seen { ended: true, signal }),
-        }
-    }
 }
 
 fn report(job: &Job, saved: Option<&Path>, format: Format) -> anyhow::Result<()> {

@@ -4,11 +4,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use api::Job;
-use types::{JobStatus, Network, Usage};
+use types::{CheckResult, JobStatus, Mode, Network, Usage};
 
 use crate::args::Format;
 use crate::job_name::JobName;
 use crate::place::Place;
+use crate::progress::{agent, approval};
 use crate::{limit, output, text, value};
 
 pub(super) async fn status(
@@ -32,12 +33,34 @@ pub(super) async fn status(
 
 /// What there is to say about a job, by name.
 fn facts(job: &Job) -> Vec<(&'static str, String)> {
-    let facts = [
+    let checks = job.checks.iter().flatten().map(|check| ("check", Some(check_of(check))));
+    let all = outcome(job).into_iter().chain(checks).chain(circumstances(job));
+    all.filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
+type Fact = (&'static str, Option<String>);
+
+/// How far it is, and what came of it.
+fn outcome(job: &Job) -> [Fact; 9] {
+    [
         ("job", Some(job.job_id.to_string())),
         ("title", Some(job.title.clone())),
-        ("status", Some(job.status.to_string())),
+        ("status", Some(status_of(job))),
+        ("waiting", job.waiting.as_ref().map(approval::in_short)),
         ("error", job.error.clone().filter(|_| job.status == JobStatus::Error)),
         ("exit code", job.exit_code.map(|code| code.to_string())),
+        ("summary", job.summary.clone()),
+        ("artifacts", job.artifacts.clone().and_then(|all| value::shown_list(all.iter(), ", "))),
+        ("verified", job.verified.map(|verified| verified_of(verified, job).into())),
+    ]
+}
+
+/// How it is run, and what it used.
+fn circumstances(job: &Job) -> [Fact; 14] {
+    [
+        ("mode", Some(text::word(&job.mode))),
+        ("model", job.model.as_ref().map(|model| format!("{model} is asked first"))),
+        ("approve", job.approve.then(|| "each step waits until it is approved".into())),
         ("created", Some(format!("{:.0}", job.created))),
         ("started", job.started.map(|at| format!("{at:.0}"))),
         ("completed", job.completed.map(|at| format!("{at:.0}"))),
@@ -47,9 +70,39 @@ fn facts(job: &Job) -> Vec<(&'static str, String)> {
         ("environment", (!job.environment.is_empty()).then(|| job.environment.join(", "))),
         ("not enforced", not_enforced(job)),
         ("used", job.usage.and_then(used)),
+        ("models", job.usage.filter(|_| job.mode == Mode::Agent).and_then(asked)),
         ("ZIP", job.output.clone()),
-    ];
-    facts.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    ]
+}
+
+/// With why it ended, where that is not plain.
+fn status_of(job: &Job) -> String {
+    match job.reason.as_ref().filter(|_| job.status == JobStatus::Error) {
+        Some(reason) => format!("{} ({})", job.status, text::word(reason)),
+        None => job.status.to_string(),
+    }
+}
+
+fn verified_of(verified: bool, job: &Job) -> &'static str {
+    match (verified, job.checks.as_deref()) {
+        (true, _) => "yes",
+        (false, Some([])) => "no: nothing was checked",
+        (false, _) => "no",
+    }
+}
+
+fn check_of(check: &CheckResult) -> String {
+    format!("{} {}", if check.passed { '✓' } else { '✗' }, agent::checked(check))
+}
+
+/// What models took.
+fn asked(usage: Usage) -> Option<String> {
+    let calls = usage.model_calls?;
+    let tokens = |tokens: Option<u64>| text::count(tokens.unwrap_or(0), "token");
+    let cost = usage.cost_usd.map(|cost| format!(", {}", text::dollars(cost)));
+    let (read, wrote) = (tokens(usage.input_tokens), tokens(usage.output_tokens));
+    let calls = text::count(calls, "call");
+    Some(format!("{calls}, {read} read, {wrote} written{}", cost.unwrap_or_default()))
 }
 
 /// What the platform does not enforce.
@@ -93,6 +146,73 @@ fn used(usage: Usage) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn job() -> Job {
+        let limits = serde_json::to_value(types::Limits::default()).unwrap();
+        serde_json::from_value(serde_json::json!({
+            "job_id": types::JobId::generate(), "title": "a title", "status": "running",
+            "created": "2026-01-01T00:00:00Z", "cancel_requested": false, "prompt": "do it",
+            "mode": "agent", "model": "gemini", "approve": true, "engine": "local",
+            "limits": limits, "network": "open", "environment": [], "include_caches": false,
+            "last_seq": 1, "links": {
+                "status": "", "events": "", "logs": "", "stdout": "", "stderr": "",
+            },
+            "waiting": { "for": "approval", "step": 3, "kind": "bash", "title": "ls", "code": "ls" },
+        }))
+        .unwrap()
+    }
+
+    #[track_caller]
+    fn assert_fact(job: &Job, fact: (&str, &str)) {
+        let facts = facts(job);
+        assert!(facts.iter().any(|(name, value)| (*name, &**value) == fact), "{facts:#?}");
+    }
+
+    #[test]
+    fn a_job_that_waits_says_what_for() {
+        assert_fact(&job(), ("status", "running"));
+        assert_fact(&job(), ("waiting", "approval of step 3, bash: ls"));
+        assert_fact(&job(), ("model", "gemini is asked first"));
+        assert_fact(&job(), ("approve", "each step waits until it is approved"));
+    }
+
+    #[test]
+    fn what_an_agent_made_is_said_with_its_checks() {
+        let check = |what: &str, passed, found: &str| CheckResult {
+            what: what.into(),
+            command: None,
+            passed,
+            found: found.into(),
+        };
+        let checks = vec![check("a is there", true, "1 byte"), check("b is", false, "exit 1\nx")];
+        let usage = Usage {
+            model_calls: Some(2),
+            input_tokens: Some(1000),
+            output_tokens: Some(1),
+            cost_usd: Some(types::Usd { micros: 1 }),
+            ..Usage::default()
+        };
+        let mut job = Job {
+            status: JobStatus::Error,
+            reason: Some(types::Reason::ChecksFailed),
+            summary: Some("did it".into()),
+            artifacts: Some(vec!["a".into(), "b".into()]),
+            verified: Some(false),
+            checks: Some(checks),
+            usage: Some(usage),
+            ..job()
+        };
+        assert_fact(&job, ("status", "error (checks_failed)"));
+        assert_fact(&job, ("summary", "did it"));
+        assert_fact(&job, ("artifacts", "a, b"));
+        assert_fact(&job, ("verified", "no"));
+        assert_fact(&job, ("check", "✓ a is there"));
+        assert_fact(&job, ("check", "✗ b is: exit 1"));
+        let models = "2 calls, 1000 tokens read, 1 token written, less than $0.0001";
+        assert_fact(&job, ("models", models));
+        job.checks = Some(vec![]);
+        assert_fact(&job, ("verified", "no: nothing was checked"));
+    }
 
     #[test]
     fn what_was_used_is_said_in_words() {

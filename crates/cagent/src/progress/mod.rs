@@ -8,9 +8,12 @@
 //! complete, 1.2 s: 3 files, 1.4 KiB
 //! ```
 //!
-//! Not here: what an agent says ([`agent`]).
+//! Not here: what an agent says ([`agent`]), the models it asks ([`model`]), and steps that wait for
+//! a person ([`approval`]).
 
-mod agent;
+pub(crate) mod agent;
+pub(crate) mod approval;
+mod model;
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -23,7 +26,7 @@ use types::{
 };
 
 use crate::text;
-use agent::Spent;
+use model::Asked;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -39,19 +42,33 @@ const INDENT: &str = "    ";
 pub(crate) struct Progress<W> {
     out: W,
     job: JobId,
-    spent: Spent,
+    asked: Asked,
     began: Option<Timestamp>,
-    /// The stream of the line that has no end yet.
-    open: Option<Stream>,
+    /// The line that has no end yet.
+    open: Open,
+    /// Whether what an agent made was proven; none until it says that it is done.
+    verified: Option<bool>,
     /// What the ZIP has in it, once it is there.
     packed: Option<String>,
+}
+
+/// A line that has no end yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Open {
+    Nothing,
+    Output(Stream),
+    /// Behind it somebody may be typing.
+    Question,
+    /// So many characters that go away when something else is told.
+    Passing(usize),
 }
 
 impl<W: Write> Progress<W> {
     /// Says which job it is.
     pub(crate) fn begin(mut out: W, job: JobId) -> io::Result<Self> {
         writeln!(out, "{DIM}job{DIM:#} {job}")?;
-        Ok(Self { out, job, spent: Spent::default(), began: None, open: None, packed: None })
+        let (asked, open) = (Asked::default(), Open::Nothing);
+        Ok(Self { out, job, asked, began: None, open, verified: None, packed: None })
     }
 
     /// Shows what happened.
@@ -90,11 +107,15 @@ impl<W: Write> Progress<W> {
                 self.decided(*step, *approved, reason.as_deref())
             }
             EventKind::Result { result } => self.result(result),
-            EventKind::Starting
-            | EventKind::NodeStarted { .. }
-            | EventKind::NodeFinished { .. }
-            | EventKind::Egress { .. }
-            | EventKind::Packaging => Ok(()),
+            EventKind::NodeStarted { node, .. } => {
+                self.asked.begins(node);
+                Ok(())
+            }
+            EventKind::NodeFinished { .. } => {
+                self.asked.ends();
+                Ok(())
+            }
+            EventKind::Starting | EventKind::Egress { .. } | EventKind::Packaging => Ok(()),
         }
     }
 
@@ -113,13 +134,14 @@ impl<W: Write> Progress<W> {
     }
 
     fn output(&mut self, stream: Stream, text: &str) -> io::Result<()> {
-        if self.open.is_some_and(|open| open != stream) {
+        let open = Open::Output(stream);
+        if self.open != open {
             self.close_line()?;
         }
         for line in text::plain(text).split_inclusive('\n') {
-            let indent = if self.open.is_none() { INDENT } else { "" };
+            let indent = if self.open == open { "" } else { INDENT };
             write!(self.out, "{indent}{line}")?;
-            self.open = (!line.ends_with('\n')).then_some(stream);
+            self.open = if line.ends_with('\n') { Open::Nothing } else { open };
         }
         self.out.flush()
     }
@@ -174,8 +196,8 @@ impl<W: Write> Progress<W> {
         let took = self.began.and_then(|began| Duration::try_from(at.duration_since(began)).ok());
         let took = took.map(|took| format!(", {}", text::took(took))).unwrap_or_default();
         let packed = self.packed.take().unwrap_or_else(|| "no ZIP".into());
-        let spent = self.spent.told();
-        self.line(format_args!("{style}{}{style:#}{took}{spent}: {packed}", ending.status))
+        let (how, spent) = (self.how(ending), self.asked.spent());
+        self.line(format_args!("{style}{}{style:#}{how}{took}{spent}: {packed}", ending.status))
     }
 
     /// A line of ours.
@@ -185,7 +207,12 @@ impl<W: Write> Progress<W> {
     }
 
     fn close_line(&mut self) -> io::Result<()> {
-        if self.open.take().is_some() { writeln!(self.out) } else { Ok(()) }
+        match std::mem::replace(&mut self.open, Open::Nothing) {
+            Open::Nothing => Ok(()),
+            Open::Output(_) | Open::Question => writeln!(self.out),
+            // Not by an escape sequence: where nobody wants colours those are taken out.
+            Open::Passing(width) => write!(self.out, "\r{:width$}\r", ""),
+        }
     }
 }
 
@@ -268,6 +295,6 @@ mod tests {
     fn a_job_that_failed_says_why() {
         let ending = Ending::error(Reason::StepFailed, "step 1 failed\x1b[2J");
         let text = shown(vec![EventKind::Ended { ending }]);
-        assert_eq!(text, "step 1 failed\nerror: no ZIP\n");
+        assert_eq!(text, "step 1 failed\nerror (step_failed): no ZIP\n");
     }
 }

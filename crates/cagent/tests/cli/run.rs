@@ -54,7 +54,7 @@ fn the_exit_code_is_that_of_the_step_that_failed() {
     let text = stdout(&call(&data, &["run", &bash("echo oh no >&2; exit 7")]), 7);
     assert!(text.contains("    oh no\n"), "{text}");
     assert!(text.contains("[1] failed, exit code 7, "), "{text}");
-    assert!(text.contains("\nerror, "), "{text}");
+    assert!(text.contains("\nerror (step_failed), "), "{text}");
     // What a shell says of a signal is no exit code of ours.
     stdout(&call(&data, &["run", &bash("kill -KILL $$")]), 1);
 }

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use jobs::{Config, ScheduleRequest};
-use models::Models;
-use protocol::{Assignment, ClientError, ReportKind, Verdict};
+use models::{Kind, Models, Provider};
+use protocol::{Assignment, Client, ClientError, ReportKind, Verdict};
+use tokio::sync::watch;
 use types::{
-    Check, CheckResult, EventKind, JobResult, JobStatus, Mode, ModelAnswer, ModelRequest, Part,
-    PartialLimits, Plan, Reason, StepKind, StepOutcome, Turn,
+    Check, CheckResult, EventKind, JobResult, JobStatus, Mode, ModelAnswer, ModelRequest,
+    ModelTurn, Part, PartialLimits, Plan, Reason, StepKind, StepOutcome, Turn,
 };
 
-use crate::model::{FakeModel, INPUT_TOKENS, OUTPUT_TOKENS};
+use crate::model::{FakeModel, INPUT_TOKENS, OUTPUT_TOKENS, provider};
 use crate::support::{Agent, Doing, HELLO, Setup, config, request, started};
 
 pub(crate) const TASK: &str = "Say hello.\nThen stop.";
@@ -131,6 +132,35 @@ async fn each_budget_ends_the_job_with_its_reason() {
     }
 }
 
+/// Asks once, with what was said last unanswered: whoever is asked adds a word of their own.
+fn brief(agent: Agent) -> Doing {
+    Box::pin(async move {
+        let mut question = question();
+        let said = ModelTurn { text: "y".repeat(400), ..ModelTurn::default() };
+        question.turns.push(Turn::Model(said));
+        let answer = agent.client.model(&question).await.unwrap();
+        assert!(matches!(answer, ModelAnswer::Turn { .. }), "{answer:?}");
+        agent.pretend().await
+    })
+}
+
+#[tokio::test]
+async fn rather_a_short_answer_than_none() {
+    let (setup, model) = setup(brief).await;
+    for limits in [
+        PartialLimits { model_tokens: Some(1000), ..PartialLimits::default() },
+        // The question takes 0.0202.
+        PartialLimits { cost_usd: Some(0.32), ..PartialLimits::default() },
+    ] {
+        let job = setup.jobs.schedule(limited(limits)).await.unwrap();
+        let (record, _) = setup.end(job).await;
+        assert_eq!(record.status, JobStatus::Complete, "{:?}", record.ending);
+        // 1000 - 100 - 100 - "Go on.", and 0.32 - 0.0202 but for what rounding may add.
+        let wanted = if limits.cost_usd.is_some() { 299 } else { 798 };
+        assert_eq!(model.last_wanted(), wanted);
+    }
+}
+
 /// Begins one step after another.
 fn restless(mut agent: Agent) -> Doing {
     Box::pin(async move {
@@ -158,25 +188,23 @@ async fn steps_are_a_budget_too() {
     assert_eq!(events.iter().filter(|event| started(&event.event)).count(), 2);
 }
 
-/// Asks three things at once.
-fn impatient(agent: Agent) -> Doing {
+/// Asks three things at once, and says so when one of them is refused.
+fn impatient(mut agent: Agent) -> Doing {
     Box::pin(async move {
-        let (first, second) = (agent.client.another(), agent.client.another());
-        let held = async { tokio::join!(first.model(&QUESTION), second.model(&QUESTION)) };
-        let third = async {
-            // Refused as long as the others are under way, so it is answered last.
-            let mut refused = 0;
-            while let Err(e) = agent.ask().await {
+        let refused = watch::Sender::new(false);
+        let ask = async |client: Client| {
+            while let Err(e) = client.model(&QUESTION).await {
                 assert!(e.is_passing(), "{e}");
-                refused += 1;
+                refused.send_replace(true);
                 tokio::task::yield_now().await;
             }
-            refused
         };
-        let ((first, second), refused) = tokio::join!(held, third);
-        first.unwrap();
-        second.unwrap();
-        assert!(refused > 0);
+        let [first, second, third] = [(); 3].map(|()| agent.client.another());
+        let tell = async {
+            drop(refused.subscribe().wait_for(|refused| *refused).await);
+            agent.say(ReportKind::Said { text: "refused".into() }).await;
+        };
+        tokio::join!(ask(first), ask(second), ask(third), tell);
         agent.pretend().await
     })
 }
@@ -189,6 +217,7 @@ async fn no_more_than_two_questions_are_under_way() {
     model.answers.send_replace(false);
     let job = setup.jobs.schedule(request(TASK)).await.unwrap();
     model.until_asked(2).await;
+    setup.until(job, |event| matches!(event, EventKind::Said { .. })).await;
     model.answers.send_replace(true);
     let (record, _) = setup.end(job).await;
     assert_eq!(record.status, JobStatus::Complete, "{:?}", record.ending);
@@ -356,6 +385,28 @@ async fn a_task_is_an_agents_only_where_there_is_a_model() {
         let refused = mode_of(&setup, asked).await.unwrap_err();
         assert!(matches!(refused, jobs::ScheduleError::AgentMode), "{refused}");
     }
+}
+
+#[tokio::test]
+async fn a_cost_is_limited_only_where_everybody_has_a_price() {
+    let (setup, model) = setup(steady).await;
+    model.answers.send_replace(false);
+    let cheap = PartialLimits { cost_usd: Some(1.0), ..PartialLimits::default() };
+    assert_eq!(mode_of(&setup, limited(cheap)).await.unwrap(), Mode::Agent);
+
+    let priced = provider("http://127.0.0.1:9");
+    let unpriced =
+        Provider { kind: Kind::Gemini, model: "g".into(), price: None, ..priced.clone() };
+    let models = Arc::new(Models::new(vec![priced, unpriced]));
+    let setup = setup.restart(Config { models, ..config(1) }).await;
+    for first in [None, Some("ollama"), Some("gemini")] {
+        let asked = ScheduleRequest { model: first.map(Into::into), ..limited(cheap) };
+        let refused = mode_of(&setup, asked).await.unwrap_err();
+        assert!(matches!(refused, jobs::ScheduleError::NoPrice), "{refused}");
+    }
+    let runbook = ScheduleRequest { limits: cheap, mode: Mode::Runbook, ..request(HELLO) };
+    assert_eq!(mode_of(&setup, runbook).await.unwrap(), Mode::Runbook);
+    assert_eq!(mode_of(&setup, request(TASK)).await.unwrap(), Mode::Agent, "the operator's limit");
 }
 
 async fn mode_of(setup: &Setup, asked: ScheduleRequest) -> Result<Mode, jobs::ScheduleError> {

@@ -17,7 +17,8 @@ pub(crate) const OUTPUT_TOKENS: u64 = 10;
 
 pub(crate) struct FakeModel {
     pub(crate) models: Arc<Models>,
-    asked: watch::Receiver<u64>,
+    /// How many tokens each of its answers might have had.
+    asked: watch::Receiver<Vec<u64>>,
     /// Whether it answers; questions wait until it does.
     pub(crate) answers: watch::Sender<bool>,
     _server: AbortOnDropHandle<()>,
@@ -27,19 +28,8 @@ impl FakeModel {
     pub(crate) async fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let provider = Provider {
-            kind: Kind::Ollama,
-            key: None,
-            base_url: format!("http://{address}").parse().unwrap(),
-            model: "llama".into(),
-            window_tokens: 32_000,
-            images: false,
-            tools: ToolMode::Native,
-            // A question and its answer cost 0.02 dollars.
-            price: Some(Price { input: 100.0, cached: 100.0, output: 1000.0 }),
-            silence: PATIENCE,
-        };
-        let (asked, answers) = (watch::Sender::new(0), watch::Sender::new(true));
+        let provider = provider(&format!("http://{address}"));
+        let (asked, answers) = (watch::Sender::new(vec![]), watch::Sender::new(true));
         let server = tokio::spawn(serve(listener, asked.clone(), answers.subscribe()));
         Self {
             models: Arc::new(Models::new(vec![provider])),
@@ -51,17 +41,41 @@ impl FakeModel {
 
     /// How often it was asked.
     pub(crate) fn asked(&self) -> u64 {
-        *self.asked.borrow()
+        self.asked.borrow().len() as u64
+    }
+
+    /// How many tokens its last answer might have had.
+    pub(crate) fn last_wanted(&self) -> u64 {
+        *self.asked.borrow().last().unwrap()
     }
 
     pub(crate) async fn until_asked(&self, times: u64) {
         let mut asked = self.asked.clone();
-        let seen = asked.wait_for(|asked| *asked >= times);
+        let seen = asked.wait_for(|asked| asked.len() as u64 >= times);
         tokio::time::timeout(PATIENCE, seen).await.expect("it is asked").unwrap();
     }
 }
 
-async fn serve(listener: TcpListener, asked: watch::Sender<u64>, answers: watch::Receiver<bool>) {
+/// One whose question and answer cost 0.02 dollars.
+pub(crate) fn provider(base_url: &str) -> Provider {
+    Provider {
+        kind: Kind::Ollama,
+        key: None,
+        base_url: base_url.parse().unwrap(),
+        model: "llama".into(),
+        window_tokens: 32_000,
+        images: false,
+        tools: ToolMode::Native,
+        price: Some(Price { input: 100.0, cached: 100.0, output: 1000.0 }),
+        silence: PATIENCE,
+    }
+}
+
+async fn serve(
+    listener: TcpListener,
+    asked: watch::Sender<Vec<u64>>,
+    answers: watch::Receiver<bool>,
+) {
     loop {
         let (stream, _) = listener.accept().await.unwrap();
         let (asked, answers) = (asked.clone(), answers.clone());
@@ -74,7 +88,7 @@ async fn serve(listener: TcpListener, asked: watch::Sender<u64>, answers: watch:
 
 async fn answer(
     stream: TcpStream,
-    asked: watch::Sender<u64>,
+    asked: watch::Sender<Vec<u64>>,
     mut answers: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
     let mut stream = BufReader::new(stream);
@@ -85,8 +99,11 @@ async fn answer(
         }
         line.clear();
     }
-    stream.read_exact(&mut vec![0; bytes]).await?;
-    asked.send_modify(|asked| *asked += 1);
+    let mut question = vec![0; bytes];
+    stream.read_exact(&mut question).await?;
+    let question: serde_json::Value = serde_json::from_slice(&question).unwrap();
+    let wanted = question["options"]["num_predict"].as_u64().unwrap();
+    asked.send_modify(|asked| asked.push(wanted));
     drop(answers.wait_for(|answers| *answers).await);
     let said = r#"{"model":"llama","message":{"role":"assistant","content":"hello"},"done":false}"#;
     let done = format!(

@@ -1,11 +1,12 @@
 //! What people say to an agent, and what they decide.
 
+use futures_util::future::join_all;
 use jobs::{ScheduleRequest, TalkError};
 use protocol::{Control, ReportKind, Verdict, Wish};
 use types::{EventKind, JobStatus, Mode, Reason, Speaker, StepKind, Waiting};
 
 use crate::agents::{TASK, result, setup, steady, with};
-use crate::support::{Agent, Doing, HELLO, request};
+use crate::support::{Agent, Doing, HELLO, Setup, request};
 
 /// Says what it hears, until it hears the last of it.
 fn echo(mut agent: Agent) -> Doing {
@@ -141,17 +142,20 @@ async fn nobody_is_told_more_than_can_be_kept() {
     let (setup, model) = setup(steady).await;
     model.answers.send_replace(false);
     let job = setup.jobs.schedule(request(TASK)).await.unwrap();
-    let long = "x".repeat(64 * 1024);
-    let mut said = 0;
-    let refused = loop {
-        match setup.jobs.say(job, long.clone()).await {
-            Ok(_) => said += 1,
-            Err(e) => break e,
-        }
-    };
-    assert!(matches!(refused, TalkError::TooMuch { .. }) && said > 60, "{said}: {refused}");
+    let say = async |setup: &Setup| setup.jobs.say(job, "x".repeat(64 * 1024)).await;
+    // 64 KiB and what an empty one takes, 63 times, come to 4 MiB but for a little.
+    let said = join_all((0..200).map(|_| say(&setup))).await;
+    let (taken, refused): (Vec<_>, Vec<_>) = said.into_iter().partition(Result::is_ok);
+    assert_eq!(taken.len(), 63, "however many speak at once");
+    assert!(refused.iter().all(|e| matches!(e, Err(TalkError::TooMuch { .. }))), "{refused:?}");
+    let setup = setup.restart(with(&model)).await;
+    let refused = say(&setup).await.unwrap_err();
+    assert!(matches!(refused, TalkError::TooMuch { .. }), "it is kept for longer: {refused}");
+    let refused = setup.jobs.decide(job, 9, true, Some("x".repeat(50_000))).await.unwrap_err();
+    assert!(matches!(refused, TalkError::NotWaiting { .. }), "what fits: {refused}");
+    setup.jobs.say(job, "y".repeat(50_000)).await.unwrap();
     setup.jobs.cancel(job).await.unwrap();
     let (_, events) = setup.end(job).await;
     let said_events = events.iter().filter(|event| matches!(event.event, EventKind::Said { .. }));
-    assert_eq!(said_events.count(), said);
+    assert_eq!(said_events.count(), taken.len() + 1);
 }

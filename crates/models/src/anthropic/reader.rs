@@ -6,7 +6,7 @@ use types::{ModelRequest, ModelTurn, Stop, TokenUsage};
 
 use super::refusal::{refusal, status_of};
 use crate::calls::{Ids, call_of_json, call_of_text};
-use crate::dialect::{Reader, Reply};
+use crate::dialect::{Reader, Reply, Spent};
 use crate::replay::{Piece, keep};
 use crate::{ModelError, Provider};
 
@@ -34,6 +34,16 @@ enum Block {
     },
     /// `thinking`, `redacted_thinking` and whatever else it wants to see again.
     Opaque(Value),
+}
+
+impl Block {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Call { name, written, .. } => name.len() + written.len(),
+            Self::Opaque(block) => block["thinking"].as_str().map_or(0, str::len),
+        }
+    }
 }
 
 /// The latest of each count: they are sums.
@@ -174,6 +184,11 @@ impl Reader for Answer {
             _ => {}
         }
         Ok(false)
+    }
+
+    fn spent(&self) -> Spent {
+        let bytes: usize = self.blocks.values().map(Block::bytes).sum();
+        Spent { usage: self.usage.map(TokenUsage::from), bytes: bytes as u64 }
     }
 
     fn end(self: Box<Self>) -> Result<Reply, ModelError> {

@@ -11,14 +11,18 @@ pub(super) fn refusal(status: u16, headers: &HeaderMap, body: &str) -> ModelErro
         400 | 429 if refusal.says(&["credit balance", "spend limit", "usage limit"]) => {
             ModelError::Exhausted(refusal.why())
         }
+        // "model: claude-9", which is all it says.
+        404 if refusal.message.starts_with("model:") => ModelError::NotFound(refusal.why()),
         // "Invalid `signature` in `thinking` block"; thinking "cannot be modified".
-        400 if refusal.says(&["`thinking`", "thinking block"])
-            && refusal.says(&["signature", "cannot be modified"]) =>
-        {
-            ModelError::Signature(refusal.why())
-        }
+        400 if is_of_thoughts(&refusal) => ModelError::Signature(refusal.why()),
         _ => refusal.meaning(),
     }
+}
+
+/// Its words are all quoted.
+fn is_of_thoughts(refusal: &Refusal<'_>) -> bool {
+    let has = |word| refusal.message.contains(word);
+    (has("`thinking`") || has("thinking block")) && (has("signature") || has("cannot be modified"))
 }
 
 /// The status that an error within a stream stands for; the answer itself began with a 200.

@@ -244,7 +244,7 @@ fn every_refusal_has_a_meaning() {
     assert!(matches!(refusal(403, "permission_error", "No"), ModelError::Auth(_)));
     assert!(matches!(refusal(404, "not_found_error", "model: x"), ModelError::NotFound(_)));
     let large = refusal(413, "request_too_large", "Request exceeds the maximum size");
-    assert!(matches!(large, ModelError::TooLong { .. }));
+    assert!(matches!(large, ModelError::TooLarge(_)));
     let wait = Some(Duration::from_secs(7));
     let rate = refusal(429, "rate_limit_error", "This request would exceed your rate limit");
     assert!(matches!(rate, ModelError::RateLimited { after, .. } if after == wait));
@@ -257,6 +257,22 @@ fn every_refusal_has_a_meaning() {
             "{status}"
         );
     }
+}
+
+#[test]
+fn what_an_answer_took_is_known_whatever_becomes_of_it() {
+    let provider = crate::fixtures::provider(crate::Kind::Anthropic);
+    let mut reader = Anthropic.reader(&provider, &crate::fixtures::question("Hello?"));
+    for frame in [
+        r#"{"type":"message_start","message":{"usage":{"input_tokens":7,"output_tokens":1}}}"#,
+        r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":"Hello"}}"#,
+        r#"{"type":"message_delta","delta":{"stop_reason":"model_context_window_exceeded"},"usage":{"output_tokens":2}}"#,
+    ] {
+        reader.frame("", frame).unwrap();
+    }
+    let spent = reader.spent();
+    let usage = spent.usage.unwrap();
+    assert_eq!((usage.input_tokens, usage.output_tokens, spent.bytes), (7, 2, 5));
 }
 
 proptest! {

@@ -2,18 +2,22 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 use types::{ModelAnswer, ModelCall, ModelFacts, ModelRequest, Reason, Stop, TokenUsage};
 
 use super::health::Standing;
 use super::policy::{Reaction, Situation, react};
 use super::seat::{Seat, obituary};
-use super::{Choice, Meter, Models};
-use crate::dialect::Reply;
+use super::{Choice, Meter, Models, OverBudget};
+use crate::dialect::{Failure, Reply, Spent};
 use crate::{ModelError, Provider, estimate, history, overflow};
 
+/// How long one question may take in all, waits and calls together: a provider that says a little now
+/// and then must not hold a job for hours.
+const LONGEST: Duration = Duration::from_mins(45);
+
 /// What one call brings.
-pub(super) type Called<'a> = BoxFuture<'a, Result<Reply, ModelError>>;
+pub(super) type Called<'a> = BoxFuture<'a, Result<Reply, Failure>>;
 
 /// One call of one provider, over HTTP or in a test.
 pub(super) type Call<'c> =
@@ -28,8 +32,9 @@ pub(super) async fn ask(
     call: &Call<'_>,
 ) -> ModelAnswer {
     let seats = in_order(models.seats(choice), history::last_answerer(question));
-    let mut asking = Asking { models, question, meter, call, seats, waited: Duration::ZERO };
-    while let Some(at) = asking.pick() {
+    let (until, waited) = (Instant::now() + LONGEST, Duration::ZERO);
+    let mut asking = Asking { models, question, meter, call, seats, until, waited };
+    while let Some(at) = asking.pick().filter(|_| Instant::now() < until) {
         match asking.once(at).await {
             ControlFlow::Break(answer) => return answer,
             ControlFlow::Continue(wait) => asking.wait(wait).await,
@@ -52,6 +57,7 @@ struct Asking<'a> {
     meter: &'a dyn Meter,
     call: &'a Call<'a>,
     seats: Vec<Seat>,
+    until: Instant,
     waited: Duration,
 }
 
@@ -85,17 +91,19 @@ impl Asking<'_> {
     /// One call and what follows from it: an answer, or how long to wait before the next.
     async fn once(&mut self, at: usize) -> ControlFlow<ModelAnswer, Duration> {
         let seat = &self.seats[at];
-        let request = history::mended(self.question, &seat.provider, !seat.stripped);
+        let mut request = history::mended(self.question, &seat.provider, !seat.stripped);
         let facts = self.models.facts_of(seat);
         if estimate::at_least(&request) > facts.window_tokens {
             return ControlFlow::Break(ModelAnswer::TooLong { facts });
         }
         let sent = estimate::question(&request);
-        let most = sent.saturating_add(request.max_output_tokens.into());
-        if let Err(over) = self.meter.reserve(most, &facts).await {
-            let (reason, error) = (over.reason, over.error);
-            return ControlFlow::Break(ModelAnswer::Failed { reason, error });
-        }
+        request.max_output_tokens =
+            match self.meter.reserve(sent, request.max_output_tokens, &facts).await {
+                Ok(granted) => granted,
+                Err(OverBudget { reason, error }) => {
+                    return ControlFlow::Break(ModelAnswer::Failed { reason, error });
+                }
+            };
         self.seats[at].tries += 1;
         match self.call(at, &request, sent).await {
             Ok((reply, usage)) => ControlFlow::Break(self.answer(at, reply, usage, facts)),
@@ -112,8 +120,11 @@ impl Asking<'_> {
     ) -> Result<(Reply, TokenUsage), ModelError> {
         let seat = &self.seats[at];
         let begun = Instant::now();
-        let reply = (self.call)(&seat.provider, request).await;
+        let late = |_| Err(ModelError::BrokenOff(format!("all took more than {LONGEST:?}")).into());
+        let calling = timeout_at(self.until, (self.call)(&seat.provider, request));
+        let reply = calling.await.unwrap_or_else(late);
         let usage = usage(&reply, sent);
+        let reply = reply.map_err(|failed| failed.error);
         let reply = reply.and_then(|reply| whole(&seat.provider, reply));
         let call = ModelCall {
             provider: seat.provider.kind.as_str().into(),
@@ -175,13 +186,15 @@ impl Asking<'_> {
             Reaction::Next { rest: None, .. } | Reaction::Strip => health.answered(),
             Reaction::Shrink { window_tokens } => {
                 health.answered();
-                let named = *error == ModelError::TooLong { window: Some(window_tokens) };
-                health.learn(now, window_tokens, named);
+                if let ModelError::TooLong { window } = error {
+                    health.learn(now, window_tokens, *window == Some(window_tokens));
+                }
             }
         });
         match reaction {
-            Reaction::Shrink { .. } => {
-                ControlFlow::Break(ModelAnswer::TooLong { facts: self.models.facts_of(seat) })
+            Reaction::Shrink { window_tokens } => {
+                let facts = ModelFacts { window_tokens, ..self.models.facts_of(seat) };
+                ControlFlow::Break(ModelAnswer::TooLong { facts })
             }
             Reaction::Retry { after } => ControlFlow::Continue(after),
             Reaction::Next { .. } | Reaction::Strip => ControlFlow::Continue(Duration::ZERO),
@@ -210,10 +223,26 @@ fn whole(provider: &Provider, reply: Reply) -> Result<Reply, ModelError> {
 }
 
 /// What a call took. One that failed in the middle may be billed; one that was refused is not.
-fn usage(reply: &Result<Reply, ModelError>, sent: u64) -> TokenUsage {
+fn usage(reply: &Result<Reply, Failure>, sent: u64) -> TokenUsage {
     match reply {
-        Ok(reply) => reply.usage.unwrap_or_else(|| estimate::usage(sent, Some(&reply.turn))),
-        Err(ModelError::BrokenOff(_) | ModelError::Empty(_)) => estimate::usage(sent, None),
-        Err(_) => TokenUsage::default(),
+        Ok(reply) => {
+            let guess = || estimate::usage(sent, estimate::turn_bytes(&reply.turn));
+            reply.usage.unwrap_or_else(guess)
+        }
+        Err(Failure { error, spent: Spent { usage, bytes } }) => {
+            let broke_off = matches!(error, ModelError::BrokenOff(_) | ModelError::Empty(_));
+            match usage.filter(|said| said.input_tokens > 0) {
+                Some(said) => at_least(said, *bytes),
+                None if broke_off || *bytes > 0 => estimate::usage(sent, *bytes),
+                None => TokenUsage::default(),
+            }
+        }
     }
+}
+
+/// What a provider said of an answer that then broke off, and at least what we have seen of it.
+fn at_least(said: TokenUsage, bytes: u64) -> TokenUsage {
+    let seen = estimate::usage(said.input_tokens, bytes).output_tokens;
+    let estimated = seen > said.output_tokens;
+    TokenUsage { output_tokens: seen.max(said.output_tokens), estimated, ..said }
 }

@@ -49,9 +49,17 @@ pub struct OverBudget {
 /// Keeps count of what a job spends.
 #[async_trait]
 pub trait Meter: Send + Sync {
-    /// Before each call of a provider: whether so much may still be spent. Counts the call. The
-    /// tokens are our guess at the question, and the most that may be answered.
-    async fn reserve(&self, tokens: u64, facts: &ModelFacts) -> Result<(), OverBudget>;
+    /// Before each call of a provider: how many tokens its answer may have, of those wanted.
+    /// `input_tokens` is our guess at the question as this provider gets it. Counts the call.
+    ///
+    /// # Errors
+    /// When no call may be made any more.
+    async fn reserve(
+        &self,
+        input_tokens: u64,
+        output_tokens: u32,
+        facts: &ModelFacts,
+    ) -> Result<u32, OverBudget>;
 
     /// After it, answered or not. To be recorded before the answer is used. Not called if the
     /// question is dropped while a provider answers it.
@@ -96,10 +104,10 @@ impl Models {
         self.providers.iter().find(|provider| provider.kind.as_str() == facts.provider)?.price
     }
 
-    /// Whether what anybody takes can be counted in money.
+    /// Whether all that this choice may come to can be counted in money, whoever answers.
     #[must_use]
-    pub fn has_prices(&self) -> bool {
-        self.providers.iter().any(|provider| provider.price.is_some())
+    pub fn all_priced(&self, choice: &Choice) -> bool {
+        self.seats(choice).iter().all(|seat| seat.provider.price.is_some())
     }
 
     /// Asks, and asks again, and asks others, until somebody answers, nobody can, or the budget is

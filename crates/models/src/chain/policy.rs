@@ -6,7 +6,7 @@
 //! | limited | wait as long as it says (at most [`LONGEST_HINT`]), or ever longer; then the next |
 //! | overloaded, unreachable, broken off | a few tries, ever longer apart; then the next, and it rests |
 //! | quota, key, model | the next at once, and it rests long |
-//! | too long | the agent asks again with less, unless so little fits that nobody can work with it |
+//! | too long, too large | the agent asks again with less, unless so little fits that nobody can work with it |
 //! | a thought signature | once more without any; then the next |
 //! | empty or broken | once more, and once more; then the next |
 //! | not understood | the next |
@@ -94,6 +94,7 @@ pub(crate) fn react(error: &ModelError, at: &Situation) -> Reaction {
         ModelError::Exhausted(_) => gone(Some(REST_WITHOUT_QUOTA)),
         ModelError::Auth(_) | ModelError::NotFound(_) => gone(Some(REST_UNTIL_MENDED)),
         ModelError::TooLong { window } => at.too_long(*window),
+        ModelError::TooLarge(_) => at.too_long(None),
         ModelError::Signature(_) if !at.stripped && at.tries < MOST_TRIES => Reaction::Strip,
         ModelError::Empty(_) if at.tries < FEW_TRIES => Reaction::Retry { after: Duration::ZERO },
         ModelError::Signature(_) | ModelError::Empty(_) | ModelError::Invalid(_) => gone(None),

@@ -2,7 +2,7 @@ use std::fmt::Write;
 
 use super::health::Standing;
 use super::policy::Reaction;
-use crate::{ModelError, Provider};
+use crate::{ModelError, Provider, redact};
 
 /// The longest that is kept of what a provider says about an error, in bytes.
 const MAX_ERROR_BYTES: usize = 400;
@@ -56,12 +56,14 @@ impl Seat {
 
     /// An error in one short line, without the key.
     pub(super) fn in_short(&self, error: &ModelError) -> String {
-        let mut text = error.to_string();
-        if let Some(key) = &self.provider.key {
-            text = key.redact(&text);
-        }
+        let text = error.to_string();
         let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        // First: what is left may be put together to the key.
         line.retain(|c| !c.is_control());
+        line = redact::error(&self.provider, &line);
+        if let Some(key) = &self.provider.key {
+            line = key.redact(&line);
+        }
         if line.len() > MAX_ERROR_BYTES {
             line.truncate(line.floor_char_boundary(MAX_ERROR_BYTES));
             line.push('…');

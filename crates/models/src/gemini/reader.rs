@@ -5,9 +5,9 @@ use types::{ModelRequest, ModelTurn, Stop, TokenUsage};
 
 use super::refusal::refusal;
 use crate::calls::{Ids, call_of_json};
-use crate::dialect::{Reader, Reply};
+use crate::dialect::{Reader, Reply, Spent};
 use crate::replay::{Piece, keep};
-use crate::{ModelError, Provider};
+use crate::{ModelError, Provider, estimate};
 
 /// An answer as it comes in.
 #[derive(Debug)]
@@ -173,6 +173,11 @@ impl Reader for Answer {
         }
         // Whatever follows says nothing new once both are there.
         Ok(self.finish.is_some() && self.usage.is_some())
+    }
+
+    fn spent(&self) -> Spent {
+        let bytes = estimate::turn_bytes(&self.turn);
+        Spent { usage: self.usage.map(TokenUsage::from), bytes }
     }
 
     fn end(self: Box<Self>) -> Result<Reply, ModelError> {

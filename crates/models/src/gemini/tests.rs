@@ -278,6 +278,17 @@ fn every_refusal_has_a_meaning() {
     }
 }
 
+#[test]
+fn what_an_answer_took_is_known_whatever_becomes_of_it() {
+    let provider = crate::fixtures::provider(crate::Kind::Gemini);
+    let mut reader = Gemini.reader(&provider, &crate::fixtures::question("Hello?"));
+    let frame = r#"{"candidates":[{"content":{"parts":[{"text":"Hello"}]},"finishReason":"MALFORMED_FUNCTION_CALL"}],"usageMetadata":{"promptTokenCount":7,"candidatesTokenCount":2}}"#;
+    reader.frame("", frame).unwrap();
+    let spent = reader.spent();
+    let usage = spent.usage.unwrap();
+    assert_eq!((usage.input_tokens, usage.output_tokens, spent.bytes), (7, 2, 5));
+}
+
 proptest! {
     #[test]
     fn every_question_is_in_order(request in asked(&gemini("gemini-2.5-flash"))) {

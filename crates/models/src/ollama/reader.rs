@@ -5,7 +5,7 @@ use types::{ModelRequest, ModelTurn, Stop, TokenUsage};
 
 use super::refusal::refusal;
 use crate::calls::{Ids, call_of_json};
-use crate::dialect::{Reader, Reply};
+use crate::dialect::{Reader, Reply, Spent};
 use crate::{ModelError, Provider, estimate};
 
 /// An answer as it comes in.
@@ -90,6 +90,11 @@ impl Reader for Answer {
             self.done = Some(line.end);
         }
         Ok(line.done)
+    }
+
+    fn spent(&self) -> Spent {
+        let usage = self.done.as_ref().and_then(Done::usage);
+        Spent { usage, bytes: estimate::turn_bytes(&self.turn) }
     }
 
     fn end(self: Box<Self>) -> Result<Reply, ModelError> {

@@ -19,7 +19,7 @@ pub(super) fn refusal(status: u16, headers: &HeaderMap, body: &str) -> ModelErro
     if refusal.says(&["the input length exceeds the context length"]) {
         return ModelError::TooLong { window: None };
     }
-    if refusal.says(&["not found"]) && refusal.says(&["model"]) {
+    if status == 404 && refusal.says(&["not found"]) && refusal.says(&["model"]) {
         return ModelError::NotFound(refusal.why());
     }
     refusal.meaning()

@@ -173,6 +173,18 @@ fn every_refusal_has_a_meaning() {
     assert!(matches!(answer(&[TEXT, &inside]), Err(ModelError::Unavailable { .. })));
 }
 
+#[test]
+fn what_an_answer_took_is_known_whatever_becomes_of_it() {
+    let provider = crate::fixtures::provider(crate::Kind::Ollama);
+    let mut reader = Ollama.reader(&provider, &crate::fixtures::question("Hello?"));
+    let frame =
+        r#"{"message":{"content":"Hello"},"done":true,"prompt_eval_count":7,"eval_count":2}"#;
+    reader.frame("", frame).unwrap();
+    let spent = reader.spent();
+    let usage = spent.usage.unwrap();
+    assert_eq!((usage.input_tokens, usage.output_tokens, spent.bytes), (7, 2, 5));
+}
+
 proptest! {
     #[test]
     fn every_question_is_in_order(request in asked(&local())) {

@@ -3,10 +3,13 @@ use serde_json::{Value, json};
 use types::{ModelRequest, ModelTurn, Stop, TokenUsage};
 
 use crate::calls::{Ids, call_of_text};
-use crate::dialect::{Reader, Reply};
+use crate::dialect::{Reader, Reply, Spent};
 use crate::refusal::{Refusal, short};
 use crate::replay::{Piece, keep};
 use crate::{ModelError, Provider};
+
+/// The most calls that one answer may have.
+const MOST_CALLS: usize = 256;
 
 /// Reads `chat.completion.chunk`s, or one `chat.completion`. Which calls there are is what counts,
 /// whatever `finish_reason` says.
@@ -125,16 +128,26 @@ impl Reader for Chunks {
         }
         let chunk: Value = serde_json::from_str(data)
             .map_err(|error| ModelError::Empty(format!("a frame is no JSON: {error}")))?;
-        if chunk["object"] == "error" || chunk.get("error").is_some_and(|error| !error.is_null()) {
-            return Err(broken(&chunk, data));
-        }
         if let Some(usage) = usage(&chunk["usage"]) {
             self.usage = Some(usage);
+        }
+        if chunk["object"] == "error" || chunk.get("error").is_some_and(|error| !error.is_null()) {
+            return Err(broken(&chunk, data));
         }
         if let Some(choice) = chunk["choices"].get(0) {
             self.choice(choice);
         }
+        // Each piece looks through all of them.
+        if self.calls.len() > MOST_CALLS {
+            return Err(ModelError::Empty(format!("it has more than {MOST_CALLS} calls")));
+        }
         Ok(false)
+    }
+
+    fn spent(&self) -> Spent {
+        let calls = self.calls.iter().map(|call| call.name.len() + call.arguments.len());
+        let bytes = self.text.len() + self.refusal.len() + calls.sum::<usize>();
+        Spent { usage: self.usage, bytes: bytes as u64 }
     }
 
     fn end(self: Box<Self>) -> Result<Reply, ModelError> {
@@ -167,14 +180,15 @@ fn broken(chunk: &Value, data: &str) -> ModelError {
 /// None where the server did not count: without the field, or all zero.
 fn usage(usage: &Value) -> Option<TokenUsage> {
     let count = |pointer: &str| usage.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
+    let input_tokens = count("/prompt_tokens");
     let usage = TokenUsage {
-        input_tokens: count("/prompt_tokens"),
-        cached_tokens: count("/prompt_tokens_details/cached_tokens"),
+        input_tokens,
+        cached_tokens: count("/prompt_tokens_details/cached_tokens").min(input_tokens),
         output_tokens: count("/completion_tokens"),
         reasoning_tokens: count("/completion_tokens_details/reasoning_tokens"),
         estimated: false,
     };
-    Some(usage).filter(|usage| usage.input_tokens + usage.output_tokens > 0)
+    Some(usage).filter(|usage| usage.input_tokens.saturating_add(usage.output_tokens) > 0)
 }
 
 /// A string, or a list of parts that have one.

@@ -115,6 +115,34 @@ fn every_end_has_a_meaning() {
 }
 
 #[test]
+fn numbers_and_calls_have_bounds() {
+    let most = u64::MAX;
+    let absurd = format!(
+        r#"{{"choices":[],"usage":{{"prompt_tokens":{most},"completion_tokens":{most},"prompt_tokens_details":{{"cached_tokens":9}}}}}}"#
+    );
+    assert_eq!(read(&[&absurd, STOP]).unwrap().usage.unwrap().input_tokens, most);
+    let cached = r#"{"usage":{"prompt_tokens":3,"prompt_tokens_details":{"cached_tokens":9}}}"#;
+    assert_eq!(read(&[cached, STOP]).unwrap().usage.unwrap().cached_tokens, 3);
+    let call =
+        |index| format!(r#"{{"choices":[{{"delta":{{"tool_calls":[{{"index":{index}}}]}}}}]}}"#);
+    let mut reader = OpenAi.reader(&provider(Kind::OpenAi), &question("Hello?"));
+    let failed =
+        (0..100_000).find_map(|index| Some((index, reader.frame("", &call(index)).err()?)));
+    let (index, error) = failed.unwrap();
+    assert!(index == 256 && error == ModelError::Empty("it has more than 256 calls".into()));
+}
+
+#[test]
+fn what_an_answer_took_is_known_when_it_fails() {
+    let mut reader = OpenAi.reader(&provider(Kind::OpenAi), &question("Hello?"));
+    let said = r#"{"choices":[{"delta":{"content":"Hello"}}],"usage":{"prompt_tokens":3}}"#;
+    reader.frame("", said).unwrap();
+    reader.frame("", r#"{"error":{"message":"oh"},"usage":{"prompt_tokens":4}}"#).unwrap_err();
+    let spent = reader.spent();
+    assert_eq!((spent.usage.unwrap().input_tokens, spent.bytes), (4, 5));
+}
+
+#[test]
 fn errors_within_an_answer() {
     let overloaded = r#"{"error":{"code":502,"message":"Provider returned error"},"choices":[{"delta":{},"finish_reason":"error"}]}"#;
     assert!(matches!(read(&[overloaded]), Err(ModelError::Unavailable { .. })));

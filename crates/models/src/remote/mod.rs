@@ -9,7 +9,6 @@
 //! Not here: what the bytes mean ([`crate::dialect`]), trying again ([`crate::chain`]).
 
 mod frames;
-mod redact;
 
 use std::time::Duration;
 
@@ -18,10 +17,9 @@ use reqwest::{Client, ClientBuilder, NoProxy, Proxy, Response, Url, redirect};
 use tokio::time::{Instant, timeout, timeout_at};
 use types::ModelRequest;
 
-use crate::dialect::{Dialect, Framing, Question, Reply};
-use crate::{ModelError, Provider, ToolMode, text};
+use crate::dialect::{Dialect, Failure, Framing, Question, Reader, Reply};
+use crate::{ModelError, Provider, ToolMode, redact, text};
 use frames::Frames;
-use redact::Redactor;
 
 /// How long a name's look-up, the connection and TLS may take together.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -72,7 +70,7 @@ pub(crate) async fn ask(
     dialect: &dyn Dialect,
     provider: &Provider,
     request: &ModelRequest,
-) -> Result<Reply, ModelError> {
+) -> Result<Reply, Failure> {
     let answer = match provider.tools {
         ToolMode::Native => exchange(client, dialect, provider, request).await,
         ToolMode::Text => exchange(client, dialect, provider, &text::worded(request)).await,
@@ -85,29 +83,36 @@ async fn exchange(
     dialect: &dyn Dialect,
     provider: &Provider,
     request: &ModelRequest,
-) -> Result<Reply, ModelError> {
-    let redact = Redactor::new(provider);
+) -> Result<Reply, Failure> {
     let response = send(client, provider, dialect.question(provider, request)).await?;
     let status = response.status().as_u16();
     if !response.status().is_success() {
         let headers = response.headers().clone();
-        let body = redact.text(&beginning(response, provider.silence).await);
-        return Err(refused(dialect, status, &headers, &body));
+        let body = redact::error(provider, &beginning(response, provider.silence).await);
+        return Err(refused(dialect, status, &headers, &body).into());
     }
     let framing = framing(dialect, response.headers())?;
     let most = ANSWER_BYTES + TOKEN_BYTES * request.max_output_tokens as usize;
     let mut frames = Frames::new(response, framing, provider.silence, most);
     let mut reader = dialect.reader(provider, request);
-    let reading = async {
-        while let Some(frame) = frames.next().await? {
-            if reader.frame(&frame.event, &redact.text(&frame.data))? {
-                break;
-            }
-        }
-        reader.end()
-    };
     let late = |_| Err(ModelError::BrokenOff(format!("it took more than {ANSWER:?}")));
-    timeout(ANSWER, reading).await.unwrap_or_else(late)
+    let reading = read(&mut frames, &mut *reader, provider);
+    let read = timeout(ANSWER, reading).await.unwrap_or_else(late);
+    let spent = reader.spent();
+    read.and_then(|()| reader.end()).map_err(|error| Failure { error, spent })
+}
+
+async fn read(
+    frames: &mut Frames,
+    reader: &mut dyn Reader,
+    provider: &Provider,
+) -> Result<(), ModelError> {
+    while let Some(frame) = frames.next().await? {
+        if reader.frame(&frame.event, &redact::answer(provider, &frame.data))? {
+            break;
+        }
+    }
+    Ok(())
 }
 
 async fn send(

@@ -105,7 +105,9 @@ fn at(url: &str) -> Provider {
 
 async fn ask_at(provider: &Provider) -> Result<Reply, ModelError> {
     let question = fixtures::question("Hello?");
-    let asking = async { ask(&client().unwrap(), &OpenAi, provider, &question).await };
+    let asking = async {
+        ask(&client().unwrap(), &OpenAi, provider, &question).await.map_err(|failed| failed.error)
+    };
     tokio::time::timeout(Duration::from_secs(60), asking).await.expect("ask() hangs")
 }
 
@@ -181,6 +183,15 @@ async fn an_answer_without_its_end_is_none() {
 }
 
 #[tokio::test]
+async fn what_an_answer_took_before_it_broke_off_is_known() {
+    let (url, _serving) = serve(vec![send(SSE), send(HELLO), Act::Stall]).await;
+    let question = fixtures::question("Hello?");
+    let failed = ask(&client().unwrap(), &OpenAi, &at(&url), &question).await.unwrap_err();
+    assert!(matches!(failed.error, ModelError::BrokenOff(_)));
+    assert_eq!(failed.spent.bytes, "Grüße 👋".len() as u64);
+}
+
+#[tokio::test]
 async fn what_is_no_utf_8_is_broken() {
     let bad = answer(vec![send(SSE), Act::Send(b"data: \xff\xfe\n\n".to_vec()), send(END)]).await;
     assert!(matches!(bad, Err(ModelError::Empty(_))), "{bad:?}");
@@ -198,7 +209,7 @@ async fn floods_are_cut_off() {
     let (url, _serving) = serve(vec![send(SSE), send("data: "), frame]).await;
     let mut question = fixtures::question("Hello?");
     question.max_output_tokens = 1_000_000;
-    let error = ask(&client().unwrap(), &OpenAi, &at(&url), &question).await.unwrap_err();
+    let error = ask(&client().unwrap(), &OpenAi, &at(&url), &question).await.unwrap_err().error;
     assert!(matches!(error, ModelError::BrokenOff(why) if why == "it is far too long"));
 
     let drip = Act::Drip(b"busy ".to_vec());

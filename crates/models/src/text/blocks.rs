@@ -12,53 +12,46 @@ pub(super) struct Block<'a> {
     pub(super) is_closed: bool,
 }
 
+/// A text with more lines that are fences has no blocks. Each is looked at by every block that begins
+/// before it, so time grows with the square of their number.
+const MOST_FENCES: usize = 1000;
+
 /// All fenced blocks, in their order. Code may have fences of its own: those with a language open a
 /// block within the block. If that does not work out, the first bare fence ends the block.
 pub(super) fn blocks(text: &str) -> Vec<Block<'_>> {
-    let lines = lines(text);
+    let fences: Vec<_> = fences(text).take(MOST_FENCES + 1).collect();
+    if fences.len() > MOST_FENCES {
+        return vec![];
+    }
     let mut blocks = vec![];
-    let mut at = 0;
-    while at < lines.len() {
-        let Some(fence) = Fence::of(lines[at].1) else {
-            at += 1;
-            continue;
-        };
-        let after = at + 1;
-        let end = fence.end(&lines[after..], true).or_else(|| fence.end(&lines[after..], false));
-        let close = end.map_or(lines.len(), |end| after + end);
-        blocks.push(block(text, &lines, &fence, at..close));
-        at = close + 1;
+    let mut rest = fences.as_slice();
+    while let [open, after @ ..] = rest {
+        let end = open.end(after, true).or_else(|| open.end(after, false));
+        blocks.push(block(text, open, end.map(|end| &after[end])));
+        rest = end.map_or(&[], |end| &after[end + 1..]);
     }
     blocks
 }
 
-/// Lines without their ends, and where they begin.
-fn lines(text: &str) -> Vec<(usize, &str)> {
+fn fences(text: &str) -> impl Iterator<Item = Fence<'_>> {
     let mut at = 0;
-    let with_place = text.split_inclusive('\n').map(|line| {
+    text.split_inclusive('\n').filter_map(move |line| {
         let start = at;
         at += line.len();
-        (start, line.trim_end_matches(['\n', '\r']))
-    });
-    with_place.collect()
+        Fence::of(line, start)
+    })
 }
 
-/// `lines` are those of the opening fence and of the closing one, which may not be there.
-fn block<'a>(
-    text: &'a str,
-    all: &[(usize, &'a str)],
-    fence: &Fence<'_>,
-    lines: Range<usize>,
-) -> Block<'a> {
-    let start_of = |line: usize| all.get(line).map_or(text.len(), |(start, _)| *start);
-    let closing = all.get(lines.end);
-    let end = closing.map_or(text.len(), |(start, line)| start + line.len());
-    let content = &text[start_of(lines.start + 1)..start_of(lines.end)];
+fn block<'a>(text: &'a str, open: &Fence<'_>, close: Option<&Fence<'_>>) -> Block<'a> {
+    let content = &text[open.line.end..close.map_or(text.len(), |close| close.line.start)];
+    let end = close.map_or(text.len(), |close| {
+        close.line.start + text[close.line.clone()].trim_end_matches(['\n', '\r']).len()
+    });
     Block {
-        language: fence.info.split_whitespace().next().unwrap_or_default().to_lowercase(),
+        language: open.info.split_whitespace().next().unwrap_or_default().to_lowercase(),
         content: content.strip_suffix('\n').unwrap_or(content),
-        place: all[lines.start].0..end,
-        is_closed: closing.is_some(),
+        place: open.line.start..end,
+        is_closed: close.is_some(),
     }
 }
 
@@ -66,25 +59,29 @@ fn block<'a>(
 struct Fence<'a> {
     marks: &'a str,
     info: &'a str,
+    /// Its line in the text, with the line's end.
+    line: Range<usize>,
 }
 
 impl<'a> Fence<'a> {
-    fn of(line: &'a str) -> Option<Self> {
-        let line = line.trim();
+    fn of(whole: &'a str, start: usize) -> Option<Self> {
+        let line = whole.trim();
         let mark = line.chars().next().filter(|mark| matches!(mark, '`' | '~'))?;
         let info = line.trim_start_matches(mark);
         let marks = &line[..line.len() - info.len()];
-        (marks.len() >= 3 && !info.contains(mark)).then(|| Self { marks, info: info.trim() })
+        let is_one = marks.len() >= 3 && !info.contains(mark);
+        is_one.then(|| Self { marks, info: info.trim(), line: start..start + whole.len() })
     }
 
-    /// Which of the lines ends the block.
-    fn end(&self, lines: &[(usize, &str)], nested: bool) -> Option<usize> {
+    /// Which of the fences after it ends its block.
+    fn end(&self, after: &[Fence<'_>], nested: bool) -> Option<usize> {
         let mut depth = 1;
-        lines.iter().position(|(_, line)| {
-            match Fence::of(line).filter(|fence| fence.marks.starts_with(self.marks)) {
-                Some(fence) if fence.info.is_empty() => depth -= 1,
-                Some(_) if nested => depth += 1,
-                Some(_) | None => {}
+        after.iter().position(|fence| {
+            match fence.info {
+                _ if !fence.marks.starts_with(self.marks) => {}
+                "" => depth -= 1,
+                _ if nested => depth += 1,
+                _ => {}
             }
             depth == 0
         })
@@ -93,7 +90,7 @@ impl<'a> Fence<'a> {
 
 /// Whether a text can stand in a block as it is.
 pub(super) fn fits(content: &str) -> bool {
-    !content.lines().any(|line| Fence::of(line).is_some()) && !content.contains('\r')
+    fences(content).next().is_none() && !content.contains('\r')
 }
 
 #[cfg(test)]

@@ -37,6 +37,10 @@ const LANGUAGES: [(&str, &[&str]); 3] = [
     ("typescript", &["typescript", "ts", "javascript", "js"]),
 ];
 
+/// A longer text is not searched for a call, in bytes: the most talkative models can say 128k tokens
+/// at once.
+const MOST_READ: usize = 512 * 1024;
+
 /// The answer with its calls: from text where that is how they are made, else from text that is
 /// nothing but a call, which weak servers leave in it. Thoughts at its beginning are left out.
 pub(crate) fn understood(mode: ToolMode, request: &ModelRequest, mut reply: Reply) -> Reply {
@@ -45,6 +49,7 @@ pub(crate) fn understood(mode: ToolMode, request: &ModelRequest, mut reply: Repl
         turn.text = said.to_owned();
     }
     match mode {
+        _ if turn.text.len() > MOST_READ => {}
         ToolMode::Text => read::calls(request, &reply.stop, turn),
         ToolMode::Native if turn.calls.is_empty() => read::call_alone(request, turn),
         ToolMode::Native => {}

@@ -15,6 +15,12 @@ use crate::repair::{self, Complaint};
 /// How many places a call without a fence is looked for at.
 const MOST_PLACES: usize = 100;
 
+/// How much of the text may be read in vain for that, in bytes.
+const MOST_IN_VAIN: usize = 256 * 1024;
+
+/// How far it is looked whether a call was meant, in bytes.
+const LOOKED_AT: usize = 64 * 1024;
+
 /// A place in the text that is a call, or should be.
 struct Candidate {
     start: usize,
@@ -139,33 +145,46 @@ fn tool_of_language<'a>(language: &str, tools: &'a [ToolSpec]) -> Option<(&'a To
 /// Calls without a fence: JSON that begins a line, or stands in a tag.
 fn bare(text: &str, tools: &[ToolSpec]) -> Vec<Candidate> {
     let mut found = vec![];
-    let mut from = 0;
-    for start in places(text) {
-        if start < from {
+    let (mut from, mut in_vain) = (0, 0);
+    for start in places(text).take(MOST_PLACES) {
+        if start < from || in_vain > MOST_IN_VAIN {
             continue;
         }
-        match repair::prefix(&text[start..]) {
-            Ok((value, length)) => {
+        let rest = &text[start..];
+        match repair::prefix(rest) {
+            (Ok(value), length) => {
                 from = start + length;
                 let call = shape::call(value, tools).map(Ok);
                 found.extend(call.map(|call| Candidate { start, end: from, call }));
             }
-            Err(complaint) if found.is_empty() && shape::is_meant(&text[start..]) => {
-                let call = Err(format!("in what begins with `{{`, {complaint}"));
-                found.push(Candidate { start, end: text.len(), call });
+            (Err(complaint), length) => {
+                in_vain += length;
+                let is_meant = || shape::is_meant(&rest[..rest.floor_char_boundary(LOOKED_AT)]);
+                if found.is_empty() && is_meant() {
+                    let call = Err(format!("in what begins with `{{`, {complaint}"));
+                    found.push(Candidate { start, end: text.len(), call });
+                }
             }
-            Err(_) => {}
         }
     }
     found
 }
 
 fn places(text: &str) -> impl Iterator<Item = usize> {
-    let begins = |at: &usize| {
-        let line = text[..*at].rfind('\n').map_or(0, |newline| newline + 1);
-        let before = text[line..*at].trim();
-        before.is_empty() || before.ends_with('>') || before.starts_with("```")
-    };
-    let braces = text.match_indices(['{', '[']).map(|(at, _)| at);
-    braces.filter(begins).take(MOST_PLACES).collect::<Vec<_>>().into_iter()
+    let mut next = 0;
+    let lines = text.split_inclusive('\n').map(move |line| {
+        let start = next;
+        next += line.len();
+        (start, line)
+    });
+    lines.flat_map(|(start, line)| {
+        let is_fence = line.trim_start().starts_with("```");
+        let begins = move |at: &usize| {
+            // Looks back over white space only: a whole line may be braces.
+            let before = line[..*at].trim_end();
+            is_fence || before.is_empty() || before.ends_with('>')
+        };
+        let braces = line.match_indices(['{', '[']).map(|(at, _)| at);
+        braces.filter(begins).map(move |at| start + at)
+    })
 }

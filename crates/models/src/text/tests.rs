@@ -224,6 +224,40 @@ fn a_conversation_in_words() {
     assert_eq!(words, results);
 }
 
+#[test]
+fn hostile_texts_are_read_in_time() {
+    let long = |text: &str| text.repeat(500_000 / text.len());
+    for text in [
+        long("```a\n```a\n```\n"),
+        long("```\n"),
+        long("````a\n```\n~~~b\n"),
+        long("{"),
+        long("{\n"),
+        long("> {"),
+        long("{\"a\":"),
+        long("{\"tool\": \"\n"),
+        long("{'tool'\n"),
+        "{\"a\": [\n".repeat(60) + &long("1,\n"),
+        "{\"\n".repeat(100) + &long("x"),
+        "{/*\n".repeat(100) + &long("\"too"),
+        long("```a\n```a\n```\n").repeat(8),
+        "{".repeat(4_000_000),
+    ] {
+        for mode in [ToolMode::Text, ToolMode::Native] {
+            let begun = std::time::Instant::now();
+            read_as(mode, &text, Stop::Done);
+            let took = begun.elapsed();
+            assert!(took.as_millis() < 1000, "{mode:?} {:?}: {took:?}", &text[..20]);
+        }
+    }
+}
+
+#[test]
+fn what_nobody_can_have_said_at_once_is_no_call() {
+    let text = format!("```bash\nls\n```{}", " ".repeat(600_000));
+    assert!(read(&text).calls.is_empty());
+}
+
 proptest! {
     #[test]
     fn what_is_written_is_read_again(

@@ -1,3 +1,5 @@
+use std::time::Instant;
+
 use bytes::Bytes;
 use serde_json::Value;
 
@@ -11,6 +13,8 @@ pub const IMAGE_TOKENS: u64 = 1000;
 pub struct Seen {
     /// Counted from 1, whoever was asked.
     pub number: u64,
+    /// When the last of its bytes was there.
+    pub arrived: Instant,
     /// Who was asked.
     pub provider: Provider,
     /// The key it came with; empty if it had none.
@@ -100,6 +104,7 @@ impl Seen {
     pub(super) fn new(number: u64, provider: Provider, key: String, body: Bytes) -> Self {
         Self {
             number,
+            arrived: Instant::now(),
             provider,
             key,
             model: String::new(),

@@ -82,17 +82,33 @@ fn a_torn_last_line_is_dropped() {
     assert!(all_text(&third.question(&frame()).unwrap()).contains("goes on"));
 }
 
-#[test]
-fn a_full_disk_is_an_error_and_nothing_is_remembered() {
+/// A memory on a disk that is full.
+fn on_a_full_disk() -> Context {
     let full = OpenOptions::new().read(true).write(true).open("/dev/full").unwrap();
     let mut context = Context {
         log: super::super::log::Log::open(tempfile::tempfile().unwrap(), |_| {}).unwrap(),
         ..memory(8192).0
     };
     context.log = context.log.with_file(full);
-    let error = context.append(Entry::Task { text: "x".into() }).unwrap_err();
+    context
+}
+
+#[test]
+fn what_finds_no_room_waits_for_it_and_not_for_ever() {
+    let mut context = on_a_full_disk();
+    let note = |n: u64| Entry::Note { text: format!("{n} {}", "x".repeat(100_000)) };
+    context.append(Entry::Task { text: "make room".into() }).unwrap();
+    assert!(all_text(&context.question(&frame()).unwrap()).contains("make room"));
+    let held = (1..50).find(|n| context.append(note(*n)).is_err()).unwrap();
+    assert!((10..20).contains(&held), "{held}");
+    let remembered = context.len();
+    let error = context.append(note(0)).unwrap_err();
+    assert_eq!(context.len(), remembered, "what was refused is not remembered");
     assert!(error.to_string().contains("is there room left?"), "{error}");
-    assert_eq!(context.len(), 0);
+    let file = tempfile::tempfile().unwrap();
+    context.log = context.log.with_file(file.try_clone().unwrap());
+    context.append(note(held)).unwrap();
+    assert_eq!(reopened(&file, 8192).len(), remembered + 1, "all of it is on the disk then");
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use super::*;
 
-fn long_log(window: u64) -> Context {
+fn long_log(window: u64, steps: u64) -> Context {
     let (mut context, _file) = memory(window);
     context.append(Entry::Task { text: "Work".into() }).unwrap();
-    for n in 0..200 {
+    for n in 0..steps {
         step(&mut context, n, "ls", &noise(n, 8000));
     }
     context
@@ -13,7 +13,7 @@ fn long_log(window: u64) -> Context {
 
 #[test]
 fn bytes_per_token_follow_what_is_reported_within_bounds() {
-    let mut context = long_log(32_768);
+    let mut context = long_log(32_768, 200);
     let first = context.memory.known.room().request;
     for _ in 0..20 {
         let question = context.question(&frame()).unwrap();
@@ -34,7 +34,7 @@ fn bytes_per_token_follow_what_is_reported_within_bounds() {
 
 #[test]
 fn a_guess_teaches_nothing() {
-    let mut context = long_log(32_768);
+    let mut context = long_log(32_768, 200);
     let question = context.question(&frame()).unwrap();
     let usage = TokenUsage { input_tokens: 9, estimated: true, ..TokenUsage::default() };
     let turn = ModelTurn::default();
@@ -45,7 +45,7 @@ fn a_guess_teaches_nothing() {
 
 #[test]
 fn a_smaller_window_is_kept_to_at_once() {
-    let mut context = long_log(1_048_576);
+    let mut context = long_log(1_048_576, 200);
     let question = context.question(&frame()).unwrap();
     assert!(tokens(&question) > 8192);
     context.learn(&question, &ModelAnswer::TooLong { facts: facts(8192) }).unwrap();
@@ -56,7 +56,7 @@ fn a_smaller_window_is_kept_to_at_once() {
 
 #[test]
 fn too_long_again_and_again_makes_it_shorter_until_another_model_answers() {
-    let mut context = long_log(32_768);
+    let mut context = long_log(32_768, 8);
     let sizes: Vec<u64> = (0..5)
         .map(|_| {
             let question = context.question(&frame()).unwrap();
@@ -64,7 +64,7 @@ fn too_long_again_and_again_makes_it_shorter_until_another_model_answers() {
             tokens(&question)
         })
         .collect();
-    assert!(sizes[1] < sizes[0] && sizes[2] < sizes[1], "{sizes:?}");
+    assert!(sizes[1] * 5 <= sizes[0] * 4, "{sizes:?}");
     assert!(sizes.windows(2).all(|w| w[1] <= w[0]), "{sizes:?}");
     let room = context.memory.known.room().request;
     let question = context.question(&frame()).unwrap();

@@ -78,3 +78,43 @@ fn the_readable_memory_tells_what_happened() {
         assert!(text.contains(wanted), "{wanted} in {text}");
     }
 }
+
+#[test]
+fn the_readable_memory_has_the_newest_words_of_people_whole() {
+    let mut context = context();
+    for n in 0..5 {
+        context.append(Entry::Person { text: noise(n, 5000) }).unwrap();
+    }
+    let text = context.readable();
+    for n in 2..5 {
+        assert!(text.contains(noise(n, 5000).trim()), "message {n}");
+    }
+    assert!(!text.contains(noise(1, 5000).trim()));
+    context.append(Entry::Person { text: noise(9, 50_000) }).unwrap();
+    assert!(context.readable().contains(&noise(9, 50_000)[..1000]));
+}
+
+#[test]
+fn the_summary_of_no_model_names_files_and_what_commands_ended_with() {
+    let (mut context, _file) = memory(8192);
+    context.append(Entry::Task { text: "Build it".into() }).unwrap();
+    for n in 0..40u64 {
+        let path = format!("src/part{}.rs", n % 7);
+        let id = format!("w{n}");
+        let arguments = json!({ "path": path, "content": noise(n, 3000) });
+        context.append(model("", vec![call(&id, "write_file", arguments)])).unwrap();
+        let results = vec![result(&id, "write_file", "written")];
+        context.append(Entry::Results { results }).unwrap();
+        step(&mut context, n, "make all", &format!("exit code {n}\nno rule to make it"));
+        // A model that answers at first only.
+        while context.summary_due().is_some() {
+            context.sum_up((n < 10).then_some("The model knows of the lighthouse.")).unwrap();
+        }
+    }
+    let told = all_text(&context.question(&frame()).unwrap());
+    for wanted in ["part0.rs", "part6.rs", "make all → #", "exit code 3", "no rule", "lighthouse"]
+    {
+        assert!(told.contains(wanted), "{wanted} in {told}");
+    }
+    assert_eq!(told.matches("Files written:").count(), 1, "{told}");
+}

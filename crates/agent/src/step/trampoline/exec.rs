@@ -1,10 +1,12 @@
 use std::convert::Infallible;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
+use std::io::Write as _;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs, io};
 
+use rustix::fs::{Access, access};
 use rustix::process::setsid;
 
 /// Makes commands the first to go when memory runs out, long before agentd.
@@ -31,38 +33,78 @@ impl ExecError {
     }
 }
 
-/// Returns only if that failed.
-pub(super) fn become_program(dir: &Path, program: &OsStr, arguments: &[OsString]) -> ExecError {
-    match try_become(dir, program, arguments) {
-        Err(error) => error,
+/// What a command is.
+#[derive(Debug)]
+pub struct Start {
+    /// Its directory, made if it is missing.
+    pub dir: PathBuf,
+    /// Where it begins if it cannot be there; the same directory if that is an error.
+    pub instead: PathBuf,
+    /// Where its program is looked for, like a PATH.
+    pub path: OsString,
+    /// The program.
+    pub program: OsString,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+}
+
+impl Start {
+    /// Returns only if that failed.
+    pub(super) fn become_program(&self) -> ExecError {
+        match self.try_become() {
+            Err(error) => error,
+        }
+    }
+
+    fn try_become(&self) -> Result<Infallible, ExecError> {
+        let error = self.prepare()?.exec();
+        Err(self.failed(error))
+    }
+
+    /// A session of its own, the first to go when memory runs out, in its directory; the command.
+    pub(super) fn prepare(&self) -> Result<Command, ExecError> {
+        setsid().map_err(|errno| ExecError::Session(errno.into()))?;
+        // Without it the kernel chooses less well; nothing else depends on it.
+        drop(fs::write("/proc/self/oom_score_adj", OOM_SCORE));
+        let mut command = Command::new(self.found()?);
+        command.args(&self.arguments);
+        match enter(&self.dir) {
+            Err(error) if self.instead != self.dir => {
+                let (dir, instead) = (self.dir.display(), self.instead.display());
+                // Standard error may be closed; the command is not kept from running by that.
+                drop(writeln!(
+                    io::stderr(),
+                    "agentd: the directory {dir} is of no use ({error}): this begins in {instead}"
+                ));
+                enter(&self.instead).map_err(|source| self.no_directory(&self.instead, source))?;
+                command.env("PWD", &self.instead);
+            }
+            entered => entered.map_err(|source| self.no_directory(&self.dir, source))?,
+        }
+        Ok(command)
+    }
+
+    /// Why it did not start.
+    pub(super) fn failed(&self, source: io::Error) -> ExecError {
+        ExecError::Start { program: self.program.to_string_lossy().into_owned(), source }
+    }
+
+    fn no_directory(&self, path: &Path, source: io::Error) -> ExecError {
+        ExecError::Directory { path: path.into(), source }
+    }
+
+    /// The program's own path, so that it does not depend on what a command did to PATH.
+    fn found(&self) -> Result<PathBuf, ExecError> {
+        let is_one = |path: &PathBuf| access(path, Access::EXEC_OK).is_ok() && path.is_file();
+        let dirs = env::split_paths(&self.path).filter(|dir| dir.is_absolute());
+        dirs.map(|dir| dir.join(&self.program)).find(is_one).ok_or_else(|| ExecError::NotFound {
+            program: self.program.to_string_lossy().into_owned(),
+            path: self.path.to_string_lossy().into_owned(),
+        })
     }
 }
 
-fn try_become(
-    dir: &Path,
-    program: &OsStr,
-    arguments: &[OsString],
-) -> Result<Infallible, ExecError> {
-    prepare(dir)?;
-    Err(failed(program, Command::new(program).args(arguments).exec()))
-}
-
-/// A session of its own, the first to go when memory runs out, in its directory.
-pub(super) fn prepare(dir: &Path) -> Result<(), ExecError> {
-    setsid().map_err(|errno| ExecError::Session(errno.into()))?;
-    // Without it the kernel chooses less well; nothing else depends on it.
-    drop(fs::write("/proc/self/oom_score_adj", OOM_SCORE));
-    let directory = |source| ExecError::Directory { path: dir.into(), source };
-    fs::create_dir_all(dir).map_err(directory)?;
-    env::set_current_dir(dir).map_err(directory)
-}
-
-/// Why a program did not start.
-pub(super) fn failed(program: &OsStr, source: io::Error) -> ExecError {
-    let program = program.to_string_lossy().into_owned();
-    if source.kind() == io::ErrorKind::NotFound {
-        let path = env::var("PATH").unwrap_or_default();
-        return ExecError::NotFound { program, path };
-    }
-    ExecError::Start { program, source }
+fn enter(dir: &Path) -> io::Result<()> {
+    fs::create_dir_all(dir)?;
+    env::set_current_dir(dir)
 }

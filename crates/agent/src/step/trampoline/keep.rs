@@ -1,24 +1,19 @@
-use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
-use std::process::Command;
 
 use rustix::io::Errno;
 use rustix::process::{WaitOptions, getpid, set_child_subreaper, wait};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
-use super::exec::{self, ExecError};
+use super::exec::{ExecError, Start};
 use crate::reaper::exit_code;
 
 /// Runs a program and stays until all is gone that it started, `setsid` or not: whoever loses their
 /// parent becomes our child. The exit code is the program's.
-pub(super) fn keep(dir: &Path, program: &OsStr, arguments: &[OsString]) -> Result<u8, ExecError> {
-    exec::prepare(dir)?;
+pub(super) fn keep(start: &Start) -> Result<u8, ExecError> {
+    let mut command = start.prepare()?;
     set_child_subreaper(Some(getpid())).map_err(|errno| ExecError::Session(errno.into()))?;
-    let mut command = Command::new(program);
-    let child = command.args(arguments).process_group(0).spawn();
-    let child = child.map_err(|source| exec::failed(program, source))?;
+    let child = command.process_group(0).spawn().map_err(|source| start.failed(source))?;
     let main = child.id().cast_signed();
     // So that the pipes close when the last one who uses them is gone.
     let_go();

@@ -7,6 +7,7 @@ mod keep;
 mod open;
 mod put;
 
+pub use exec::Start;
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
@@ -20,26 +21,12 @@ const NOT_FOUND: u8 = 127;
 /// A trampoline's call.
 #[derive(Debug)]
 pub enum Call {
-    /// `agentd exec DIR PROGRAM [ARGUMENTS…]`: make the directory if it is missing, go there and
-    /// become the program.
-    Exec {
-        /// The directory.
-        dir: PathBuf,
-        /// The program, looked up in PATH.
-        program: OsString,
-        /// Its arguments.
-        arguments: Vec<OsString>,
-    },
-    /// `agentd keep DIR PROGRAM [ARGUMENTS…]`: the same, but stay as its parent, and as that of
-    /// whoever it leaves behind, until all of them are gone.
-    Keep {
-        /// The directory.
-        dir: PathBuf,
-        /// The program, looked up in PATH.
-        program: OsString,
-        /// Its arguments.
-        arguments: Vec<OsString>,
-    },
+    /// `agentd exec DIR INSTEAD PATH PROGRAM [ARGUMENTS…]`: make the directory if it is missing, go
+    /// there and become the program.
+    Exec(Start),
+    /// `agentd keep DIR INSTEAD PATH PROGRAM [ARGUMENTS…]`: the same, but stay as its parent, and
+    /// as that of whoever it leaves behind, until all of them are gone.
+    Keep(Start),
     /// `agentd connect HOST PORT`: standard input and output are a connection to a host.
     Connect {
         /// Its name or address.
@@ -77,16 +64,18 @@ impl Call {
     #[must_use]
     pub fn parse(arguments: &[OsString]) -> Option<Self> {
         match arguments {
-            [name, dir, program, arguments @ ..] if name == "exec" => Some(Self::Exec {
-                dir: dir.into(),
-                program: program.clone(),
-                arguments: arguments.to_vec(),
-            }),
-            [name, dir, program, arguments @ ..] if name == "keep" => Some(Self::Keep {
-                dir: dir.into(),
-                program: program.clone(),
-                arguments: arguments.to_vec(),
-            }),
+            [name, dir, instead, path, program, arguments @ ..]
+                if name == "exec" || name == "keep" =>
+            {
+                let start = Start {
+                    dir: dir.into(),
+                    instead: instead.into(),
+                    path: path.clone(),
+                    program: program.clone(),
+                    arguments: arguments.to_vec(),
+                };
+                Some(if name == "exec" { Self::Exec(start) } else { Self::Keep(start) })
+            }
             [name, host, port] if name == "connect" => Some(Self::Connect {
                 host: host.to_string_lossy().into_owned(),
                 port: port.to_string_lossy().into_owned(),
@@ -113,12 +102,8 @@ impl Call {
     /// The text and the exit code.
     pub fn run(self) -> Result<u8, (String, u8)> {
         let done = match self {
-            Self::Exec { dir, program, arguments } => {
-                return Err(not_started(&exec::become_program(&dir, &program, &arguments)));
-            }
-            Self::Keep { dir, program, arguments } => {
-                return keep::keep(&dir, &program, &arguments).map_err(|e| not_started(&e));
-            }
+            Self::Exec(start) => return Err(not_started(&start.become_program())),
+            Self::Keep(start) => return keep::keep(&start).map_err(|e| not_started(&e)),
             Self::Connect { host, port } => {
                 connect::connect(&host, &port).map_err(|e| e.to_string())
             }

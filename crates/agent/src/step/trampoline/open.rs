@@ -35,6 +35,9 @@ fn follow(path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
 }
 
 fn append(root: &Path, path: &Path) -> io::Result<OwnedFd> {
+    if path.starts_with(put::OWN) {
+        put::reserve(root)?;
+    }
     let flags = OFlags::RDWR | OFlags::APPEND | OFlags::CREATE;
     put::open_beneath(root, path, flags, Mode::from_raw_mode(0o600))
         .map(File::into)

@@ -1,5 +1,5 @@
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write as _};
 use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};
 
@@ -7,6 +7,9 @@ use rustix::fs::{
     AtFlags, FileType, Mode, OFlags, fstat, mkdirat, open, openat, renameat, unlinkat,
 };
 use rustix::io::Errno;
+
+/// The agent's own directory.
+pub(super) const OWN: &str = ".cagent";
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PutError {
@@ -58,6 +61,18 @@ pub(super) fn replace(root: &Path, path: &Path, mut content: impl Read) -> Resul
         let _ = unlinkat(&own, &new, AtFlags::empty());
     }
     done
+}
+
+/// Keeps the agent's own directory out of a job's Git repositories.
+pub(super) fn reserve(root: &Path) -> Result<(), PutError> {
+    let path = Path::new(OWN).join(".gitignore");
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+    match open_beneath(root, &path, flags, Mode::from_raw_mode(0o644)) {
+        Ok(mut file) => file.write_all(b"*\n").map_err(|source| PutError::Io { path, source }),
+        // It may be a command's that knows better.
+        Err(PutError::Io { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Opens a regular file beneath `root`, made with its parents if it is not there and may be. No

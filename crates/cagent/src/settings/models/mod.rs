@@ -3,8 +3,10 @@
 //! A provider is there when it has what it cannot do without: a key, or for a local one an address;
 //! and a model, where we know no good default.
 //!
-//! Not here: their rows in the table ([`table`]), and how values are written ([`values`]).
+//! Not here: their rows in the table ([`table`]), and how values are written ([`values`],
+//! [`address`]).
 
+mod address;
 mod table;
 mod values;
 
@@ -14,6 +16,7 @@ use anyhow::{Context as _, Result, ensure};
 use models::{Kind, Price, Provider, Secret, ToolMode};
 use reqwest::Url;
 
+use address::Address;
 pub(super) use table::SETTINGS;
 
 /// What was set of the model providers.
@@ -34,7 +37,7 @@ pub(crate) struct ModelSettings {
 #[derive(Clone, Debug, Default)]
 struct ProviderSettings {
     key: Option<Secret>,
-    base_url: Option<Url>,
+    base_url: Option<Address>,
     model: Option<String>,
     window: Option<u64>,
     images: Option<bool>,
@@ -67,11 +70,20 @@ impl ModelSettings {
         }
     }
 
-    /// Who was meant to be there, it seems, and is not.
+    /// Who was meant to be there, it seems, and is not; and whose key others can read.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let halves =
             Kind::ALL.iter().filter(|kind| self.order.is_none() && self.of(**kind).is_begun());
-        halves.filter_map(|kind| self.provider(*kind).err()).map(|e| e.to_string()).collect()
+        let halves = halves.filter_map(|kind| self.provider(*kind).err()).map(|e| e.to_string());
+        let asked = Kind::ALL.into_iter().filter(|kind| self.is_asked(*kind));
+        let told = asked.filter(|kind| self.of(*kind).tells_its_key()).map(|kind| {
+            format!("{}: its key is sent unencrypted, by http; use https", kind.as_str())
+        });
+        halves.chain(told).collect()
+    }
+
+    fn is_asked(&self, kind: Kind) -> bool {
+        self.order.as_ref().is_none_or(|order| order.contains(&kind)) && self.provider(kind).is_ok()
     }
 
     fn provider(&self, kind: Kind) -> Result<Provider> {
@@ -92,8 +104,8 @@ impl ModelSettings {
             kind,
             key: set.key.clone(),
             base_url: match &set.base_url {
-                Some(url) if kind == Kind::Ollama => as_ollama_means(url.clone()),
-                Some(url) => url.clone(),
+                Some(address) if kind == Kind::Ollama => as_ollama_means(address.url().clone()),
+                Some(address) => address.url().clone(),
                 None => Url::parse(usual.base_url)?,
             },
             model,
@@ -119,6 +131,10 @@ impl ModelSettings {
 impl ProviderSettings {
     fn is_begun(&self) -> bool {
         self.key.is_some() || self.base_url.is_some() || self.model.is_some()
+    }
+
+    fn tells_its_key(&self) -> bool {
+        self.key.is_some() && self.base_url.as_ref().is_some_and(Address::is_readable)
     }
 }
 
@@ -240,11 +256,26 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_others_can_read_is_a_warning() {
+        let told = |url, order| {
+            let (key, url) = (("GEMINI_API_KEY", "k"), ("GEMINI_BASE_URL", url));
+            let ollama = ("OLLAMA_MODEL", "q");
+            set(&[key, url, ollama, ("CAGENT_MODELS", order)]).unwrap().warnings()
+        };
+        let warnings = told("http://example.org", "gemini");
+        assert!(matches!(&*warnings, [one] if one.starts_with("gemini: ")), "{warnings:?}");
+        assert!(told("https://example.org", "gemini").is_empty());
+        assert!(told("http://127.0.0.1:1", "gemini").is_empty());
+        assert!(told("http://example.org", "ollama").is_empty(), "it is not asked");
+    }
+
+    #[test]
     fn nonsense_is_refused_and_a_key_is_not_repeated() {
         for (name, value) in [
             ("CAGENT_MODELS", "gemnii"),
             ("CAGENT_MODELS", "gemini,gemini"),
             ("GEMINI_BASE_URL", "ftp://x"),
+            ("GEMINI_BASE_URL", "example.org/v1"),
             ("GEMINI_BASE_URL", "https://me:secret@example.org"),
             ("GEMINI_BASE_URL", "https://example.org/?key=secret"),
             ("GEMINI_WINDOW", "10"),

@@ -1,5 +1,6 @@
 //! The rows of every provider in the table of settings.
 
+use super::address::Address;
 use super::values;
 use crate::settings::table::{Files, PLAIN, Setting};
 use crate::value;
@@ -50,12 +51,13 @@ macro_rules! providers {
                 key: concat!("models.", stringify!($name), ".base_url"),
                 variable: $url,
                 default: "the provider's own",
-                about: "Where its API begins.",
+                about: "Where its API begins. Without `https://` it is `http://`, and must be on this \
+                        machine or a private network.",
                 files: Files::NotEnv,
                 // It may hold one by mistake, which is then refused.
                 secret: true,
                 set: |settings, text| {
-                    settings.models.$name.base_url = Some(values::base_url(text)?);
+                    settings.models.$name.base_url = Some(Address::read(text)?);
                     Ok(())
                 },
                 show: |settings| settings.models.$name.base_url.as_ref().map(ToString::to_string),

@@ -4,7 +4,6 @@ use std::ffi::OsStr;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use models::{Kind, Price, Secret, ToolMode};
-use reqwest::Url;
 
 use crate::value;
 
@@ -33,19 +32,6 @@ pub(super) fn key(text: &OsStr) -> Result<Secret> {
     let printable = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic());
     ensure!(printable, "a key has printable characters and no spaces");
     Ok(Secret::new(key))
-}
-
-pub(super) fn base_url(text: &OsStr) -> Result<Url> {
-    let text = value::text(text)?.trim();
-    let with_scheme = if text.contains("://") { text.into() } else { format!("http://{text}") };
-    let url = Url::parse(&with_scheme)
-        .context("expected an address, such as http://127.0.0.1:8080/v1")?;
-    ensure!(matches!(url.scheme(), "http" | "https"), "expected http or https");
-    ensure!(url.has_host(), "expected an address, such as http://127.0.0.1:8080/v1");
-    let bare = url.username().is_empty() && url.password().is_none();
-    ensure!(bare, "a key does not belong into the address; set it by itself");
-    ensure!(url.query().is_none() && url.fragment().is_none(), "expected no ? or # in it");
-    Ok(url)
 }
 
 pub(super) fn silence(text: &OsStr) -> Result<u32> {

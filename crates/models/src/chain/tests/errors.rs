@@ -7,7 +7,7 @@ use types::{ModelAnswer, Part, Reason, Replay, Stop, TokenUsage, Turn};
 
 use super::support::*;
 use crate::ModelError;
-use crate::dialect::Reply;
+use crate::dialect::{Reply, Spent};
 use crate::fixtures::{called, question, said};
 
 fn unreachable() -> Outcome {
@@ -128,6 +128,43 @@ async fn a_window_that_is_no_news_shrinks_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn too_many_bytes_say_nothing_of_the_window() {
+    let too_large = ModelError::TooLarge("HTTP 413".into());
+    let world = World::of_one(vec![Err(too_large)]);
+    let long = question(&"x".repeat(4 * 50_000));
+    assert_eq!(window(&world.ask_this(&long).await), 40_000);
+    assert_eq!(world.models.facts(&world.choice()).unwrap().window_tokens, 100_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_question_does_not_take_hours() {
+    let mut world = World::of_one(vec![Err(ModelError::BrokenOff("it took long".into()))]);
+    world.lasts = Duration::from_mins(30);
+    let begun = Instant::now();
+    let answer = world.ask().await;
+    assert!(failure(&answer).1.contains("all took more than 2700s (2 calls)"), "{answer:?}");
+    assert!((2700.0..2702.0).contains(&seconds(begun)), "{}", seconds(begun));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_failed_answer_took_is_recorded() {
+    let usage = TokenUsage { input_tokens: 700, output_tokens: 30, ..TokenUsage::default() };
+    for (usage, bytes, expected) in [
+        (Some(usage), 100, (700, 30, false)),
+        (Some(usage), 400, (700, 100, true)),
+        (None, 400, (1000, 100, true)),
+        (None, 0, (0, 0, false)),
+    ] {
+        let failed = ModelError::Signature("MISSING_THOUGHT_SIGNATURE".into());
+        let mut world = World::of_one(vec![Err(failed)]);
+        world.spent = Spent { usage, bytes };
+        world.ask_this(&question(&"x".repeat(4000))).await;
+        let TokenUsage { input_tokens, output_tokens, estimated, .. } = world.ledger.last().usage;
+        assert_eq!((input_tokens, output_tokens, estimated), expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_hopeless_window_is_left() {
     let world = World::of_two(vec![too_long(Some(512))], vec![says("hi")]);
     assert_eq!(turn(&world.ask().await), ("gemini", "hi"));
@@ -205,7 +242,7 @@ async fn a_refusal_is_an_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn an_error_is_one_short_line_without_the_key() {
-    let why = format!("key s3cret\nis bad\u{7} {}", "x".repeat(1000));
+    let why = format!("key s3c\u{7}ret\nis bad\u{7} {}", "x".repeat(1000));
     let mut provider = crate::fixtures::provider(crate::Kind::Gemini);
     provider.key = Some(crate::Secret::new("s3cret"));
     let world = World::with(vec![(provider, vec![Err(ModelError::Auth(why))])]);

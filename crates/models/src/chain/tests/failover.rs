@@ -86,9 +86,31 @@ async fn a_budget_ends_in_the_middle_of_trying() {
 async fn what_is_reserved_covers_question_and_answer() {
     let world = World::of_one(vec![says("hello there")]);
     world.ask_this(&question(&"x".repeat(4000))).await;
-    assert_eq!(*world.ledger.reserved.lock().unwrap(), [1000 + 1000]);
+    assert_eq!(*world.ledger.reserved.lock().unwrap(), [(1000, 1000)]);
     let usage = world.ledger.last().usage;
     assert_eq!((usage.input_tokens, usage.output_tokens, usage.estimated), (1000, 3, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rather_a_short_answer_than_none() {
+    let mut world = World::of_two(vec![no_key()], vec![says("hi")]);
+    world.ledger.grants = 300;
+    assert_eq!(turn(&world.ask().await), ("gemini", "hi"));
+    assert_eq!(world.last_question().max_output_tokens, 300);
+    assert!(world.ledger.reserved.lock().unwrap().iter().all(|(_, wanted)| *wanted == 1000));
+}
+
+#[test]
+fn a_choice_is_priced_if_everybody_in_it_is() {
+    let mut free = crate::fixtures::provider(Kind::Ollama);
+    free.price = None;
+    let gemini = crate::fixtures::provider(Kind::Gemini);
+    let priced = |providers: Vec<crate::Provider>| {
+        let world = World::with(providers.into_iter().map(|one| (one, vec![])).collect());
+        world.models.all_priced(&world.choice())
+    };
+    assert!(priced(vec![gemini.clone()]));
+    assert!(!priced(vec![gemini, free]), "who fails over may end there");
 }
 
 #[test]

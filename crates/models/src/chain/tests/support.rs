@@ -10,7 +10,7 @@ use types::{ModelAnswer, ModelCall, ModelFacts, ModelRequest, ModelTurn, Reason,
 
 use crate::chain::ask::ask;
 use crate::chain::{Choice, Meter, Models, OverBudget};
-use crate::dialect::Reply;
+use crate::dialect::{Failure, Reply, Spent};
 use crate::fixtures::{provider, question};
 use crate::{Kind, ModelError, Provider};
 
@@ -25,6 +25,10 @@ pub(super) struct World {
     lines: Arc<Mutex<Lines>>,
     asked: Arc<Mutex<Vec<(String, ModelRequest)>>>,
     pub(super) ledger: Ledger,
+    /// How long a call takes.
+    pub(super) lasts: Duration,
+    /// What calls that fail have taken.
+    pub(super) spent: Spent,
 }
 
 impl World {
@@ -48,7 +52,8 @@ impl World {
         let models = Models { providers, client, health: Mutex::default() };
         let lines = lines.into_iter().map(|(p, lines)| (p.name(), lines.into())).collect();
         let lines = Arc::new(Mutex::new(Lines(lines)));
-        Self { models, lines, asked: Arc::default(), ledger: Ledger::default() }
+        let (asked, ledger, spent) = (Arc::default(), Ledger::default(), Spent::default());
+        Self { models, lines, asked, ledger, lasts: CALL, spent }
     }
 
     pub(super) fn say_from_now(&self, kind: Kind, lines: Vec<Outcome>) {
@@ -65,14 +70,17 @@ impl World {
 
     pub(super) async fn ask_this(&self, question: &ModelRequest) -> ModelAnswer {
         let (lines, asked) = (self.lines.clone(), self.asked.clone());
+        let (lasts, spent) = (self.lasts, self.spent);
         ask(&self.models, &self.choice(), question, &self.ledger, &move |provider, request| {
             let (lines, asked) = (lines.clone(), asked.clone());
             Box::pin(async move {
                 asked.lock().unwrap().push((provider.name(), request.clone()));
-                tokio::time::sleep(CALL).await;
+                tokio::time::sleep(lasts).await;
                 let mut lines = lines.lock().unwrap();
                 let lines = lines.0.get_mut(&provider.name()).unwrap();
-                if lines.len() > 1 { lines.pop_front().unwrap() } else { lines[0].clone() }
+                let line =
+                    if lines.len() > 1 { lines.pop_front().unwrap() } else { lines[0].clone() };
+                line.map_err(|error| Failure { error, spent })
             })
         })
         .await
@@ -90,19 +98,22 @@ impl World {
     }
 }
 
-/// How long a call takes.
+/// How long a call usually takes.
 pub(super) const CALL: Duration = Duration::from_millis(10);
 
 /// Keeps a list; lets so many calls pass.
 pub(super) struct Ledger {
     pub(super) calls: Mutex<Vec<ModelCall>>,
-    pub(super) reserved: Mutex<Vec<u64>>,
+    pub(super) reserved: Mutex<Vec<(u64, u32)>>,
     pub(super) most: usize,
+    /// The longest answer it lets pass, in tokens.
+    pub(super) grants: u32,
 }
 
 impl Default for Ledger {
     fn default() -> Self {
-        Self { calls: Mutex::default(), reserved: Mutex::default(), most: 1000 }
+        let (calls, reserved) = (Mutex::default(), Mutex::default());
+        Self { calls, reserved, most: 1000, grants: u32::MAX }
     }
 }
 
@@ -119,14 +130,14 @@ impl Ledger {
 
 #[async_trait]
 impl Meter for Ledger {
-    async fn reserve(&self, tokens: u64, _: &ModelFacts) -> Result<(), OverBudget> {
+    async fn reserve(&self, input: u64, wanted: u32, _: &ModelFacts) -> Result<u32, OverBudget> {
         let mut reserved = self.reserved.lock().unwrap();
         if reserved.len() >= self.most {
             let error = "no more".into();
             return Err(OverBudget { reason: Reason::LimitModelCalls, error });
         }
-        reserved.push(tokens);
-        Ok(())
+        reserved.push((input, wanted));
+        Ok(wanted.min(self.grants))
     }
 
     async fn record(&self, call: ModelCall) {
