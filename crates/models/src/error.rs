@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-/// Why a call of one provider brought no answer. What follows from it, [`crate::chain`] decides.
+/// Why a call of one provider brought no answer. What follows from it, `chain` decides.
 /// No text in it holds a key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ModelError {
