@@ -10,7 +10,7 @@ mod seat;
 mod tests;
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use async_trait::async_trait;
 use tokio::time::Instant;
@@ -34,7 +34,9 @@ pub struct Models {
     providers: Vec<Provider>,
     /// By `provider/model`.
     health: Mutex<HashMap<String, Health>>,
-    client: Result<reqwest::Client, ModelError>,
+    /// Made for the first question: the certificates of the machine take 5 MiB, and many a server has
+    /// no model.
+    client: OnceLock<Result<reqwest::Client, ModelError>>,
 }
 
 /// A job's budget is used up.
@@ -70,7 +72,7 @@ impl Models {
     /// These providers, asked in this order.
     #[must_use]
     pub fn new(providers: Vec<Provider>) -> Self {
-        Self { providers, health: Mutex::default(), client: remote::client() }
+        Self { providers, health: Mutex::default(), client: OnceLock::new() }
     }
 
     /// Whether there is nobody to ask.
@@ -121,7 +123,7 @@ impl Models {
         meter: &dyn Meter,
     ) -> ModelAnswer {
         ask::ask(self, choice, question, meter, &|provider, request| {
-            let client = self.client.clone();
+            let client = self.client.get_or_init(remote::client).clone();
             Box::pin(async move {
                 remote::ask(&client?, provider.kind.dialect(), provider, request).await
             })

@@ -49,7 +49,7 @@ impl World {
         let providers = lines.iter().map(|(provider, _)| provider.clone()).collect();
         // No certificates are read for calls that are none.
         let client = Err(ModelError::Unreachable("this is a test".into()));
-        let models = Models { providers, client, health: Mutex::default() };
+        let models = Models { providers, client: client.into(), health: Mutex::default() };
         let lines = lines.into_iter().map(|(p, lines)| (p.name(), lines.into())).collect();
         let lines = Arc::new(Mutex::new(Lines(lines)));
         let (asked, ledger, spent) = (Arc::default(), Ledger::default(), Spent::default());
