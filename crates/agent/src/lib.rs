@@ -25,6 +25,7 @@ mod inbox;
 mod kin;
 mod link;
 mod outbox;
+mod outcome;
 mod reaper;
 mod runbook_flow;
 mod session;

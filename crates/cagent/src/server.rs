@@ -140,8 +140,7 @@ fn providers(settings: &Settings, purpose: Purpose) -> anyhow::Result<Vec<Provid
     let providers = settings.models.providers().context("the settings of models")?;
     if purpose == Purpose::Serve {
         settings.models.warnings().iter().for_each(|half| tracing::warn!("{half}"));
-        let names: Vec<_> =
-            providers.iter().map(|p| format!("{}/{}", p.kind.as_str(), p.model)).collect();
+        let names: Vec<_> = providers.iter().map(Provider::name).collect();
         match &*names {
             [] => tracing::info!("no model is set up: tasks are runbooks (docs/models.md)"),
             names => tracing::info!("models, in the order they are asked: {}", names.join(", ")),

@@ -11,16 +11,16 @@ mod nodes;
 #[cfg(test)]
 mod tests;
 
-use std::pin::Pin;
 use std::rc::Rc;
 
-use protocol::{AgentSpec, Checkpoint, ReportKind, Verdict};
+use protocol::{AgentSpec, Checkpoint, Verdict};
 use runbook::Block;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use crate::flow::{BuildError, Event, Flow, FlowBuilder, FlowError, Policy, Sink, To};
+use crate::flow::{BuildError, Flow, FlowBuilder, Policy, To};
 use crate::outbox::Outbox;
+use crate::outcome::{self, RunError};
 use crate::step::{Environment, Runner, initial};
 use nodes::{Compile, CompileAction, Read, ReadAction, Step, StepAction};
 
@@ -59,11 +59,7 @@ pub(crate) async fn run(
     let outbox = Rc::clone(&runner.outbox);
     let start = State::new(&runner, &spec);
     let tools = Tools { runner, blocks };
-    match run_flow(&tools, start, spec.checkpoint, cancel, &outbox).await {
-        Ok(verdict) => verdict,
-        Err(RunError::Flow(FlowError::Cancelled)) => Verdict::Cancelled,
-        Err(error) => Verdict::Failed { error: error.to_string() },
-    }
+    outcome::verdict(run_flow(&tools, start, spec.checkpoint, cancel, &outbox).await)
 }
 
 /// The flow as a Mermaid drawing.
@@ -74,30 +70,16 @@ pub(crate) fn drawing() -> Result<String, BuildError> {
     Ok(flow(1)?.to_string())
 }
 
-#[derive(Debug, thiserror::Error)]
-enum RunError {
-    #[error(transparent)]
-    Build(#[from] BuildError),
-    #[error(transparent)]
-    Flow(#[from] FlowError),
-    #[error("the flow ended without a verdict")]
-    NoVerdict,
-}
-
 async fn run_flow(
     tools: &Tools,
     start: State,
     checkpoint: Option<Checkpoint>,
     cancel: &CancellationToken,
     outbox: &Outbox,
-) -> Result<Verdict, RunError> {
+) -> Result<Option<Verdict>, RunError> {
     let flow = flow(tools.blocks.len())?;
-    let position = match checkpoint {
-        Some(Checkpoint { node, state }) => flow.resume(&node, state)?,
-        None => flow.start(start),
-    };
-    let state = flow.run(position, tools, cancel, outbox).await?;
-    state.verdict.ok_or(RunError::NoVerdict)
+    let position = outcome::position(&flow, start, checkpoint)?;
+    Ok(flow.run(position, tools, cancel, outbox).await?.verdict)
 }
 
 fn flow(blocks: usize) -> Result<Flow<State, Tools>, BuildError> {
@@ -124,27 +106,6 @@ impl State {
             environment: initial(spec),
             failure: None,
             verdict: None,
-        }
-    }
-}
-
-impl Sink for Outbox {
-    fn record(&self, event: Event) -> Pin<Box<dyn Future<Output = ()> + '_>> {
-        Box::pin(self.push(report(event)))
-    }
-}
-
-fn report(event: Event) -> ReportKind {
-    match event {
-        Event::Started { node, attempt } => ReportKind::NodeStarted { node: node.into(), attempt },
-        Event::Finished { node, result, took } => ReportKind::NodeFinished {
-            node: node.into(),
-            action: result.as_ref().ok().map(|action| (*action).into()),
-            error: result.err(),
-            millis: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-        },
-        Event::Checkpoint { node, state } => {
-            ReportKind::Checkpoint(Checkpoint { node: node.into(), state })
         }
     }
 }

@@ -34,8 +34,9 @@ use protocol::{AgentSpec, Checkpoint, Verdict};
 use tokio_util::sync::CancellationToken;
 use types::ModelFacts;
 
-use crate::flow::{BuildError, Flow, FlowBuilder, FlowError, Policy, To};
+use crate::flow::{BuildError, Flow, FlowBuilder, Policy, To};
 use crate::outbox::Outbox;
+use crate::outcome::{self, RunError};
 use crate::session::Desk;
 use crate::step::Runner;
 use act::{Act, ActAction};
@@ -72,13 +73,9 @@ pub(crate) async fn run(
         Ok(means) => means,
         Err(error) => return Verdict::Failed { error: error.to_string() },
     };
-    let verdict = match run_flow(&means, start, spec.checkpoint, cancel, &outbox).await {
-        Ok(verdict) => verdict,
-        Err(RunError::Flow(FlowError::Cancelled)) => Verdict::Cancelled,
-        Err(error) => Verdict::Failed { error: error.to_string() },
-    };
+    let ran = run_flow(&means, start, spec.checkpoint, cancel, &outbox).await;
     means.keep_context(true).await;
-    verdict
+    outcome::verdict(ran)
 }
 
 /// The flow as a Mermaid drawing.
@@ -89,31 +86,17 @@ pub(crate) fn drawing() -> Result<String, BuildError> {
     Ok(flow()?.to_string())
 }
 
-#[derive(Debug, thiserror::Error)]
-enum RunError {
-    #[error(transparent)]
-    Build(#[from] BuildError),
-    #[error(transparent)]
-    Flow(#[from] FlowError),
-    #[error("the flow ended without a verdict")]
-    NoVerdict,
-}
-
 async fn run_flow(
     means: &Means,
     start: State,
     checkpoint: Option<Checkpoint>,
     cancel: &CancellationToken,
     outbox: &Outbox,
-) -> Result<Verdict, RunError> {
+) -> Result<Option<Verdict>, RunError> {
     let flow = flow()?;
-    let position = match checkpoint {
-        Some(Checkpoint { node, state }) => flow.resume(&node, state)?,
-        None => flow.start(start),
-    };
+    let position = outcome::position(&flow, start, checkpoint)?;
     means.heard_before(position.state.heard);
-    let state = flow.run(position, means, cancel, outbox).await?;
-    state.verdict.ok_or(RunError::NoVerdict)
+    Ok(flow.run(position, means, cancel, outbox).await?.verdict)
 }
 
 fn flow() -> Result<Flow<State, Means>, BuildError> {

@@ -49,9 +49,8 @@ struct Models {
 
 impl Models {
     fn of(settings: &Settings) -> Self {
-        let name = |provider: Provider| format!("{}/{}", provider.kind.as_str(), provider.model);
         let (asked, refused) = match settings.models.providers() {
-            Ok(providers) => (providers.into_iter().map(name).collect(), None),
+            Ok(providers) => (providers.iter().map(Provider::name).collect(), None),
             Err(error) => (vec![], Some(complaint::of(&error))),
         };
         Self { asked, warnings: settings.models.warnings(), refused }

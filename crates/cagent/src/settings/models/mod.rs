@@ -208,7 +208,7 @@ mod tests {
 
     fn names(given: &[(&str, &str)]) -> Vec<String> {
         let providers = set(given).unwrap().providers().unwrap();
-        providers.iter().map(|p| format!("{}/{}", p.kind.as_str(), p.model)).collect()
+        providers.iter().map(Provider::name).collect()
     }
 
     #[test]
