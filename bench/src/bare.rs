@@ -138,7 +138,7 @@ async fn all(engine: &Arc<LocalEngine>, order: Order) -> anyhow::Result<Vec<Life
 }
 
 async fn live(engine: &LocalEngine, stop: bool) -> anyhow::Result<Life> {
-    let spec = SandboxSpec { job: JobId::generate(), limits: Limits::default() };
+    let spec = SandboxSpec { job: JobId::generate(), limits: Limits::default(), image: None };
     let begun = Instant::now();
     engine.create(&spec).await?;
     let mut out = pipe_at(&engine.gateway_dir(spec.job).join("out"))?;

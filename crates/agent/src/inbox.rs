@@ -19,6 +19,8 @@ struct Letters {
     last: u64,
     messages: VecDeque<String>,
     decisions: BTreeMap<u32, Decision>,
+    /// Whether a person has the desktop.
+    desktop_taken: bool,
 }
 
 /// What a person decided about a step.
@@ -57,6 +59,17 @@ impl Inbox {
         self.letters.borrow().messages.len()
     }
 
+    /// Whether a person has the desktop.
+    pub(crate) fn desktop_taken(&self) -> bool {
+        self.letters.borrow().desktop_taken
+    }
+
+    /// Waits until nobody has the desktop.
+    pub(crate) async fn desktop_free(&self) {
+        // The sender is ours: it cannot be gone.
+        drop(self.letters.subscribe().wait_for(|letters| !letters.desktop_taken).await);
+    }
+
     /// Waits for what is decided about a step.
     pub(crate) async fn decision(&self, step: u32) -> Decision {
         let mut letters = self.letters.subscribe();
@@ -79,6 +92,7 @@ impl Letters {
                     if approved { Decision::Approved } else { Decision::Rejected(reason) };
                 self.decisions.entry(step).or_insert(decision);
             }
+            Wish::Desktop { taken } => self.desktop_taken = taken,
         }
     }
 }
@@ -101,6 +115,23 @@ mod tests {
         assert_eq!(inbox.messages(), ["1", "4", "5"]);
         inbox.take(message(4));
         assert!(inbox.messages().is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_desktop_is_waited_for() {
+        let inbox = Inbox::default();
+        inbox.desktop_free().await;
+        let wish = |n, taken| Instruction { n, wish: Wish::Desktop { taken } };
+        inbox.take(wish(1, true));
+        assert!(inbox.desktop_taken());
+        let give_back = async {
+            tokio::task::yield_now().await;
+            inbox.take(wish(2, false));
+            // Said again by a new stream.
+            inbox.take(wish(1, true));
+        };
+        tokio::join!(inbox.desktop_free(), give_back);
+        assert!(!inbox.desktop_taken());
     }
 
     #[tokio::test]

@@ -18,6 +18,10 @@ struct Entry {
     stopped: bool,
 }
 
+/// The parent of PID 1, and of whoever was sent into the sandbox by its engine: nothing of a job's
+/// gets there, since every orphan becomes a child of PID 1.
+const OUTSIDE: i32 = 0;
+
 /// How often to look again because a parent ended while we looked.
 const LOOKS: usize = 10;
 
@@ -53,6 +57,11 @@ pub(crate) fn beneath(root: i32) -> Vec<Pid> {
     let kept = HashSet::from([root]);
     let beneath = |pid: &i32| *pid != root && kinship(*pid, &table, &kept) == Kinship::Kept;
     table.keys().filter(|pid| beneath(pid)).filter_map(|pid| Pid::from_raw(*pid)).collect()
+}
+
+/// Whether somebody was sent into the sandbox, such as `agentd bridge`.
+pub(crate) fn is_visited() -> bool {
+    table().iter().any(|(pid, entry)| *pid != Pid::INIT.as_raw_pid() && entry.parent == OUTSIDE)
 }
 
 /// The children of PID 1 that somebody stopped.
@@ -114,6 +123,9 @@ fn kinship(pid: i32, table: &HashMap<i32, Entry>, kept: &HashSet<i32>) -> Kinshi
         if at == init {
             return Kinship::Stranger;
         }
+        if at == OUTSIDE {
+            return Kinship::Kept;
+        }
         match table.get(&at) {
             Some(entry) => at = entry.parent,
             None => break,
@@ -144,6 +156,12 @@ mod tests {
         let found = strangers(&all, &HashSet::from([2]));
         assert_eq!((raw(&found), found.unsure), (vec![5, 6], false));
         assert_eq!(raw(&strangers(&all, &HashSet::new())), [2, 3, 4, 5, 6]);
+    }
+
+    #[test]
+    fn whoever_was_sent_into_the_sandbox_is_no_stranger() {
+        let found = strangers(&family(&[(1, 0), (2, 1), (7, 0), (8, 7)]), &HashSet::new());
+        assert_eq!((raw(&found), found.unsure), (vec![2], false));
     }
 
     #[test]

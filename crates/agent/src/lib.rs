@@ -18,10 +18,13 @@
 //! Not here: limits, network policy and packaging, which the orchestrator enforces from outside;
 //! parsing runbooks (crate `runbook`); TypeScript (the `ts` tool).
 
+mod bridge;
 mod context;
+mod desktop;
 mod egress;
 pub mod flow;
 mod inbox;
+mod inward;
 mod kin;
 mod link;
 mod outbox;
@@ -34,6 +37,7 @@ mod task_flow;
 mod tools;
 mod witness;
 
+pub use bridge::bridge;
 pub use session::{AgentError, Config, run};
 pub use step::trampoline;
 

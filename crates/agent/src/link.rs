@@ -5,6 +5,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
 use protocol::{Client, ClientError, Control, Controls, Report, Tunnels, Welcome};
 use tokio::sync::Mutex;
 use tokio::time::sleep;
@@ -12,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use types::{ModelAnswer, ModelRequest};
 
 use crate::inbox::Inbox;
+use crate::inward::Inward;
 use crate::outbox::Outbox;
 
 /// A client that tries again as long as trying again may help.
@@ -46,6 +49,19 @@ impl Link {
         persist(async || client.model(question).await).await
     }
 
+    /// Brings a connection that the orchestrator asked for; an error if it does not want it any more.
+    pub(crate) async fn arrive(&self, n: u64) -> Result<TokioIo<Upgraded>, ClientError> {
+        let client = self.client.lock().await.another();
+        persist(async || client.arrive(n).await).await
+    }
+
+    /// Says why there is no connection that the orchestrator asked for.
+    pub(crate) async fn refuse(&self, n: u64, why: &str) {
+        let client = self.client.lock().await.another();
+        // An error is that nobody waits for it any more.
+        drop(persist(async || client.refuse(n, why).await).await);
+    }
+
     /// Sends whatever comes into the outbox; returns only with an error.
     pub(crate) async fn deliver(&self, outbox: &Outbox) -> ClientError {
         loop {
@@ -61,6 +77,7 @@ impl Link {
         mut controls: Controls,
         cancel: &CancellationToken,
         inbox: &Inbox,
+        inward: &Inward,
     ) -> ClientError {
         let mut backoff = Backoff::default();
         loop {
@@ -70,6 +87,7 @@ impl Link {
                     match control {
                         Control::Ready => {}
                         Control::Instruction(instruction) => inbox.take(instruction),
+                        Control::Dial(dial) => inward.open(dial),
                         Control::Cancel => cancel.cancel(),
                     }
                     continue;

@@ -1,5 +1,6 @@
 //! The binary `agentd`. Without a command it is PID 1 of a sandbox; `exec`, `keep`, `open`, `put` and
-//! `replace` are what it starts itself as, as the command user; `connect` is for commands.
+//! `replace` are what it starts itself as, as the command user; `connect` is for commands; `bridge` is
+//! for an engine that can mount nothing.
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -7,7 +8,7 @@ use std::process::ExitCode;
 use std::{fs, io};
 
 use agent::trampoline::Call;
-use agent::{AgentError, Config, drawing, run};
+use agent::{AgentError, Config, bridge, drawing, run};
 use rustix::fs::Mode;
 use rustix::process::{
     DumpableBehavior, Signal, getpid, kill_process, set_dumpable_behavior, umask,
@@ -33,6 +34,10 @@ fn main() -> ExitCode {
     }
     match arguments.first().and_then(|first| first.to_str()) {
         Some("--version") => print(concat!("agentd ", env!("CARGO_PKG_VERSION"), "\n")),
+        Some("bridge") => match bridge() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => complain(&format!("bridge: {error}"), 1),
+        },
         Some("flow") => match drawing() {
             Ok(text) => print(&text),
             Err(error) => complain(&error.to_string(), 1),
@@ -93,10 +98,7 @@ fn drop_handlers() -> io::Result<()> {
 
 fn block_on(config: Config) -> io::Result<Result<(), AgentError>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let result = LocalSet::new().block_on(&runtime, run(config));
-    // A process that is just being started is not waited for: a command may hold that up.
-    runtime.shutdown_background();
-    Ok(result)
+    Ok(LocalSet::new().block_on(&runtime, run(config)))
 }
 
 fn print(text: &str) -> ExitCode {

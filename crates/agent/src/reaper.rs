@@ -7,12 +7,15 @@
 //!
 //! A child that has the command user's rights already, and is not the trampoline yet, can be stopped
 //! by a command, and who started it is held up with it. So another thread starts it, and who waits
-//! for that looks whether somebody was stopped.
+//! for that looks whether somebody was stopped. That thread is there from the start and stays: when
+//! commands fill the process table there is no room for one, and what a process asked to be sent
+//! when its parent dies (`PR_SET_PDEATHSIG`) comes when the thread ends that started it.
 //!
 //! Not here: what to start ([`crate::step`]).
 
 use std::collections::{HashMap, HashSet};
 use std::process::{Child, Command};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{io, thread};
@@ -23,7 +26,6 @@ use rustix::process::{
     kill_process_group, wait, waitid,
 };
 use tokio::sync::{Mutex as AsyncMutex, oneshot, watch};
-use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::kin::{self, Strangers};
@@ -42,6 +44,9 @@ const BIRTH: Duration = Duration::from_millis(250);
 /// Enough for a loop of system calls.
 const STACK_BYTES: usize = 64 * 1024;
 
+/// Enough to start a process with any environment.
+const BIRTH_STACK_BYTES: usize = 256 * 1024;
+
 /// How long those who are kept are spared while others cannot be caught one by one.
 const SPARE: Duration = Duration::from_secs(3);
 
@@ -49,6 +54,7 @@ const SPARE: Duration = Duration::from_secs(3);
 #[derive(Clone, Debug)]
 pub(crate) struct Reaper {
     table: Arc<Table>,
+    births: Sender<Birth>,
 }
 
 /// Resolves to the exit code; 128 + n after signal n.
@@ -67,6 +73,14 @@ struct Table {
     collected: watch::Sender<()>,
 }
 
+/// A process that another thread is to start.
+#[derive(Debug)]
+struct Birth {
+    command: Command,
+    kept: bool,
+    born: oneshot::Sender<io::Result<(Child, Exit)>>,
+}
+
 #[derive(Debug)]
 struct Watch {
     ended: oneshot::Sender<i32>,
@@ -74,7 +88,7 @@ struct Watch {
 }
 
 impl Reaper {
-    /// Starts the waiting thread.
+    /// Starts the thread that waits, and the one that starts others.
     ///
     /// # Errors
     /// If this is not PID 1 (ending "all processes" would mean the machine's), or no thread starts.
@@ -83,12 +97,11 @@ impl Reaper {
             return Err(io::Error::other("not PID 1 of a sandbox"));
         }
         let table = Arc::new(Table::default());
-        let shared = Arc::clone(&table);
-        thread::Builder::new()
-            .name("reaper".into())
-            .stack_size(STACK_BYTES)
-            .spawn(move || shared.reap_for_ever())?;
-        Ok(Self { table })
+        let (births, due) = mpsc::channel();
+        let (reaping, bearing) = (Arc::clone(&table), Arc::clone(&table));
+        begin("reaper", STACK_BYTES, move || reaping.reap_for_ever())?;
+        begin("births", BIRTH_STACK_BYTES, move || bearing.bear(&due))?;
+        Ok(Self { table, births })
     }
 
     /// Starts a process.
@@ -101,17 +114,17 @@ impl Reaper {
         self.give_birth(command, true).await
     }
 
-    async fn give_birth(&self, mut command: Command, kept: bool) -> io::Result<(Child, Exit)> {
+    async fn give_birth(&self, command: Command, kept: bool) -> io::Result<(Child, Exit)> {
         let _birth = self.table.births.lock().await;
         if is_alone() {
             // Nobody is there who could stop it, and a thread takes its time.
-            return self.table.spawn(&mut command, kept);
+            return self.table.spawn(command, kept);
         }
-        let table = Arc::clone(&self.table);
-        let mut born = spawn_blocking(move || table.spawn(&mut command, kept));
+        let (born, mut child) = oneshot::channel();
+        self.births.send(Birth { command, kept, born }).map_err(io::Error::other)?;
         loop {
-            match timeout(BIRTH, &mut born).await {
-                Ok(born) => return born.map_err(io::Error::other)?,
+            match timeout(BIRTH, &mut child).await {
+                Ok(child) => return child.map_err(io::Error::other)?,
                 Err(_) => self.table.kill_stopped(),
             }
         }
@@ -153,13 +166,22 @@ impl Reaper {
     /// Who forks faster than we look is only caught by a signal to all at once.
     async fn kill_others(&self, killing: Duration) -> io::Result<()> {
         let _no_birth = self.table.births.lock().await;
-        let kept = if killing < SPARE { self.table.kept() } else { HashSet::new() };
-        signal_others(&kept, Signal::KILL)
+        if killing < SPARE {
+            return signal_others(&self.table.kept(), Signal::KILL);
+        }
+        signal_all(Signal::KILL)
     }
 }
 
 impl Table {
-    fn spawn(&self, command: &mut Command, kept: bool) -> io::Result<(Child, Exit)> {
+    fn bear(&self, due: &Receiver<Birth>) {
+        while let Ok(Birth { command, kept, born }) = due.recv() {
+            // Whoever asked may have gone.
+            let _ = born.send(self.spawn(command, kept));
+        }
+    }
+
+    fn spawn(&self, mut command: Command, kept: bool) -> io::Result<(Child, Exit)> {
         let (ended, exit) = oneshot::channel();
         let _starting = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
         let child = command.spawn()?;
@@ -236,6 +258,10 @@ impl Table {
     }
 }
 
+fn begin(name: &str, stack: usize, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    thread::Builder::new().name(name.into()).stack_size(stack).spawn(work).map(drop)
+}
+
 /// Every orphan becomes a child of PID 1, so without children there is nobody else.
 fn is_alone() -> bool {
     let look = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
@@ -243,11 +269,15 @@ fn is_alone() -> bool {
 }
 
 fn signal_others(kept: &HashSet<i32>, signal: Signal) -> io::Result<()> {
-    if kept.is_empty() {
-        // The group of PID 1 stands for `kill(-1)`: all but PID 1 and the caller, who are the same.
-        return sent(kill_process_group(Pid::INIT, signal));
+    if kept.is_empty() && !kin::is_visited() {
+        return signal_all(signal);
     }
     Strangers::now(kept).pids.into_iter().try_for_each(|pid| sent(kill_process(pid, signal)))
+}
+
+/// The group of PID 1 stands for `kill(-1)`: all but PID 1 and the caller, who are the same.
+fn signal_all(signal: Signal) -> io::Result<()> {
+    sent(kill_process_group(Pid::INIT, signal))
 }
 
 /// Nobody to send it to is as well.

@@ -7,12 +7,14 @@ use std::rc::Rc;
 use protocol::{AgentSpec, Assignment, ClientError, ReportKind};
 use tokio_util::sync::CancellationToken;
 
+use crate::desktop::Desktop;
 use crate::egress;
 use crate::inbox::Inbox;
+use crate::inward::{Inward, Jupyter};
 use crate::link::Link;
 use crate::outbox::Outbox;
 use crate::reaper::Reaper;
-use crate::step::Runner;
+use crate::step::{Place, Runner};
 use crate::{runbook_flow, task_flow};
 
 /// Where agentd finds things. The defaults are a sandbox's; tests use others.
@@ -67,13 +69,24 @@ pub async fn run(config: Config) -> Result<(), AgentError> {
     let outbox = Rc::new(Outbox::new(welcome.acked));
     let command_user = welcome.spec.command_user;
     let approve = welcome.spec.approve.then(|| Rc::clone(&inbox));
-    let runner = Runner { config, command_user, reaper, outbox: Rc::clone(&outbox), approve };
-    let desk = Desk { link: Rc::clone(&link), inbox: Rc::clone(&inbox) };
+    let runner = Rc::new(Runner {
+        config,
+        command_user,
+        reaper,
+        outbox: Rc::clone(&outbox),
+        approve,
+        include_caches: welcome.spec.include_caches,
+    });
+    let place = Place::first(&welcome.spec, &runner.config);
+    let desktop = Rc::new(Desktop::new(Rc::clone(&runner), place.clone()));
+    let jupyter = Jupyter::new(Rc::clone(&runner), place);
+    let inward = Inward::new(Rc::clone(&link), Rc::clone(&desktop), jupyter);
+    let desk = Desk { link: Rc::clone(&link), inbox: Rc::clone(&inbox), desktop };
     let cancel = CancellationToken::new();
     tokio::select! {
         () = work(welcome.spec, runner, desk, &outbox, &cancel) => Ok(()),
         error = link.deliver(&outbox) => Err(error.into()),
-        error = link.obey(controls, &cancel, &inbox) => Err(error.into()),
+        error = link.obey(controls, &cancel, &inbox, &inward) => Err(error.into()),
     }
 }
 
@@ -84,15 +97,22 @@ pub(crate) struct Desk {
     pub(crate) link: Rc<Link>,
     /// What people say.
     pub(crate) inbox: Rc<Inbox>,
+    /// What there is to see.
+    pub(crate) desktop: Rc<Desktop>,
 }
 
 async fn work(
     spec: AgentSpec,
-    runner: Runner,
+    runner: Rc<Runner>,
     desk: Desk,
     outbox: &Outbox,
     cancel: &CancellationToken,
 ) {
+    if spec.desktop
+        && let Err(why) = desk.desktop.start().await
+    {
+        runner.warn(format!("the desktop could not be started: {why}")).await;
+    }
     let verdict = match spec.assignment.clone() {
         Assignment::Runbook { runbook } => {
             runbook_flow::run(spec, runbook.blocks, runner, cancel).await

@@ -56,14 +56,20 @@ codes! {
         BrokenBody = "broken_body", "the body broke off, or came too slowly; send it again";
         BadMultipart = "bad_multipart", "send one part `job` (JSON) and parts `file`, each with a `filename`; `detail` says where it breaks";
     }
+    UNAUTHORIZED {
+        KeyNeeded = "key_needed", "send a key as `Authorization: Bearer cagent_…`; where the server runs, `cagent key create NAME` makes one";
+        KeyRefused = "key_refused", "send a key that works, as `Authorization: Bearer cagent_…`; where the server runs, `cagent key ls` lists them";
+    }
     FORBIDDEN {
-        HostRefused = "host_refused", "ask for `localhost` or `127.0.0.1`: the server answers to no other name";
+        HostRefused = "host_refused", "ask for `localhost` or `127.0.0.1`; for another name the server must be told that it is its own (`CAGENT_PUBLIC_NAMES`)";
         OriginRefused = "origin_refused", "a page of another origin may only read";
+        ScopeTooSmall = "scope_too_small", "the key may not do this; `detail` says which scope may";
     }
     NOT_FOUND {
         NotFound = "not_found", "there is no such call; see `/docs`";
         MalformedId = "malformed_id", "no job can have this id";
         UnknownJob = "unknown_job", "there is none, or its retention is over, or it was deleted";
+        UnknownKey = "unknown_key", "`GET /v1/keys` lists them by their ids";
         UnknownLog = "unknown_log", "a job has `stdout` and `stderr`";
         NoResult = "no_result", "the job is over and left no ZIP; `detail` says why";
         NoSuchFile = "no_such_file", "the workspace has no such file; list its directory";
@@ -79,6 +85,7 @@ codes! {
         NotWaiting = "not_waiting", "`waiting` of `GET /status/{id}` says which step a job waits for; only that one can be decided about, once";
         TooMuchSaid = "too_much_said", "the job was told more than it can keep; let it work, or cancel it";
         NotAFile = "not_a_file", "it is a directory, a link or a device; only files can be read and replaced";
+        NoDesktop = "no_desktop", "`detail` says why, and what the sandbox needs to have one";
         KeyReused = "key_reused", "this `Idempotency-Key` was used with another request; take a new key";
     }
     PAYLOAD_TOO_LARGE {
@@ -103,11 +110,15 @@ codes! {
         BadKey = "bad_key", "an `Idempotency-Key` is 1 to 255 characters of printable ASCII";
         BadPath = "bad_path", "a path is relative to the workspace, stays in it, leads over directories only, and has no empty or reserved names";
     }
+    UPGRADE_REQUIRED {
+        UpgradeNeeded = "upgrade_needed", "send `Connection: upgrade` and `Upgrade: rfb`, as `cagent vnc` does; in a browser, open a link of `POST /v1/jobs/{id}/tickets`";
+    }
     INTERNAL_SERVER_ERROR {
         Internal = "internal", "the server failed; its log says why";
     }
     SERVICE_UNAVAILABLE {
         Stopping = "stopping", "the server is going down; try again after `Retry-After` seconds";
+        SandboxBusy = "sandbox_busy", "the sandbox did not answer, or has enough to answer; try again";
         DiskFull = "disk_full", "the server is short of disk; delete jobs, or try again after `Retry-After` seconds";
     }
 }

@@ -93,7 +93,7 @@ fn recorded(job_id: JobId, seq: u64) -> Result<(StatusCode, Json<Recorded>), Pro
 }
 
 /// `field` is what the text was sent as.
-fn refused(error: TalkError, field: &str) -> Problem {
+pub(crate) fn refused(error: TalkError, field: &str) -> Problem {
     let with_cure = |code: Code| Problem::new(code, format!("{error}; {}", code.advice()));
     match error {
         TalkError::Job(error) => error.into(),

@@ -1,12 +1,12 @@
 //! What every request must pass, and what every answer carries.
 //!
-//! The server listens on loopback and asks for no key, so a browser on the same machine is the way
-//! in for strangers: a page whose name was rebound to 127.0.0.1 (`Host` tells), or a page that
-//! posts across origins (`Origin` tells). We send no CORS headers and know no cookies.
+//! A browser is the way in for strangers: a page whose name was rebound to our address (`Host`
+//! tells), or a page that posts across origins (`Origin` tells). We send no CORS headers and know
+//! no cookies. Who the caller is and what they may do: `access`.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::header::{HOST, ORIGIN, X_CONTENT_TYPE_OPTIONS};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue};
@@ -15,10 +15,23 @@ use axum::response::{IntoResponse, Response};
 
 use crate::code::Code;
 use crate::problem::Problem;
+use crate::{Api, access};
 
-/// Lets through what comes from this machine and from no other origin's page.
-pub(crate) async fn guard(request: Request, next: Next) -> Response {
-    let mut response = match check(&request) {
+/// To what the server answers beside `localhost` and loopback addresses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hosts {
+    /// Names, in lower case, without ports.
+    pub names: Vec<String>,
+    /// Every address, for a server that listens beyond loopback. What others made of its own (a
+    /// router, published ports) it cannot know; and no page can be rebound to an address: those
+    /// that a browser asks by address are the server's own.
+    pub addresses: bool,
+}
+
+/// Lets through what asks for this server, comes from no other origin's page, and may do it.
+pub(crate) async fn guard(State(api): State<Api>, mut request: Request, next: Next) -> Response {
+    let passed = check(&request, &api.config.hosts);
+    let mut response = match passed.and_then(|()| access::admit(&api, &mut request)) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     };
@@ -27,19 +40,17 @@ pub(crate) async fn guard(request: Request, next: Next) -> Response {
     response
 }
 
-fn check(request: &Request) -> Result<(), Problem> {
+fn check(request: &Request, hosts: &Hosts) -> Result<(), Problem> {
     let host = host(request.headers())?;
     // An absolute request target names a host too.
     for name in request.uri().authority().into_iter().chain([&host]) {
-        if !is_loopback(name) {
-            return Err(Problem::new(
-                Code::HostRefused,
-                format!("this server answers to localhost and 127.0.0.1 only, not to {name}"),
-            ));
+        if !hosts.have(name) {
+            let detail = format!("this server does not answer to {name}; {}", Code::HostRefused.advice());
+            return Err(Problem::new(Code::HostRefused, detail));
         }
     }
     let reads_only = request.method().is_safe();
-    if reads_only || same_origin(request.headers(), &host) {
+    if reads_only || hosts.is_origin_of(&host, request.headers()) {
         return Ok(());
     }
     let detail = format!("a page of another origin may not do this; open http://{host}/ instead");
@@ -55,26 +66,32 @@ fn host(headers: &HeaderMap) -> Result<Authority, Problem> {
         .map_err(|e| Problem::new(Code::HostRefused, format!("the Host header is no host: {e}")))
 }
 
-fn is_loopback(authority: &Authority) -> bool {
-    if authority.as_str().contains('@') {
-        return false;
+impl Hosts {
+    fn have(&self, authority: &Authority) -> bool {
+        if authority.as_str().contains('@') {
+            return false;
+        }
+        let host = authority.host().to_ascii_lowercase();
+        if let Some(v6) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            return v6.parse().is_ok_and(|v6: Ipv6Addr| self.addresses || v6.is_loopback());
+        }
+        if let Ok(v4) = host.parse::<Ipv4Addr>() {
+            return self.addresses || v4.is_loopback();
+        }
+        host == "localhost" || host.ends_with(".localhost") || self.names.contains(&host)
     }
-    let host = authority.host().to_ascii_lowercase();
-    if let Some(v6) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        return v6.parse() == Ok(Ipv6Addr::LOCALHOST);
-    }
-    host == "localhost"
-        || host.ends_with(".localhost")
-        || host.parse().is_ok_and(|v4: Ipv4Addr| v4.is_loopback())
-}
 
-/// Whether the request comes from our own page, or from no page at all.
-fn same_origin(headers: &HeaderMap, host: &Authority) -> bool {
-    let own = format!("http://{host}");
-    headers
-        .get_all(ORIGIN)
-        .iter()
-        .all(|origin| origin.as_bytes().eq_ignore_ascii_case(own.as_bytes()))
+    /// Whether the request comes from our own page, or from no page at all. Before a public name
+    /// there may be somebody who speaks TLS for us.
+    fn is_origin_of(&self, host: &Authority, headers: &HeaderMap) -> bool {
+        let public = self.names.iter().any(|name| name.eq_ignore_ascii_case(host.host()));
+        let own = |origin: &str| {
+            let (scheme, rest) = origin.split_once("://").unwrap_or_default();
+            let scheme = scheme == "http" || (public && scheme == "https");
+            scheme && rest.eq_ignore_ascii_case(host.as_str())
+        };
+        headers.get_all(ORIGIN).iter().all(|origin| origin.to_str().is_ok_and(own))
+    }
 }
 
 #[cfg(test)]
@@ -93,7 +110,7 @@ mod tests {
     }
 
     fn code(request: &Request) -> Option<Code> {
-        check(request).err().map(|problem| problem.code)
+        check(request, &Hosts::default()).err().map(|problem| problem.code)
     }
 
     #[test]
@@ -170,5 +187,34 @@ mod tests {
     fn a_page_elsewhere_may_ask_but_never_reads_the_answer() {
         let get = request(Method::GET, "localhost", Some("http://evil.example"));
         assert_eq!(code(&get), None);
+    }
+
+    #[test]
+    fn beyond_loopback_addresses_and_public_names_are_good() {
+        let hosts = Hosts { names: vec!["agent.example.org".into()], addresses: true };
+        let code = |host: &str, origin: Option<&str>| {
+            check(&request(Method::POST, host, origin), &hosts).err().map(|problem| problem.code)
+        };
+        for host in [
+            "localhost:8000",
+            "10.0.0.1:8000",
+            "0.0.0.0:8000",
+            "[2001:db8::1]:8000",
+            "agent.example.org",
+            "Agent.Example.org:8000",
+        ] {
+            assert_eq!(code(host, None), None, "{host}");
+            let http = format!("http://{host}");
+            assert_eq!(code(host, Some(&http)), None, "{host}");
+            let https = http.replace("http:", "https:");
+            let public = host.to_ascii_lowercase().starts_with("agent");
+            let refused = (!public).then_some(Code::OriginRefused);
+            assert_eq!(code(host, Some(&https)), refused, "{https}");
+        }
+        for host in ["example.org", "x.agent.example.org", "127.1", "1.2.3.4.example.org"] {
+            assert_eq!(code(host, None), Some(Code::HostRefused), "{host}");
+        }
+        let other = Some("https://evil.example.org");
+        assert_eq!(code("agent.example.org", other), Some(Code::OriginRefused));
     }
 }

@@ -12,17 +12,17 @@ pub struct Health {
     pub name: String,
     /// Its version.
     pub version: String,
-    /// Its engines; the first is the default.
+    /// Its engines; the first is the default. Empty for who needs a key and has none.
     pub engines: Vec<String>,
 }
 
 impl Health {
-    pub(crate) fn new(engines: &[String]) -> Self {
+    pub(crate) fn new(engines: Vec<String>) -> Self {
         Self {
             status: "ok".into(),
             name: "cagent".into(),
             version: env!("CARGO_PKG_VERSION").into(),
-            engines: engines.to_vec(),
+            engines,
         }
     }
 }

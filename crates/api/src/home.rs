@@ -1,6 +1,6 @@
 //! `/`: the health answer for programs, a small page for browsers.
 
-use axum::Router;
+use axum::{Extension, Router};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use crate::Api;
+use crate::access::Caller;
 use crate::health::Health;
 use crate::json::Json;
 
@@ -23,15 +24,21 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
 
 /// Whether the server is well
 ///
-/// A browser (one that accepts `text/html`) gets a page with the list of jobs.
+/// A browser (one that accepts `text/html`) gets a page with the list of jobs. Who needs a key and
+/// has none is not told which engines there are.
 #[utoipa::path(get, path = "/", tag = "server", operation_id = "health",
     responses((status = 200, description = "It is", content(
         (Health = "application/json"), (String = "text/html")))))]
-pub(crate) async fn root(State(api): State<Api>, headers: HeaderMap) -> Response {
+pub(crate) async fn root(
+    State(api): State<Api>,
+    caller: Option<Extension<Caller>>,
+    headers: HeaderMap,
+) -> Response {
     let mut response = if wants_html(&headers) {
         html(PAGE, POLICY)
     } else {
-        Json(Health::new(&api.config.engines)).into_response()
+        let engines = caller.map(|_| api.config.engines.clone());
+        Json(Health::new(engines.unwrap_or_default())).into_response()
     };
     response.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
     response

@@ -6,11 +6,13 @@
 //! Invariant: every refusal is a [`Problem`], also those made by the HTTP library; ids reach the
 //! disk as [`types::JobId`] only; every request passes `guard` first.
 
+mod access;
 mod attachment;
 mod body;
 mod cancel;
 mod code;
 mod converse;
+mod desktop;
 mod disposition;
 mod docs;
 mod download;
@@ -22,6 +24,7 @@ mod guard;
 mod health;
 mod home;
 mod json;
+mod keys;
 mod links;
 mod list;
 mod logs;
@@ -40,9 +43,10 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::{Method, Uri};
-use axum::middleware::from_fn;
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use jobs::Jobs;
+use portal::Portal;
 use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
@@ -52,8 +56,11 @@ use utoipa_axum::routes;
 pub use cancel::Cancelled;
 pub use code::Code;
 pub use converse::Recorded;
+pub use desktop::Ticket;
 pub use files::{FileEntry, FileKind, FileList};
+pub use guard::Hosts;
 pub use health::Health;
+pub use keys::{KeyList, MadeKey};
 pub use links::Links;
 pub use list::{JobList, JobSummary};
 pub use logs::Logs;
@@ -74,11 +81,17 @@ pub const MAX_UPLOAD_BYTES: u64 = 1 << 30;
 pub struct ApiConfig {
     /// The engines' names, for the health answer; the first is the default.
     pub engines: Vec<String>,
+    /// What hands out ways into desktops, Jupyter and previews.
+    pub portal: Portal,
+    /// Whether a call needs a key, but for the few that say nothing about jobs.
+    pub needs_keys: bool,
+    /// To what names the server answers, beside those of its own machine.
+    pub hosts: Hosts,
     /// Cancelled when the server is going down: live streams end, so that it can.
     pub closing: CancellationToken,
 }
 
-/// Every call, ready to be served on a loopback address.
+/// Every call, ready to be served.
 pub fn router(jobs: Jobs, config: ApiConfig) -> Router {
     let (router, document) = documented().split_for_parts();
     let state = Api { jobs, config: Arc::new(config), document: Arc::new(document) };
@@ -89,7 +102,7 @@ pub fn router(jobs: Jobs, config: ApiConfig) -> Router {
         .route("/v1/jobs/{id}/files", get(files::root))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
-        .layer(from_fn(guard::guard))
+        .layer(from_fn_with_state(state.clone(), guard::guard))
         .with_state(state)
 }
 
@@ -131,6 +144,8 @@ struct Api {
         (name = "jobs", description = "Give, watch and stop jobs."),
         (name = "results", description = "What a job wrote."),
         (name = "files", description = "Single files of a job's workspace."),
+        (name = "keys", description = "Who may do what."),
+        (name = "desktop", description = "Ways to look into a running job, and to work in it."),
         (name = "docs", description = "This description."),
     )
 )]
@@ -154,6 +169,11 @@ fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(download::download))
         .routes(routes!(files::root))
         .routes(routes!(files::read, files::write))
+        .routes(routes!(keys::list, keys::make))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(desktop::ticket))
+        .routes(routes!(desktop::screenshot))
+        .routes(routes!(desktop::rfb))
         .routes(routes!(docs::page))
         .routes(routes!(docs::document))
         .routes(routes!(code::page));
@@ -161,6 +181,7 @@ fn documented() -> OpenApiRouter<Api> {
     let paths = &mut router.get_openapi_mut().paths.paths;
     let plain = |path: String| path.replace("{*", "{");
     *paths = mem::take(paths).into_iter().map(|(path, item)| (plain(path), item)).collect();
+    access::describe(router.get_openapi_mut());
     router
 }
 

@@ -17,6 +17,10 @@ pub struct Links {
     pub stdout: String,
     /// Its whole stderr.
     pub stderr: String,
+    /// A picture of its desktop, while it runs.
+    pub screenshot: String,
+    /// Where to ask (POST) for links into it, while it is not over.
+    pub tickets: String,
     /// Its ZIP; null until there is one.
     #[schema(required = true)]
     pub download: Option<String>,
@@ -30,6 +34,8 @@ impl Links {
             logs: logs(job),
             stdout: log_file(job, Stream::Stdout),
             stderr: log_file(job, Stream::Stderr),
+            screenshot: format!("/v1/jobs/{job}/screenshot.png"),
+            tickets: format!("/v1/jobs/{job}/tickets"),
             download: has_zip.then(|| download(job)),
         }
     }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jobs::{JobPage, ListRequest};
 use serde::de::value::{Error, StrDeserializer};
 use serde::{Deserialize, Serialize};
-use types::{JobId, JobStatus, Reason};
+use types::{JobId, JobStatus, Reason, Waiting};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::Api;
@@ -56,6 +56,9 @@ pub struct JobSummary {
     /// Why it ended, for people; null until it is over, and for `complete`.
     #[schema(required = true)]
     pub error: Option<String>,
+    /// What it waits for a person to do; null if it does not wait.
+    #[schema(required = true)]
+    pub waiting: Option<Waiting>,
 }
 
 impl From<types::JobSummary> for JobSummary {
@@ -70,6 +73,7 @@ impl From<types::JobSummary> for JobSummary {
             completed: summary.completed,
             reason: ending.map(|ending| ending.reason),
             error: ending.and_then(|ending| ending.error.clone()),
+            waiting: summary.waiting,
         }
     }
 }

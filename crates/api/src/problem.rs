@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use axum::http::HeaderValue;
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use jobs::JobError;
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,9 @@ const AFTER_RESTART: HeaderValue = HeaderValue::from_static("5");
 
 /// Seconds after which there may be room again: retention looks about every minute.
 const AFTER_SWEEP: HeaderValue = HeaderValue::from_static("60");
+
+/// How to show a key (RFC 6750).
+const BY_KEY: HeaderValue = HeaderValue::from_static("Bearer realm=\"cagent\"");
 
 /// Why a request was refused (RFC 9457, `application/problem+json`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -111,6 +114,7 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         match code {
+            Code::KeyNeeded | Code::KeyRefused => drop(headers.insert(WWW_AUTHENTICATE, BY_KEY)),
             Code::Stopping => drop(headers.insert(RETRY_AFTER, AFTER_RESTART)),
             Code::DiskFull => drop(headers.insert(RETRY_AFTER, AFTER_SWEEP)),
             _ => {}

@@ -46,6 +46,31 @@ impl IntoResponses for FullProblem {
     }
 }
 
+/// The refusals of a call for which a key may be needed, for want of one.
+pub(crate) enum KeyProblems {}
+
+impl IntoResponses for KeyProblems {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let problem = Problem::new(Code::KeyNeeded, Code::KeyNeeded.advice());
+        documented([("`key_needed`, `key_refused`", problem)])
+    }
+}
+
+/// The refusals of a small body of JSON.
+pub(crate) enum BodyProblems {}
+
+impl IntoResponses for BodyProblems {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let problem = |code: Code| Problem::new(code, code.advice());
+        documented([
+            ("`invalid_json`, `broken_body`", problem(Code::InvalidJson)),
+            ("`too_large`", problem(Code::TooLarge)),
+            ("`media_type`: send `Content-Type: application/json`", problem(Code::MediaType)),
+            ("`invalid_field`", Problem::field(Code::InvalidField, "scope", "missing field `scope`")),
+        ])
+    }
+}
+
 /// The refusals of a call that talks to a job's agent.
 pub(crate) enum TalkProblems {}
 
@@ -62,6 +87,42 @@ impl IntoResponses for TalkProblems {
             ("`too_large`: a message has at most 64 KiB", problem(Code::TooLarge)),
             ("`media_type`: send `Content-Type: application/json`", problem(Code::MediaType)),
             ("`invalid_field`", Problem::field(Code::InvalidField, "text", "the message is empty")),
+        ])
+    }
+}
+
+/// The refusals of a call that connects into a sandbox.
+pub(crate) enum DialProblems {}
+
+impl IntoResponses for DialProblems {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let why = "this sandbox has no desktop: its image has no Xvnc";
+        documented([
+            (
+                "`no_desktop`, `not_ready`: it is not running yet, `job_over`",
+                Problem::new(Code::NoDesktop, why),
+            ),
+            (
+                "`sandbox_busy`: try again",
+                Problem::new(Code::SandboxBusy, Code::SandboxBusy.advice()),
+            ),
+        ])
+    }
+}
+
+/// The refusals of a call that asks for a link.
+pub(crate) enum TicketProblems {}
+
+impl IntoResponses for TicketProblems {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let problem = |code: Code| Problem::new(code, code.advice());
+        let field = Problem::field(Code::InvalidField, "port", "only a preview is of a port");
+        documented([
+            ("`invalid_json`, `broken_body`", problem(Code::InvalidJson)),
+            ("`job_over`", problem(Code::JobOver)),
+            ("`too_large`", problem(Code::TooLarge)),
+            ("`media_type`: send `Content-Type: application/json`", problem(Code::MediaType)),
+            ("`invalid_field`", field),
         ])
     }
 }
@@ -153,8 +214,9 @@ pub(crate) fn malformed_id() -> Problem {
 }
 
 fn host_refused() -> (&'static str, Problem) {
-    let detail = "this server answers to localhost and 127.0.0.1 only, not to example.com";
-    ("`host_refused`, `origin_refused`", Problem::new(Code::HostRefused, detail))
+    let advice = Code::HostRefused.advice();
+    let detail = format!("this server does not answer to example.com; {advice}");
+    ("`host_refused`, `origin_refused`, `scope_too_small`", Problem::new(Code::HostRefused, detail))
 }
 
 fn internal() -> (&'static str, Problem) {

@@ -45,6 +45,12 @@ macro_rules! request {
             mode: Mode,
             /// Which engine makes the sandbox; the server's first one if not said.
             engine: Option<String>,
+            /// The image the sandbox is made from, such as `containerized-agent:latest`; the
+            /// engine's default if not said.
+            image: Option<String>,
+            /// Whether the desktop is started before the first step, not only when somebody looks.
+            #[serde(default)]
+            desktop: bool,
             /// What the job may use; missing fields take the operator's default.
             #[serde(default, deserialize_with = "object")]
             limits: Option<PartialLimits>,
@@ -75,6 +81,8 @@ macro_rules! request {
                     prompt: body.$task,
                     mode: body.mode,
                     engine: body.engine,
+                    image: body.image,
+                    desktop: body.desktop,
                     limits: body.limits.unwrap_or_default(),
                     include_caches: body.include_caches,
                     network: body.network,

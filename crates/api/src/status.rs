@@ -111,6 +111,9 @@ pub struct Job {
     pub approve: bool,
     /// The engine that makes its sandbox.
     pub engine: String,
+    /// The image its sandbox is made from; null for the engine's default.
+    #[schema(required = true)]
+    pub image: Option<String>,
     /// What it may use.
     pub limits: Limits,
     /// What its sandbox may reach.
@@ -185,6 +188,7 @@ impl Job {
             model: spec.model,
             approve: spec.approve,
             engine: spec.engine,
+            image: spec.image,
             limits: spec.limits,
             network: spec.network,
             environment: spec.environment.into_keys().collect(),

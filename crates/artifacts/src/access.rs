@@ -7,10 +7,11 @@ use flate2::read::DeflateDecoder;
 use jiff::Timestamp;
 use rustix::fs::{FileType, Stat};
 use rustix::io::Errno;
+use types::delivery;
 
+use crate::name;
 use crate::path::WorkspacePath;
 use crate::tree::Tree;
-use crate::{name, path, upload};
 
 /// What is in a directory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -171,7 +172,7 @@ impl Read for Content {
 
 /// Whether an entry is not the job's: what the ZIP does not have either.
 fn is_ours(directory: &[u8], name: &[u8]) -> bool {
-    directory.is_empty() && path::is_reserved(name) || upload::is_unfinished(name)
+    directory.is_empty() && delivery::is_reserved(name) || delivery::is_unfinished(name)
 }
 
 fn kind(stat: &Stat) -> FileKind {

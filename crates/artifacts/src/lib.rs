@@ -24,6 +24,8 @@ mod zipped;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
+use types::delivery;
+
 pub use access::{AccessError, Content, FileEntry, FileKind, Listing};
 pub use error::PackError;
 pub use pack::pack;
@@ -90,9 +92,9 @@ impl Default for Options {
         Self {
             include_caches: false,
             max_files: 100_000,
-            max_file_bytes: 1 << 30,
+            max_file_bytes: delivery::MAX_FILE_BYTES,
             max_total_bytes: 4 << 30,
-            max_depth: 100,
+            max_depth: delivery::MAX_DEPTH,
         }
     }
 }

@@ -3,10 +3,10 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Serialize, Serializer};
+use types::delivery::RESERVED;
 
 use crate::archive::Content;
 use crate::name;
-use crate::walk::RESERVED;
 
 /// The manifest's version; goes up when a reader of the old one would be misled.
 const VERSION: u32 = 1;

@@ -9,12 +9,13 @@ use std::path::Path;
 use rustix::fs::Stat;
 use serde_json::Value;
 use tempfile::NamedTempFile;
+use types::delivery::RESERVED;
 
 use crate::archive::{AddError, Archive, Entry};
 use crate::manifest::{Manifest, Why};
 use crate::name;
 use crate::tree::Tree;
-use crate::walk::{self, Found, RESERVED, Walk};
+use crate::walk::{self, Found, Walk};
 use crate::{Extra, Options, PackError, PackRequest, Packed, Source};
 
 /// Packs a workspace into a ZIP.

@@ -1,8 +1,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::walk::RESERVED;
-use crate::{name, upload};
+use types::delivery;
+
+use crate::name;
 
 /// `PATH_MAX` of Linux without its NUL, in bytes.
 const MAX_PATH: usize = 4095;
@@ -94,30 +95,13 @@ fn refusal(bytes: &[u8]) -> Option<&'static str> {
         Some("`.` and `..` are not allowed")
     } else if parts.clone().any(|part| part.len() > MAX_NAME) {
         Some("one of its names has more than 255 bytes")
-    } else if parts.clone().any(upload::is_unfinished) {
+    } else if parts.clone().any(delivery::is_unfinished) {
         Some("names that begin with `.cagent-upload-` are reserved")
-    } else if parts.next().is_some_and(is_reserved) {
+    } else if parts.next().is_some_and(delivery::is_reserved) {
         Some("`.cagent`, and what looks like it, is reserved")
     } else {
         None
     }
-}
-
-/// Whether a name at the workspace's root is ours, or becomes it where a ZIP is unpacked: some file
-/// systems ignore case and what cannot be seen, others dots and spaces at the end.
-pub(crate) fn is_reserved(name: &[u8]) -> bool {
-    let seen: String =
-        String::from_utf8_lossy(name).chars().filter(|c| !is_ignorable(*c)).collect();
-    seen.trim_end_matches(['.', ' ']).eq_ignore_ascii_case(RESERVED)
-}
-
-/// What HFS+ ignores in names, and other characters without a shape (Unicode's
-/// `Default_Ignorable_Code_Point`, without its unassigned ones).
-fn is_ignorable(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
-        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
-        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]

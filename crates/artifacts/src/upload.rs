@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
+use types::delivery;
 use uuid::Uuid;
 
 use crate::access::{AccessError, join, size};
@@ -18,9 +19,6 @@ use crate::path::WorkspacePath;
 use crate::tree::Tree;
 use crate::walk::{Found, Walk};
 use crate::{Options, PackError, name};
-
-/// How the name of a file begins that is still being written; not listed, not packed.
-const UNFINISHED: &[u8] = b".cagent-upload-";
 
 /// A file being written; dropped before [`NewFile::finish`], it never was.
 #[derive(Debug)]
@@ -57,7 +55,7 @@ impl Tree<'_> {
         if kind_at(&directory, name)? == Some(FileType::Directory) {
             return Err(AccessError::NotAFile);
         }
-        let unfinished = [UNFINISHED, Uuid::now_v7().simple().to_string().as_bytes()].concat();
+        let unfinished = delivery::unfinished(&Uuid::now_v7().simple().to_string());
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
         let mode = Mode::from_raw_mode(0o600);
         let made = rustix::fs::openat(&directory, &unfinished, flags | OFlags::CLOEXEC, mode)?;
@@ -167,11 +165,6 @@ impl Drop for NewFile {
             let _ = rustix::fs::unlinkat(&self.directory, &*self.unfinished, AtFlags::empty());
         }
     }
-}
-
-/// Whether a file of this name is still being written, or was when its writer died.
-pub(crate) fn is_unfinished(name: &[u8]) -> bool {
-    name.starts_with(UNFINISHED)
 }
 
 fn kind_at(directory: &OwnedFd, name: &[u8]) -> Result<Option<FileType>, Errno> {

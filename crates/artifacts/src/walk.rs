@@ -4,13 +4,11 @@ use std::vec::IntoIter;
 
 use rustix::fs::FileType;
 use rustix::io::Errno;
+use types::delivery;
 
 use crate::manifest::{MAX_LISTED, Why};
 use crate::tree::{self, Names, Tree};
-use crate::{Options, PackError, access, cache, name, path, upload};
-
-/// The reserved name at the root of the ZIP.
-pub(crate) const RESERVED: &str = ".cagent";
+use crate::{Options, PackError, access, cache, name};
 
 /// The most bytes of paths, all together, that are walked: they stay in memory until the ZIP is
 /// done. 100,000 paths of 160 bytes; ordinary ones have 60 to 90.
@@ -76,7 +74,7 @@ impl<'a> Walk<'a> {
     }
 
     fn visit(&mut self, path: &[u8], name: &[u8], allowed: bool) -> Result<Option<Found>, Errno> {
-        if self.open.len() == 1 && path::is_reserved(name) || upload::is_unfinished(name) {
+        if self.open.len() == 1 && delivery::is_reserved(name) || delivery::is_unfinished(name) {
             return Ok(Some(Found::LeftOut(Why::Reserved)));
         }
         if !allowed || path.len() > self.path_bytes_left {
@@ -99,7 +97,7 @@ impl<'a> Walk<'a> {
     /// Goes on with the entries of a directory, unless it is to be given as a whole.
     fn enter(&mut self, path: &[u8], name: &[u8]) -> Result<Option<Found>, Errno> {
         let leave_caches = !self.options.include_caches;
-        if leave_caches && cache::is_named_as_one(name) {
+        if leave_caches && delivery::is_cache(name) {
             return Ok(Some(Found::LeftOut(Why::Cache)));
         }
         if self.open.len() >= self.options.max_depth as usize {

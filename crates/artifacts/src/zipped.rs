@@ -11,7 +11,7 @@ use zip::{CompressionMethod, DateTime, ZipArchive};
 
 use crate::access::{AccessError, Content, FileEntry, FileKind, Listing};
 use crate::path::WorkspacePath;
-use crate::walk::RESERVED;
+use types::delivery::RESERVED;
 
 /// A ZIP, opened to be looked into.
 #[derive(Debug)]

@@ -4,8 +4,8 @@ use std::ffi::{OsStr, OsString};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use clap::{Arg, Args, Parser, Subcommand};
-use types::{JobStatus, Mode, Network};
+use clap::{Arg, Args, Parser, Subcommand, ValueEnum};
+use types::{JobStatus, Mode, Network, Scope};
 
 use crate::input::{Input, Variable};
 use crate::job_name::JobName;
@@ -73,6 +73,10 @@ pub(crate) enum Command {
     Say(SayArgs),
     /// Let the step run that a job waits with, or reject it
     Approve(ApproveArgs),
+    /// Print a link to the desktop of a running job, for one use in a browser
+    Desktop(DesktopArgs),
+    /// Bring the desktop of a running job to a port of this machine, for VNC programs
+    Vnc(VncArgs),
     /// Stop a job
     Cancel(JobArgs),
     /// Save a job's ZIP
@@ -83,6 +87,17 @@ pub(crate) enum Command {
     Cp(CpArgs),
     /// Forget jobs that are over, with all their files
     Delete(DeleteArgs),
+    /// Make, list and revoke keys to the API
+    Key {
+        #[command(subcommand)]
+        command: KeyCommand,
+    },
+    /// Make and list the images that sandboxes are made from
+    #[command(arg = no_server())]
+    Image {
+        #[command(subcommand)]
+        command: ImageCommand,
+    },
     /// Check what this machine can do
     #[command(arg = no_server())]
     Doctor(EngineArgs),
@@ -92,8 +107,8 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// Where to listen; a loopback address, port 0 picks a free port [env: CAGENT_LISTEN] [default:
-    /// 127.0.0.1:8000]
+    /// Where to listen; beyond loopback every call needs a key, port 0 picks a free port [env:
+    /// CAGENT_LISTEN] [default: 127.0.0.1:8000]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<OsString>,
     /// What makes sandboxes: local, the embedded engine [env: CAGENT_ENGINE] [default: local]
@@ -177,6 +192,30 @@ pub(crate) struct ApproveArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct DesktopArgs {
+    /// The job's id, or at least 4 characters of its beginning or its end
+    pub(crate) job: JobName,
+    /// Without mouse and keyboard
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// Open it in the browser instead
+    #[arg(long)]
+    pub(crate) open: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VncArgs {
+    /// The job's id, or at least 4 characters of its beginning or its end
+    pub(crate) job: JobName,
+    /// Without mouse and keyboard
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// The port of 127.0.0.1 [default: 5900, or a free one if that is taken]
+    #[arg(long, value_name = "PORT")]
+    pub(crate) port: Option<u16>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct PsArgs {
     /// Only jobs that are in one of these, such as running or complete,error
     #[arg(long = "status", value_parser = status, value_delimiter = ',', value_name = "STATUS,...")]
@@ -208,6 +247,83 @@ pub(crate) struct DeleteArgs {
     /// Their ids, or at least 4 characters of the beginning or the end of each
     #[arg(required = true)]
     pub(crate) jobs: Vec<JobName>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Make a key and print it, this once
+    Create(KeyCreateArgs),
+    /// List the keys, also those that work no more
+    Ls,
+    /// Take keys back, from now on
+    Revoke {
+        /// Their ids: what stands after `cagent_` in each
+        #[arg(required = true, value_parser = key_id)]
+        ids: Vec<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeyCreateArgs {
+    /// Whose it is, for people
+    pub(crate) name: String,
+    /// What its holder may do: read (look and fetch), submit (and give jobs), operate (and steer,
+    /// stop and delete them), admin (and make keys)
+    #[arg(long, value_parser = scope, default_value = "submit",
+        value_name = "read|submit|operate|admin")]
+    pub(crate) scope: Scope,
+    /// For how long it works, such as 12h or 30d [default: until it is revoked]
+    #[arg(long, value_parser = value::lifetime::<str>, value_name = "TIME")]
+    pub(crate) expires: Option<u64>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ImageCommand {
+    /// Have the Docker daemon build one
+    Build(ImageBuildArgs),
+    /// List those there are
+    Ls,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImageBuildArgs {
+    /// How much it has: core (shell, compilers, Python, Node), desktop (and a screen) or full (and
+    /// Chromium and Jupyter Lab)
+    #[arg(long, value_enum, default_value = "full", hide_possible_values = true,
+        value_name = "core|desktop|full")]
+    pub(crate) target: ImageTarget,
+    /// Its name [default: that of AGENT_IMAGE, containerized-agent:latest]
+    #[arg(long, value_name = "NAME:TAG")]
+    pub(crate) tag: Option<String>,
+    /// What it is made from, a Debian [default: debian:trixie-slim; where that can neither be found
+    /// nor pulled it is made here with mmdebstrap]
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) base: Option<String>,
+    /// A certificate that it shall trust, PEM, or a bundle of them; may be repeated [default: those
+    /// that were added to this machine]
+    #[arg(long = "ca", value_name = "FILE")]
+    pub(crate) authorities: Vec<PathBuf>,
+    /// Make every layer again
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+}
+
+/// The targets of `image/Dockerfile`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ImageTarget {
+    Core,
+    Desktop,
+    Full,
+}
+
+impl ImageTarget {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Core => "core",
+            Self::Desktop => "desktop",
+            Self::Full => "full",
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -278,6 +394,16 @@ fn format(text: &str) -> Result<Format, &'static str> {
 /// The words are those of the API.
 fn status(text: &str) -> Result<JobStatus, serde_json::Error> {
     serde_json::from_value(text.into())
+}
+
+/// The same.
+fn scope(text: &str) -> Result<Scope, serde_json::Error> {
+    serde_json::from_value(text.into())
+}
+
+fn key_id(text: &str) -> Result<String, &'static str> {
+    let fits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    fits.then(|| text.into()).ok_or("expected a key's id; `cagent key ls` lists them")
 }
 
 /// The same.

@@ -4,11 +4,15 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use api::{Cancelled, FileList, Health, Job, JobList, Logs, Problem, Scheduled};
+use api::{
+    Cancelled, FileList, Health, Job, JobList, KeyList, Logs, MadeKey, Problem, Scheduled, Ticket,
+};
 use jobs::{InvalidPath, WorkspacePath};
-use reqwest::header::{ACCEPT, CONTENT_DISPOSITION, HeaderName, HeaderValue};
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_DISPOSITION, HeaderName, HeaderValue, UPGRADE,
+};
 use reqwest::multipart::{Form, Part};
-use reqwest::{RequestBuilder, Response, StatusCode, Url};
+use reqwest::{RequestBuilder, Response, StatusCode, Upgraded, Url};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::fs::File;
@@ -16,6 +20,7 @@ use types::{JobId, JobStatus, Stream};
 
 use crate::complaint;
 use crate::input::Input;
+use crate::key::Key;
 use crate::sse::EventStream;
 
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
@@ -32,6 +37,7 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 pub(crate) struct Client {
     base: Url,
     http: reqwest::Client,
+    key: Key,
 }
 
 impl Client {
@@ -43,14 +49,19 @@ impl Client {
             .connect_timeout(CONNECT_PATIENCE)
             .no_proxy()
             .build();
-        Ok(Self { base, http: http.context("set up the HTTP client")? })
+        Ok(Self { base, http: http.context("set up the HTTP client")?, key: Key::default() })
     }
 
-    /// Whether there is a server of our kind.
+    /// Shows this key with every call.
+    pub(crate) fn with_key(self, key: Key) -> Self {
+        Self { key, ..self }
+    }
+
+    /// Whether there is a server of our kind, which it tells everybody.
     pub(crate) async fn is_healthy(&self) -> bool {
         let request = self.get("").header(ACCEPT, "application/json").timeout(HEALTH_PATIENCE);
-        let health: anyhow::Result<Health> = self.json(request).await;
-        health.is_ok_and(|health| health.name == "cagent")
+        let Ok(response) = request.send().await else { return false };
+        response.json::<Health>().await.is_ok_and(|health| health.name == "cagent")
     }
 
     /// Gives a job: the body of `POST /schedule`, and files for its workspace.
@@ -145,6 +156,19 @@ impl Client {
         self.send(request).await.map(drop)
     }
 
+    /// Makes a key: the body of `POST /v1/keys`.
+    pub(crate) async fn make_key(&self, body: &Value) -> anyhow::Result<MadeKey> {
+        self.json(self.http.post(self.url("v1/keys")).json(body)).await
+    }
+
+    pub(crate) async fn keys(&self) -> anyhow::Result<KeyList> {
+        self.json(self.get("v1/keys")).await
+    }
+
+    pub(crate) async fn revoke_key(&self, id: &str) -> anyhow::Result<()> {
+        self.send(self.http.delete(self.url(&format!("v1/keys/{id}")))).await.map(drop)
+    }
+
     /// What is in a directory of a job's workspace.
     pub(crate) async fn files(&self, job: JobId, dir: &str) -> anyhow::Result<FileList> {
         // With its slash or without.
@@ -193,6 +217,20 @@ impl Client {
         Ok((!over).then(|| EventStream::new(response)))
     }
 
+    /// A link into a job.
+    pub(crate) async fn ticket(&self, job: JobId, view: &str) -> anyhow::Result<Ticket> {
+        let request = self.http.post(self.url(&format!("v1/jobs/{job}/tickets")));
+        self.json(request.json(&json!({ "view": view }))).await
+    }
+
+    /// A connection to a job's desktop, by RFB.
+    pub(crate) async fn rfb(&self, job: JobId, view: &str) -> anyhow::Result<Upgraded> {
+        let request = self.get(&format!("v1/jobs/{job}/rfb?view={view}"));
+        let request = request.header(CONNECTION, "upgrade").header(UPGRADE, "rfb");
+        let response = self.send(request).await?;
+        response.upgrade().await.context("connect to the desktop")
+    }
+
     fn get(&self, path: &str) -> RequestBuilder {
         self.http.get(self.url(path))
     }
@@ -213,15 +251,38 @@ impl Client {
 
     /// Sends a request; a refusal becomes an error that says what the server said.
     async fn send(&self, request: RequestBuilder) -> anyhow::Result<Response> {
-        let response = request.send().await.map_err(|e| self.no_answer(e))?;
+        let response = self.answer(request).await?;
         let status = response.status();
-        if status.is_success() {
+        if status.is_success() || status == StatusCode::SWITCHING_PROTOCOLS {
             return Ok(response);
         }
         match response.json::<Problem>().await {
             Ok(problem) => Err(Refused(problem).into()),
             Err(_) => bail!("the server {} answered {status}; is it a cagent?", self.base),
         }
+    }
+
+    /// Sends a request, once more if it was refused with a key that meanwhile is another: so it is
+    /// when the server was started anew.
+    async fn answer(&self, request: RequestBuilder) -> anyhow::Result<Response> {
+        let (again, key) = (request.try_clone(), self.key.header());
+        let response = self.answer_to(request, key.clone()).await?;
+        let newer = self.key.header();
+        match again {
+            Some(again) if response.status() == StatusCode::UNAUTHORIZED && newer != key => {
+                self.answer_to(again, newer).await
+            }
+            _ => Ok(response),
+        }
+    }
+
+    async fn answer_to(
+        &self,
+        request: RequestBuilder,
+        key: Option<HeaderValue>,
+    ) -> anyhow::Result<Response> {
+        let headers = key.into_iter().map(|key| (AUTHORIZATION, key)).collect();
+        request.headers(headers).send().await.map_err(|e| self.no_answer(e))
     }
 
     /// Who cannot connect needs to know what to do, not in which layer it failed.

@@ -7,6 +7,9 @@ use jobs::OpenError;
 
 use crate::text;
 
+const A_KEY: &str = "set CAGENT_API_KEY to one that works; where the server runs, `cagent key create \
+                     NAME` makes one";
+
 /// Says something on standard error. It may be closed; there is nobody else to tell.
 pub(crate) fn say(text: &str) {
     drop(writeln!(anstream::stderr(), "cagent: {}", text::plain(text)));
@@ -47,6 +50,9 @@ pub(crate) fn of_problem(problem: &Problem) -> String {
         Code::JobOver | Code::NoAgent => first.into(),
         Code::NotWaiting => format!("{first}; `cagent status JOB` says what it waits for"),
         Code::DiskFull => format!("{first}; `cagent delete JOB` makes room"),
+        Code::UnknownKey => format!("{first}; `cagent key ls` lists them"),
+        Code::KeyNeeded => format!("{first}; {A_KEY}"),
+        Code::KeyRefused => format!("the server refused the key: {first}; {A_KEY}"),
         Code::EmptyPrompt => "the task is empty; say what to do, for example as a fenced bash \
                               block"
             .into(),

@@ -1,19 +1,20 @@
 //! Serves HTTP on a listener, so that no client can hold up the others: as many connections as
 //! there are file descriptors for, none that says nothing, and none that does not read.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use rustix::net::sockopt::set_socket_send_buffer_size;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::patient::Patient;
 
@@ -49,23 +50,33 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, closing: Cancel
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE).max_buf_size(BUFFER_BYTES);
     let slots = Arc::new(Semaphore::new(connections()));
-    let open = GracefulShutdown::new();
+    let open = TaskTracker::new();
     loop {
         let (stream, slot) = tokio::select! {
             () = closing.cancelled() => break,
             accepted = accept(&listener, &slots) => accepted,
         };
         let stream = TokioIo::new(Patient::new(stream, WRITE_PATIENCE));
-        let connection = http.serve_connection(stream, service.clone());
-        let connection = open.watch(connection);
-        tokio::spawn(async move {
-            if let Err(e) = connection.await {
+        // What a connection is upgraded to is whoever's that did it.
+        let connection = http.serve_connection(stream, service.clone()).with_upgrades();
+        let closing = closing.clone();
+        open.spawn(async move {
+            let mut connection = pin!(connection);
+            let served = tokio::select! {
+                served = connection.as_mut() => served,
+                () = closing.cancelled() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(e) = served {
                 tracing::debug!("a connection ended early: {e}");
             }
             drop(slot);
         });
     }
-    open.shutdown().await;
+    open.close();
+    open.wait().await;
 }
 
 /// The next connection, once there is a slot for it; others wait in the kernel's queue.

@@ -12,11 +12,13 @@
 
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
+use reqwest::Url;
 use types::JobStatus;
 
 use crate::client::Client;
 use crate::complaint;
+use crate::key::Key;
 use crate::lockfile;
 use crate::server::{Purpose, Server, any_port, is_in_use};
 use crate::settings::Settings;
@@ -51,7 +53,10 @@ impl Place {
     /// Finds a server, or starts one.
     pub(crate) async fn find(settings: Settings, purpose: Purpose) -> anyhow::Result<Self> {
         let (client, found) = match &settings.server {
-            Some(url) => (Client::new(url.clone())?, Found::Given),
+            Some(url) => {
+                let key = Key::given(settings.api_key.as_ref());
+                (Client::new(url.clone())?.with_key(key), Found::Given)
+            }
             None => look(&settings, purpose).await?,
         };
         Ok(Self { client, settings, purpose, found })
@@ -64,6 +69,13 @@ impl Place {
     /// Whether nobody runs the jobs that this place knows.
     pub(crate) fn only_looks(&self) -> bool {
         matches!(&self.found, Found::Own(server) if server.purpose() == Purpose::Look)
+    }
+
+    /// Refuses what is only to be had of jobs that run.
+    pub(crate) fn must_run(&self) -> anyhow::Result<()> {
+        let dir = self.settings.data_dir.display();
+        ensure!(!self.only_looks(), "no server runs on {dir}, so no job does; start `cagent serve`");
+        Ok(())
     }
 
     /// Tells who looks at jobs that are not over that nobody works on them, if that is so.
@@ -124,7 +136,7 @@ async fn look(settings: &Settings, purpose: Purpose) -> anyhow::Result<(Client, 
         match Server::start(settings, any_port().await?, purpose).await {
             Ok(server) => {
                 let url = format!("http://{}", server.address());
-                let client = Client::new(url.parse().context("our own address")?)?;
+                let client = client(url.parse().context("our own address")?, settings)?;
                 return Ok((client, Found::Own(server)));
             }
             Err(e) if is_in_use(&e) => in_use = Some(e),
@@ -138,7 +150,13 @@ async fn look(settings: &Settings, purpose: Purpose) -> anyhow::Result<(Client, 
 async fn running(settings: &Settings) -> anyhow::Result<Option<(Client, Found)>> {
     let line = jobs::owner(&settings.data_dir)?.unwrap_or_default();
     let Some(url) = lockfile::address(&line) else { return Ok(None) };
-    let client = Client::new(url)?;
+    let client = client(url, settings)?;
     let passing = line.ends_with(lockfile::PASSING);
     Ok(client.is_healthy().await.then_some((client, Found::Elsewhere { passing })))
+}
+
+/// Of the server that has the data directory.
+fn client(url: Url, settings: &Settings) -> anyhow::Result<Client> {
+    let key = Key::of(&settings.data_dir, settings.api_key.as_ref());
+    Ok(Client::new(url)?.with_key(key))
 }

@@ -8,17 +8,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use api::ApiConfig;
+use api::{ApiConfig, Hosts};
 use engine::Engine;
+use engine_docker::{DockerConfig, DockerEngine};
 use engine_local::{LocalConfig, LocalEngine};
+use jiff::Timestamp;
 use jobs::{Config, Folders, IpNet, Jobs, NetworkPolicy, OpenError};
 use models::{Models, Provider};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use types::ApiKey;
 
-use crate::settings::Settings;
-use crate::{listener, lockfile, text, tools};
+use crate::ports::{Addresses, Ports};
+use crate::settings::{EngineName, Settings};
+use crate::{listener, lockfile, ports, text, tools};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -50,7 +54,7 @@ pub(crate) struct Server {
     purpose: Purpose,
     address: SocketAddr,
     closing: CancellationToken,
-    serving: JoinHandle<()>,
+    serving: Vec<JoinHandle<()>>,
 }
 
 /// A port of our own for a server that only this machine's processes need to find.
@@ -82,11 +86,31 @@ impl Server {
         }
         let models = Arc::new(Models::new(providers(settings, purpose)?));
         let names = engines.iter().map(|engine| engine.name().into()).collect();
-        let jobs = Jobs::open(folders, config(settings, purpose, address, models), engines).await?;
+        let ports = match purpose {
+            Purpose::Serve | Purpose::Work => Some(Ports::bind(settings).await?),
+            Purpose::Look => None,
+        };
+        let shown = ports.as_ref().map(|ports| ports.addresses);
+        let shown = shown.unwrap_or(Addresses { desktop: address, jupyter: address });
+        let own_ports = [address, shown.desktop, shown.jupyter].map(|address| address.port());
+        let config = config(settings, purpose, own_ports.into(), models);
+        let jobs = Jobs::open(folders, config, engines).await?;
+        if purpose == Purpose::Serve && settings.is_public() {
+            tell_who_may_come(settings, &jobs);
+        }
+        let portal = ports::portal(jobs.clone(), settings, shown);
         let closing = CancellationToken::new();
-        let router =
-            api::router(jobs.clone(), ApiConfig { engines: names, closing: closing.clone() });
+        let views = ports.map(|ports| ports.serve(&portal, &closing));
+        let config = ApiConfig {
+            engines: names,
+            portal,
+            needs_keys: settings.needs_keys(),
+            hosts: hosts(settings, address),
+            closing: closing.clone(),
+        };
+        let router = api::router(jobs.clone(), config);
         let serving = tokio::spawn(listener::serve(listener, router, closing.clone()));
+        let serving = views.into_iter().flatten().chain([serving]).collect();
         Ok(Self { jobs, purpose, address, closing, serving })
     }
 
@@ -103,7 +127,12 @@ impl Server {
     /// Stops in good order. Sandboxes stay up for the next one.
     pub(crate) async fn stop(self) {
         self.closing.cancel();
-        if tokio::time::timeout(CLOSE_PATIENCE, self.serving).await.is_err() {
+        let served = async {
+            for serving in self.serving {
+                drop(serving.await);
+            }
+        };
+        if tokio::time::timeout(CLOSE_PATIENCE, served).await.is_err() {
             tracing::warn!("some requests were cut off: they took too long");
         }
         self.jobs.stop().await;
@@ -126,9 +155,16 @@ async fn claim(settings: &Settings) -> Result<Folders, OpenError> {
 fn engines(settings: &Settings, purpose: Purpose) -> anyhow::Result<Vec<Arc<dyn Engine>>> {
     Ok(match purpose {
         Purpose::Serve | Purpose::Work => {
-            vec![Arc::new(LocalEngine::open(engine_config(settings)?)?)]
+            settings.engines.iter().map(|name| engine(*name, settings)).collect::<Result<_, _>>()?
         }
         Purpose::Look => vec![],
+    })
+}
+
+fn engine(name: EngineName, settings: &Settings) -> anyhow::Result<Arc<dyn Engine>> {
+    Ok(match name {
+        EngineName::Local => Arc::new(LocalEngine::open(engine_config(settings)?)?),
+        EngineName::Docker => Arc::new(DockerEngine::open(docker_config(settings)?)?),
     })
 }
 
@@ -167,6 +203,29 @@ async fn tell(settings: &Settings, address: SocketAddr, engines: &[Arc<dyn Engin
     }
 }
 
+fn hosts(settings: &Settings, address: SocketAddr) -> Hosts {
+    Hosts { names: settings.public_names.clone(), addresses: !address.ip().is_loopback() }
+}
+
+/// Others than this machine's own can come.
+fn tell_who_may_come(settings: &Settings, jobs: &Jobs) {
+    let now = Timestamp::now();
+    let works = |key: &ApiKey| key.revoked.is_none() && key.expires.is_none_or(|end| end > now);
+    if settings.allow_no_keys {
+        tracing::warn!(
+            "whoever reaches this server may give, read and delete jobs: CAGENT_ALLOW_NO_KEYS is set"
+        );
+    } else if jobs.list_keys().iter().any(works) {
+        tracing::info!("every call needs a key (docs/keys.md)");
+    } else {
+        let dir = settings.data_dir.display();
+        tracing::warn!(
+            "every call needs a key, and there is none that works; make one on this machine: \
+             cagent key create NAME --data-dir {dir}"
+        );
+    }
+}
+
 /// The networks that are not public are narrow; what is wider was not meant for one of them.
 fn warn_if_wide(allowed: &IpNet) {
     if allowed.prefix_len() < WIDEST_PRIVATE {
@@ -185,7 +244,7 @@ pub(crate) fn is_in_use(error: &anyhow::Error) -> bool {
 fn config(
     settings: &Settings,
     purpose: Purpose,
-    address: SocketAddr,
+    own_ports: Arc<[u16]>,
     models: Arc<Models>,
 ) -> Config {
     Config {
@@ -201,7 +260,7 @@ fn config(
             ceiling: settings.network_ceiling.clone(),
         },
         egress_allow: settings.egress_allow.clone().into(),
-        own_ports: [address.port()].into(),
+        own_ports,
         reserve_bytes: settings.reserve_bytes,
     }
 }
@@ -217,6 +276,19 @@ pub(crate) fn engine_config(settings: &Settings) -> anyhow::Result<LocalConfig> 
         tools: tools.inside,
         expose: settings.expose.clone(),
         uids: settings.uids,
+    })
+}
+
+/// How the Docker engine is set up, with its tools in place.
+pub(crate) fn docker_config(settings: &Settings) -> anyhow::Result<DockerConfig> {
+    make_private(&settings.data_dir)?;
+    let tools = tools::unpack(&settings.data_dir)?;
+    Ok(DockerConfig {
+        home: settings.data_dir.join("docker"),
+        tools: tools.inside,
+        image: settings.image.clone(),
+        host: settings.docker_host.clone(),
+        runtime: settings.docker_runtime.clone(),
     })
 }
 

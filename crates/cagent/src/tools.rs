@@ -33,6 +33,12 @@ pub(crate) struct Tools {
     pub(crate) inside: PathBuf,
 }
 
+/// Those that sandboxes see, by their path within `/opt/cagent`.
+pub(crate) fn inside() -> impl Iterator<Item = (&'static str, &'static [u8])> {
+    let inside = |path: &'static str| path.strip_prefix(INSIDE)?.strip_prefix('/');
+    PROGRAMS.into_iter().filter_map(move |(path, content)| Some((inside(path)?, content)))
+}
+
 /// Writes them to the disk if they are not there.
 pub(crate) fn unpack(data_dir: &Path) -> anyhow::Result<Tools> {
     let all = data_dir.join("tools");

@@ -10,9 +10,11 @@ use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use engine_local::UidRange;
 use jobs::IpNet;
 use reqwest::Url;
+use reqwest::header::HeaderValue;
 use tracing_subscriber::EnvFilter;
 use types::Network;
 
+use crate::key;
 use crate::settings::EngineName;
 
 /// Below this uids are the system's own and, by custom, people's.
@@ -21,6 +23,7 @@ const FIRST_UID: u32 = 65_536;
 const A_SIZE: &str = "expected a size, such as 1048576, 512M or 2G (K, M, G: 1024)";
 const A_TIME: &str = "expected a time, such as 90, 30s, 5m or 1h";
 const SIZES: [(&str, u64); 3] = [("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10)];
+const DAYS: [(&str, u64); 1] = [("d", 86_400)];
 const TIMES: [(&str, u64); 3] = [("h", 3600), ("m", 60), ("s", 1)];
 
 pub(crate) fn text<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<&str> {
@@ -35,6 +38,14 @@ pub(crate) fn size<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<u64> {
 /// Seconds.
 pub(crate) fn time<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<u64> {
     with_unit(text(value)?, &TIMES).context(A_TIME)
+}
+
+/// Seconds, many of them.
+pub(crate) fn lifetime<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<u64> {
+    let text = text(value)?;
+    let days = with_unit(text, &DAYS).filter(|_| text.ends_with('d'));
+    let seconds = days.or_else(|| with_unit(text, &TIMES)).filter(|seconds| *seconds > 0);
+    seconds.context("expected a time, such as 30d, 12h or 30m")
 }
 
 /// One of the two words, or a list of domains.
@@ -76,11 +87,57 @@ pub(crate) fn at_least_one<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<NonZer
     text(value)?.parse().map_err(|_| anyhow!("expected a whole number, 1 or more"))
 }
 
-pub(crate) fn engine<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<EngineName> {
-    match text(value)? {
-        "local" => Ok(EngineName::Local),
-        _ => bail!("expected local, the embedded engine"),
+/// Engines, each once.
+pub(crate) fn engines<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<Vec<EngineName>> {
+    let mut engines = Vec::new();
+    for name in text(value)?.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        let engine = match name {
+            "local" => EngineName::Local,
+            "docker" => EngineName::Docker,
+            _ => bail!("{name:?} is no engine: expected local, docker, or both: docker,local"),
+        };
+        ensure!(!engines.contains(&engine), "{name} is there twice");
+        engines.push(engine);
     }
+    ensure!(!engines.is_empty(), "expected local, docker, or both: docker,local");
+    Ok(engines)
+}
+
+/// Names of hosts, in lower case.
+pub(crate) fn hosts<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<Vec<String>> {
+    let names = text(value)?.split(',').map(str::trim).filter(|name| !name.is_empty());
+    names.map(host).collect()
+}
+
+fn host(name: &str) -> Result<String> {
+    let fits = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    ensure!(fits, "{name:?} is no name of a host: expected such as agent.example.org, without port");
+    Ok(name.to_ascii_lowercase())
+}
+
+/// A key to a server, as the header that carries it.
+pub(crate) fn api_key<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<HeaderValue> {
+    key::bearer(text(value)?.trim()).context("expected a key, such as cagent_…, without spaces")
+}
+
+/// A word without white space.
+pub(crate) fn name<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<String> {
+    let text = text(value)?.trim();
+    ensure!(!text.is_empty() && !text.contains(char::is_whitespace), "expected one word");
+    Ok(text.into())
+}
+
+/// Yes or no.
+pub(crate) fn flag<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<bool> {
+    match text(value)?.trim() {
+        "1" | "true" | "yes" | "on" => Ok(true),
+        "" | "0" | "false" | "no" | "off" => Ok(false),
+        _ => bail!("expected 1 or 0"),
+    }
+}
+
+pub(crate) fn shown_flag(yes: bool) -> String {
+    if yes { "1" } else { "0" }.into()
 }
 
 pub(crate) fn uids<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<UidRange> {
@@ -175,6 +232,8 @@ mod tests {
         for text in ["none", "open", "a.org,*.b.org"] {
             assert_eq!(shown_network(&network(text).unwrap()), text);
         }
+        assert_eq!((lifetime("30d").unwrap(), lifetime("12h").unwrap()), (2_592_000, 43_200));
+        assert_eq!(hosts("A.org, b.org,").unwrap(), ["a.org", "b.org"]);
         assert_eq!((shown_size(2 << 30), shown_time(5400)), ("2G".into(), "90m".into()));
     }
 
@@ -190,6 +249,12 @@ mod tests {
         }
         for text in ["1000:10", "70000", "70000:1", "4294967290:6", "a:b", "-1:5"] {
             assert!(refused(uids(text).map(|_| String::new())).contains("expected"), "{text}");
+        }
+        for text in ["", "0d", "d", "-1d", "1w", "1.5d", "99999999999999999d"] {
+            assert!(refused(lifetime(text).map(|n| n.to_string())).contains("30d"), "{text}");
+        }
+        for text in ["http://a.org", "a.org:80", "a b"] {
+            assert!(refused(hosts(text).map(|_| String::new())).contains("agent.example.org"));
         }
         for text in ["10.0.0.1/33", "example.org", "10.0.0.1:80"] {
             let said = refused(addresses(text).map(|_| String::new()));

@@ -38,7 +38,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 async fn round(engine: &LocalEngine) -> Result<[Duration; 4], engine::EngineError> {
-    let spec = SandboxSpec { job: JobId::generate(), limits: Limits::default() };
+    let spec = SandboxSpec { job: JobId::generate(), limits: Limits::default(), image: None };
     let begun = Instant::now();
     engine.create(&spec).await?;
     let created = begun.elapsed();

@@ -70,21 +70,6 @@ impl LocalConfig {
     }
 }
 
-/// Where systems keep all certificates they trust in one file: Debian and Arch, Fedora, SUSE, Alpine.
-const CA_BUNDLES: [&str; 4] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
-
-/// The certificates that the host trusts: those that OpenSSL was told of, or the system's.
-pub(crate) fn ca_bundle() -> Option<PathBuf> {
-    let named = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
-    let mut all = named.into_iter().chain(CA_BUNDLES.map(PathBuf::from));
-    all.find(|path| path.is_file())?.canonicalize().ok()
-}
-
 fn is_there(path: &Path, what: &'static str) -> Result<(), EngineError> {
     let io = |source| EngineError::Io { what, path: path.into(), source };
     std::fs::metadata(path).map(drop).map_err(io)

@@ -11,7 +11,6 @@ use types::{Isolation, JobId, SandboxReport, Usage};
 
 use crate::cgroup::{Missing, Place};
 use crate::client::{self, Answer, io_error};
-use crate::config::ca_bundle;
 use crate::control::{Call, Reply};
 use crate::disk::Workspaces;
 use crate::patience::patiently;
@@ -267,7 +266,7 @@ impl Inner {
             name: spec.job.to_string(),
             tools: self.config.tools.clone(),
             expose: self.config.expose.clone(),
-            ca_bundle: ca_bundle(),
+            ca_bundle: engine::ca_bundle(),
             path: self.config.path_inside(),
             image: self.workspaces.no_images().is_none(),
             command,

@@ -106,7 +106,8 @@ async fn removing_a_running_one_stops_it(engine: &dyn Engine) {
 }
 
 fn spec(wall_seconds: u32) -> SandboxSpec {
-    SandboxSpec { job: JobId::generate(), limits: Limits { wall_seconds, ..Limits::default() } }
+    let limits = Limits { wall_seconds, ..Limits::default() };
+    SandboxSpec { job: JobId::generate(), limits, image: None }
 }
 
 async fn state(engine: &dyn Engine, job: JobId) -> Option<SandboxState> {

@@ -3,19 +3,23 @@
 //!
 //! Invariant: every engine passes the same suite, `conformance::suite`.
 
+mod certificates;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 #[cfg(feature = "conformance")]
 mod fake;
 mod sandbox;
+mod watch;
 mod workspace;
 
 use async_trait::async_trait;
+pub use certificates::ca_bundle;
 #[cfg(feature = "conformance")]
 pub use fake::{FakeAgent, FakeEngine};
 pub use sandbox::{Ended, EngineError, SandboxEnd, SandboxSpec, SandboxState};
 use std::path::PathBuf;
 use types::{JobId, SandboxReport, Usage};
+pub use watch::Watch;
 pub use workspace::Workspace;
 
 /// Makes and unmakes sandboxes, each named by its job.

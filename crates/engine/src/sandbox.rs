@@ -11,6 +11,8 @@ pub struct SandboxSpec {
     pub job: JobId,
     /// What it may use.
     pub limits: Limits,
+    /// The image it is made from; none for the engine's own default.
+    pub image: Option<String>,
 }
 
 /// Where a sandbox is in its life.
@@ -67,6 +69,16 @@ pub enum EngineError {
         /// The engine.
         engine: &'static str,
         /// Why.
+        why: String,
+        /// What an operator can do.
+        cure: String,
+    },
+    /// There is no such image, or it cannot be used.
+    #[error("the image {image} cannot be used: {why}; {cure}")]
+    Image {
+        /// Its name.
+        image: String,
+        /// Why not.
         why: String,
         /// What an operator can do.
         cure: String,

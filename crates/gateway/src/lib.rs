@@ -4,15 +4,18 @@
 //! and connections are bounded, and a caller without the session key can do nothing but the first
 //! hello. Once the key was used, nothing but headers is read of such a caller, and its connection
 //! lasts two seconds at most, less if others come. A `CONNECT` of the key's holder becomes a connection
-//! to a host, if the job's [`EgressPolicy`] allows it. What a report *means* is the [`Sink`]'s
+//! to a host, if the job's [`EgressPolicy`] allows it. The other way, a [`Dialer`] asks the agent for
+//! connections into the sandbox. What a report *means* is the [`Sink`]'s
 //! business (`jobs` implements it).
 
 mod connections;
+mod dials;
 mod egress;
 mod key;
 mod routes;
 mod server;
 
+pub use dials::{DialError, Dialer, Inward};
 pub use egress::EgressPolicy;
 pub use key::KeyState;
 pub use server::{Gateway, OpenError};

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, FromRequestParts, State};
-use axum::http::header::AUTHORIZATION;
+use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, State};
+use axum::http::header::{AUTHORIZATION, CONNECTION, UPGRADE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
@@ -14,20 +14,24 @@ use futures_util::stream;
 use hyper::Request;
 use hyper::body::Incoming;
 use protocol::{
-    Ack, Control, Hello, Instruction, MAX_BATCH_BYTES, MAX_QUESTION_BYTES, Report, VERSION,
-    Welcome, path,
+    Ack, Control, Dial, Hello, Instruction, MAX_BATCH_BYTES, MAX_QUESTION_BYTES, PROTOCOL, Report,
+    VERSION, Welcome, path,
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use types::ModelAnswer;
 
 use crate::connections::Standing;
+use crate::dials::Waiting;
 use crate::egress::Exit;
 use crate::key::{self, KeyState};
 use crate::{Sink, SinkError};
 
 /// The longest hello; it has a version or two.
 const MAX_HELLO_BYTES: usize = 4 * 1024;
+
+/// The longest reason why there is no connection into the sandbox.
+const MAX_WHY_BYTES: usize = 4 * 1024;
 
 /// What the calls of one job share.
 #[derive(Clone, Debug)]
@@ -36,6 +40,7 @@ pub(crate) struct Session {
     sink: Arc<dyn Sink>,
     orders: watch::Receiver<Orders>,
     exit: Exit,
+    dials: Arc<Waiting>,
     closing: CancellationToken,
 }
 
@@ -45,9 +50,10 @@ impl Session {
         sink: Arc<dyn Sink>,
         orders: watch::Receiver<Orders>,
         exit: Exit,
+        dials: Arc<Waiting>,
         closing: CancellationToken,
     ) -> Self {
-        Self { key: Arc::new(Mutex::new(key)), sink, orders, exit, closing }
+        Self { key: Arc::new(Mutex::new(key)), sink, orders, exit, dials, closing }
     }
 
     fn key(&self) -> KeyState {
@@ -78,6 +84,10 @@ impl Caller {
             .route(path::REPORTS, post(reports).layer(DefaultBodyLimit::max(MAX_BATCH_BYTES)))
             .route(path::MODEL, post(model).layer(DefaultBodyLimit::max(MAX_QUESTION_BYTES)))
             .route(path::CONTROL, get(control))
+            .route(
+                &format!("{}/{{n}}", path::DIALS),
+                post(arrive).layer(DefaultBodyLimit::max(MAX_WHY_BYTES)),
+            )
             .with_state(self)
     }
 
@@ -184,6 +194,32 @@ async fn model(
     Ok(Json(session.sink.model(read(&body)?).await?))
 }
 
+/// A connection into the sandbox that was asked for; or why there is none, as the body.
+async fn arrive(
+    State(Caller { session, standing }): State<Caller>,
+    _: Holder,
+    Path(n): Path<u64>,
+    mut request: Request<Body>,
+) -> Result<Response, Refusal> {
+    // Neither takes the place of what the agent needs.
+    standing.leave();
+    let late = || Refusal(StatusCode::GONE, "nobody waits for it any more".into());
+    if request.headers().contains_key(UPGRADE) {
+        let stream = hyper::upgrade::on(&mut request);
+        if !session.dials.arrived(n, stream) {
+            return Err(late());
+        }
+        let upgraded = [(CONNECTION, "upgrade"), (UPGRADE, PROTOCOL)];
+        return Ok((StatusCode::SWITCHING_PROTOCOLS, upgraded).into_response());
+    }
+    let why = Bytes::from_request(request, &()).await;
+    let why = why.map_err(|e| Refusal(e.status(), e.body_text()))?;
+    if !session.dials.refused(n, String::from_utf8_lossy(&why).into_owned()) {
+        return Err(late());
+    }
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
 async fn control(State(Caller { session, .. }): State<Caller>, _: Holder) -> Result<Body, Refusal> {
     let start = (Told::default(), session.orders.clone(), session.closing.clone());
     Ok(Body::from_stream(stream::unfold(start, |(mut told, mut orders, closing)| async move {
@@ -196,10 +232,12 @@ async fn control(State(Caller { session, .. }): State<Caller>, _: Holder) -> Res
     })))
 }
 
-/// What an agent is to be told, as far as it is known now. It only grows.
+/// What an agent is to be told, as far as it is known now.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Orders {
     pub(crate) instructions: Vec<Instruction>,
+    /// The connections that are waited for; the only thing that also shrinks.
+    pub(crate) dials: Vec<Dial>,
     pub(crate) cancel: bool,
 }
 
@@ -208,6 +246,8 @@ pub(crate) struct Orders {
 struct Told {
     ready: bool,
     instructions: usize,
+    /// The number of the last connection that was asked for.
+    dial: u64,
     cancel: bool,
 }
 
@@ -232,6 +272,10 @@ impl Told {
         if orders.cancel {
             let told = std::mem::replace(&mut self.cancel, true);
             return (!told).then_some(Control::Cancel);
+        }
+        if let Some(dial) = orders.dials.iter().find(|dial| dial.n > self.dial) {
+            self.dial = dial.n;
+            return Some(Control::Dial(dial.clone()));
         }
         let instruction = orders.instructions.get(self.instructions)?;
         self.instructions += 1;

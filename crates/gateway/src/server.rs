@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::dials::Dialer;
 use crate::egress::{EgressPolicy, Exit};
 use crate::routes::{Orders, Session};
 use crate::{KeyState, Sink, connections};
@@ -19,6 +20,7 @@ use crate::{KeyState, Sink, connections};
 #[derive(Debug)]
 pub struct Gateway {
     socket: PathBuf,
+    dialer: Dialer,
     orders: watch::Sender<Orders>,
     closing: CancellationToken,
     server: JoinHandle<()>,
@@ -56,13 +58,20 @@ impl Gateway {
     ) -> Result<Self, OpenError> {
         let socket = dir.join(SOCKET_NAME);
         let listener = bind(dir).map_err(|source| OpenError { socket: socket.clone(), source })?;
-        let (orders, ordered) = watch::channel(Orders { instructions, cancel: false });
+        let (orders, ordered) = watch::channel(Orders { instructions, ..Orders::default() });
         let closing = CancellationToken::new();
+        let dialer = Dialer::new(orders.clone(), closing.clone());
         let exit = Exit::new(egress, closing.clone());
         let teller = tokio::spawn(exit.clone().tell(sink.clone()));
-        let session = Session::new(key, sink, ordered, exit, closing.clone());
+        let session = Session::new(key, sink, ordered, exit, dialer.waiting(), closing.clone());
         let server = tokio::spawn(connections::serve(listener, session, closing.clone()));
-        Ok(Self { socket, orders, closing, server, teller })
+        Ok(Self { socket, dialer, orders, closing, server, teller })
+    }
+
+    /// What opens connections into the sandbox.
+    #[must_use]
+    pub fn dialer(&self) -> Dialer {
+        self.dialer.clone()
     }
 
     /// Tells the agent, now or when it next connects, to stop.

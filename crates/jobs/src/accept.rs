@@ -33,6 +33,10 @@ pub struct ScheduleRequest {
     pub mode: Mode,
     /// Which engine; the first one configured if not said.
     pub engine: Option<String>,
+    /// The image of its sandbox; the engine's default if not said.
+    pub image: Option<String>,
+    /// Whether its desktop is started before its first step.
+    pub desktop: bool,
     /// What it may use; the operator's defaults where not said.
     pub limits: PartialLimits,
     /// Whether dependency caches go into the ZIP.
@@ -162,7 +166,7 @@ pub(crate) fn accept(
     request: ScheduleRequest,
     terms: &Terms<'_>,
 ) -> Result<Accepted, ScheduleError> {
-    let ScheduleRequest { prompt, environment, inputs, include_caches, .. } = request;
+    let ScheduleRequest { prompt, environment, inputs, include_caches, image, desktop, .. } = request;
     let key = request.idempotency.map(name).transpose()?;
     if prompt.trim().is_empty() {
         return Err(ScheduleError::EmptyPrompt);
@@ -187,6 +191,8 @@ pub(crate) fn accept(
         prompt,
         mode,
         engine,
+        image,
+        desktop,
         limits,
         network,
         environment,

@@ -128,7 +128,7 @@ impl Jobs {
     }
 
     /// As with `schedule`: what was recorded must also be passed on, though the client leaves.
-    async fn talk(
+    pub(crate) async fn talk(
         &self,
         job: JobId,
         bytes: usize,
@@ -233,6 +233,7 @@ fn size(wish: &Wish) -> usize {
     let text = match wish {
         Wish::Message { text } => Some(text),
         Wish::Decision { reason, .. } => reason.as_ref(),
+        Wish::Desktop { .. } => None,
     };
     LEAST_BYTES + text.map_or(0, String::len)
 }
@@ -242,6 +243,7 @@ fn instruction(Event { seq: n, event, .. }: Event) -> Option<Instruction> {
     let wish = match event {
         EventKind::Said { by: Speaker::Person, text } => Wish::Message { text },
         EventKind::Decided { step, approved, reason } => Wish::Decision { step, approved, reason },
+        EventKind::Desktop { taken } => Wish::Desktop { taken },
         _ => return None,
     };
     Some(Instruction { n, wish })

@@ -12,6 +12,7 @@ const LOCK: &str = "lock";
 ///
 /// ```text
 /// <data>/lock       held by the orchestrator; one line: who and where
+/// <data>/local.key  a key to the API for the directory's owner, made anew at each start
 /// <data>/cagent.db  the store
 /// <data>/staging/, <data>/inputs/<job>/   input files of jobs that have not begun
 /// <output>/<job>/   output.zip, stdout.log, stderr.log
@@ -120,6 +121,10 @@ impl Folders {
         lock.flush()
     }
 
+    pub(crate) fn local_key(&self) -> PathBuf {
+        local_key(&self.data)
+    }
+
     pub(crate) fn store(&self) -> PathBuf {
         self.data.join("cagent.db")
     }
@@ -158,6 +163,11 @@ impl Folders {
     pub(crate) fn log(&self, job: JobId, stream: Stream) -> PathBuf {
         self.of_job(job).join(format!("{}.log", stream.as_str()))
     }
+}
+
+/// Where the key of the orchestrator that has this data directory is.
+pub(crate) fn local_key(data: &Path) -> PathBuf {
+    data.join("local.key")
 }
 
 /// Prompts and results are nobody else's business.

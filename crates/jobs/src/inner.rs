@@ -3,6 +3,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use engine::Engine;
+use gateway::Dialer;
 use jiff::Timestamp;
 use store::{Draft, Durability, Inserted, NewJob, Store, StoreError};
 use tokio::sync::{Semaphore, watch};
@@ -11,7 +12,8 @@ use tokio_util::task::TaskTracker;
 use types::{EventKind, JobId, JobRecord, JobStatus};
 
 use crate::accept::{Accepted, ScheduleError, Terms};
-use crate::folders::{Folders, OpenError};
+use crate::folders::Folders;
+use crate::keys::Keys;
 use crate::lease::{Held, Leases, Use};
 use crate::lifecycle::{self, Input};
 use crate::queue::Queue;
@@ -33,6 +35,7 @@ const PACKERS: usize = 16;
 pub(crate) struct Inner {
     pub(crate) folders: Folders,
     pub(crate) store: Store,
+    pub(crate) keys: Keys,
     pub(crate) engines: Vec<Arc<dyn Engine>>,
     pub(crate) stopping: CancellationToken,
     pub(crate) tasks: TaskTracker,
@@ -54,21 +57,25 @@ pub(crate) struct Live {
     pub(crate) evict: CancellationToken,
     /// Rings when a person said or decided something, and counts its bytes; what, the events say.
     pub(crate) wishes: watch::Sender<usize>,
+    /// What opens connections into its sandbox, while there is one.
+    pub(crate) dialer: Option<Dialer>,
     inputs: Arc<Inputs>,
     leases: Arc<Leases>,
 }
 
 impl Inner {
-    pub(crate) fn open(
+    pub(crate) fn new(
         folders: Folders,
+        store: Store,
+        keys: Keys,
         config: Config,
         engines: Vec<Arc<dyn Engine>>,
-    ) -> Result<Self, OpenError> {
-        let store = Store::open(&folders.store())?;
-        Ok(Self {
+    ) -> Self {
+        Self {
             room: Arc::new(Room::new(folders.roots(), config.reserve_bytes)),
             folders,
             store,
+            keys,
             engines,
             queue: Mutex::new(Queue::new(config.concurrency)),
             config,
@@ -76,7 +83,7 @@ impl Inner {
             live: Mutex::default(),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
-        })
+        }
     }
 
     /// What a request is measured by.
@@ -204,6 +211,7 @@ impl Inner {
             cancel: CancellationToken::new(),
             evict: CancellationToken::new(),
             wishes: watch::Sender::new(told),
+            dialer: None,
             inputs,
             leases: Arc::default(),
         };

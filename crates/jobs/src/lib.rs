@@ -6,6 +6,7 @@
 //! | `queue` | who runs next, as a pure structure |
 //! | `accept` | what a request must be to become a job |
 //! | `converse` | what people say to a working agent, and what they decide |
+//! | `dial` | ways into a running sandbox, and who has its desktop |
 //! | `ask` | an agent's questions to models: paid for, recorded |
 //! | `spend` | what may be spent on them, as pure functions |
 //! | `environment` | what a job's own variables may be |
@@ -27,6 +28,7 @@
 //! | `files`, `upload` | a job's files, to be read and written from outside |
 //! | `lease` | what is open in a workspace, until that goes |
 //! | `retention` | what is forgotten, and when |
+//! | `keys` | keys to the API: made, listed, revoked, looked up |
 //! | `folders` | where everything lies, and the lock on it |
 //!
 //! Invariant: every change of a job goes through `lifecycle::apply` inside one store update, so no
@@ -38,11 +40,13 @@ mod ask;
 mod bound;
 mod conclude;
 mod converse;
+mod dial;
 mod environment;
 mod files;
 mod folders;
 mod follow;
 mod inner;
+mod keys;
 mod lease;
 mod lifecycle;
 mod outcome;
@@ -64,11 +68,15 @@ mod upload;
 pub use accept::{Idempotency, MAX_PROMPT_BYTES, ScheduleError, ScheduleRequest};
 pub use artifacts::{FileEntry, FileKind, InvalidPath, Listing, WorkspacePath};
 pub use converse::{MAX_SAID_BYTES, TalkError};
+pub use dial::DialError;
 pub use environment::InvalidEnvironment;
 pub use files::{FileContent, FilesError, MAX_LISTED};
 pub use folders::{Folders, OpenError, owner};
 pub use follow::Follower;
+pub use gateway::Inward;
 pub use ipnet::IpNet;
+pub use keys::{BadKey, KeyError, MadeKey, NewKey, local_key};
+pub use protocol::Target;
 pub use room::NoRoom;
 pub use service::{
     Cancellation, Config, ForgetError, JobError, JobPage, Jobs, ListRequest, NetworkPolicy,

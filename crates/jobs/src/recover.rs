@@ -20,6 +20,7 @@ impl Inner {
     pub(crate) async fn recover(self: &Arc<Self>) -> Result<(), OpenError> {
         let mut sandboxes = self.sandboxes().await;
         for job in self.store.unfinished().await? {
+            self.free_desktop(job.id).await;
             let told = self.told(job.id).await?;
             self.enliven(job.id, Inputs::found(&self.folders.inputs(job.id)), told);
             let found = sandboxes.remove(&job.id).map(|(_, state)| state);

@@ -132,6 +132,7 @@ fn work(
         }
         StepKind::Read => return Err("it only looked at something"),
         StepKind::Background => return Err("it ran beside the steps after it"),
+        StepKind::Desktop => return Err("it looked at the desktop, or worked in it"),
         StepKind::Process => return Err("it dealt with a process that ran beside it"),
     };
     let code = whole(code)?;

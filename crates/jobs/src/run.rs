@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::{Ended, Engine, SandboxSpec, SandboxState};
-use gateway::{EgressPolicy, Gateway, KeyState};
+use gateway::{Dialer, EgressPolicy, Gateway, KeyState};
 use protocol::{AgentSpec, Assignment, COMMAND_ID, CommandUser};
 use runbook::Runbook;
 use store::{Durability, Session};
@@ -126,6 +126,7 @@ impl Inner {
             Ok(attached) => attached,
             Err(ending) => return Some((ending, None)),
         };
+        self.set_dialer(record.id, Some(attached.gateway.dialer()));
         let outcome = tokio::select! {
             ending = self.supervise(record.id, engine, &attached, &cancel) => match ending {
                 None => None,
@@ -133,9 +134,16 @@ impl Inner {
             },
             () = evict.cancelled() => Some((self.evict(record.id, engine).await, None)),
         };
+        self.set_dialer(record.id, None);
         attached.gateway.close().await;
         attached.sink.stop_asking().await;
         outcome
+    }
+
+    fn set_dialer(&self, job: JobId, dialer: Option<Dialer>) {
+        if let Some(live) = self.live().get_mut(&job) {
+            live.dialer = dialer;
+        }
     }
 
     /// A new sandbox, with nothing of an earlier try left.
@@ -149,7 +157,8 @@ impl Inner {
             engine.remove(job).await.map_err(failed)?;
         }
         self.folders.make_for_job(job).map_err(failed)?;
-        let spec = SandboxSpec { job, limits: record.spec.limits };
+        let (limits, image) = (record.spec.limits, record.spec.image.clone());
+        let spec = SandboxSpec { job, limits, image };
         engine.create(&spec).await.map_err(failed)?;
         self.place_inputs(job, engine).await?;
         let attached = self.connect(record, engine, Session::default()).await?;
@@ -200,8 +209,10 @@ impl Inner {
             job: record.id,
             assignment,
             approve: record.spec.approve,
+            include_caches: record.spec.include_caches,
             command_user: engine.command_user().map(|uid| CommandUser { uid, gid: COMMAND_ID }),
             environment: record.spec.environment.clone(),
+            desktop: record.spec.desktop,
             checkpoint: session.checkpoint.clone().and_then(|c| serde_json::from_value(c).ok()),
         };
         let limits = &record.spec.limits;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use engine::Engine;
 use ipnet::IpNet;
 use models::Models;
-use store::{JobFilter, StoreError};
+use store::{JobFilter, Store, StoreError};
 use types::{JobId, JobRecord, JobStatus, JobSummary, LimitsPolicy, Network, Stream};
 
 use crate::accept::{self, ScheduleError, ScheduleRequest};
@@ -13,6 +13,7 @@ use crate::files::FilesError;
 use crate::folders::{Folders, OpenError};
 use crate::follow::Follower;
 pub(crate) use crate::inner::Inner;
+use crate::keys::Keys;
 use crate::staging::Staging;
 
 /// How the service is set up.
@@ -126,7 +127,9 @@ impl Jobs {
         engines: Vec<Arc<dyn Engine>>,
     ) -> Result<Self, OpenError> {
         let (runs, retention) = (config.concurrency > 0, config.retention);
-        let inner = Arc::new(Inner::open(folders, config, engines)?);
+        let store = Store::open(&folders.store())?;
+        let keys = Keys::open(&store, &folders).await?;
+        let inner = Arc::new(Inner::new(folders, store, keys, config, engines));
         if runs {
             inner.recover().await?;
             inner.tasks.spawn(inner.clone().sweep_for_ever(retention));

@@ -50,6 +50,9 @@ pub enum ModelError {
     /// It answered nothing that can be used: empty, or its own parser gave up. Asking again may help.
     #[error("its answer is empty or broken: {0}")]
     Empty(String),
+    /// It wrote and wrote, and was cut off. It may do so again, and each time it is paid for.
+    #[error("its answer is far too long")]
+    Endless,
     /// It does not understand the question, and will not.
     #[error("it does not take the question: {0}")]
     Invalid(String),

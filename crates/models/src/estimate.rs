@@ -7,6 +7,9 @@ const BYTES_A_TOKEN: u64 = 4;
 /// No text of a job was seen to have more; agentd's own measure stays below it too.
 const MOST_BYTES_A_TOKEN: u64 = 6;
 
+/// Nor, but for columns of digits, less.
+const LEAST_BYTES_A_TOKEN: u64 = 2;
+
 /// A picture. Anthropic's documentation counts width × height / 750 and scales pictures down until
 /// that is about 1600; a screenshot is of that order at every provider.
 const TOKENS_A_PICTURE: u64 = 1600;
@@ -20,6 +23,15 @@ pub(crate) fn question(question: &ModelRequest) -> u64 {
 /// A question's tokens if they are as long as tokens get: below this it is not.
 pub(crate) fn at_least(question: &ModelRequest) -> u64 {
     size(question).0 / MOST_BYTES_A_TOKEN
+}
+
+/// What turns can have in tokens: at least and at most, whatever frames them included.
+pub(crate) fn bounds(turns: &[Turn]) -> (u64, u64) {
+    const FRAME: u64 = 64;
+    let (bytes, pictures) = turns.iter().fold((0, 0), add_turn);
+    let frames = FRAME * (turns.len() as u64 + 1);
+    let most = bytes.div_ceil(LEAST_BYTES_A_TOKEN) + pictures * TOKENS_A_PICTURE + frames;
+    (bytes / MOST_BYTES_A_TOKEN, most)
 }
 
 /// What a call took whose provider did not say: this question, and so many bytes of answer.
@@ -39,13 +51,17 @@ pub(crate) fn turn_bytes(turn: &ModelTurn) -> u64 {
 fn size(question: &ModelRequest) -> (u64, u64) {
     let tools: u64 = question.tools.iter().map(tool_bytes).sum();
     let around = len(&question.system) + tools;
-    question.turns.iter().fold((around, 0), |(bytes, pictures), turn| match turn {
+    question.turns.iter().fold((around, 0), add_turn)
+}
+
+fn add_turn((bytes, pictures): (u64, u64), turn: &Turn) -> (u64, u64) {
+    match turn {
         Turn::Model(turn) => (bytes + turn_bytes(turn), pictures),
         Turn::User { parts } => add((bytes, pictures), parts),
         Turn::Results { results } => {
             results.iter().fold((bytes, pictures), |sum, result| add(sum, &result.parts))
         }
-    })
+    }
 }
 
 fn add(sum: (u64, u64), parts: &[Part]) -> (u64, u64) {

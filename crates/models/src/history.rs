@@ -16,7 +16,7 @@ use std::collections::HashSet;
 
 use types::{ModelRequest, ModelTurn, Part, Replay, ToolCall, ToolResult, Turn};
 
-use crate::Provider;
+use crate::{Provider, replay};
 
 /// Stands where a person's turn must be and none is.
 const GO_ON: &str = "Go on.";
@@ -49,10 +49,24 @@ pub(crate) fn last_answerer(question: &ModelRequest) -> Option<&str> {
     })
 }
 
+/// Whether in this conversation this model did not want to see again what it had made.
+pub(crate) fn is_refused(question: &ModelRequest, name: &str) -> bool {
+    question.turns.iter().any(|turn| match turn {
+        Turn::Model(ModelTurn { replay: Some(Replay { of, data }), .. }) => {
+            of == name && replay::notes_a_refusal(data)
+        }
+        Turn::Model(_) | Turn::User { .. } | Turn::Results { .. } => false,
+    })
+}
+
 /// Signs an answer, so that the conversation says who gave it: the next question goes to the same
-/// one, also after a restart of the orchestrator.
-pub(crate) fn signed(mut turn: ModelTurn, provider: &Provider) -> ModelTurn {
-    let data = turn.replay.take().map(|replay| replay.data).unwrap_or_default();
+/// one, also after a restart of the orchestrator. And whether it was `stripped` of what its maker
+/// wants to see again: then the next one is too.
+pub(crate) fn signed(mut turn: ModelTurn, provider: &Provider, stripped: bool) -> ModelTurn {
+    let mut data = turn.replay.take().map(|replay| replay.data).unwrap_or_default();
+    if stripped {
+        data = replay::noting_a_refusal(data);
+    }
     turn.replay = Some(Replay { of: provider.name(), data });
     turn
 }

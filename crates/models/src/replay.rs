@@ -28,7 +28,13 @@ pub(crate) enum Piece {
     },
     /// Something that only its provider understands, as it came.
     Opaque { part: Value },
+    /// Not a piece: the turn answers a question that went without what is kept here, since its
+    /// provider had refused that.
+    Refused,
 }
+
+/// As [`Piece::Refused`] is written.
+const REFUSED: &str = "refused";
 
 /// A piece with what it stands for.
 #[derive(Debug)]
@@ -43,10 +49,23 @@ pub(crate) fn keep(provider: &Provider, pieces: &[Piece]) -> Option<Replay> {
     let tells = |piece: &Piece| match piece {
         Piece::Text { signature, .. } => signature.is_some(),
         Piece::Call { id, signature } => id.is_some() || signature.is_some(),
-        Piece::Opaque { .. } => true,
+        Piece::Opaque { .. } | Piece::Refused => true,
     };
     let data = pieces.iter().any(tells).then(|| serde_json::to_value(pieces).ok())??;
     (!repair::is_too_deep(&data)).then(|| Replay { of: provider.name(), data })
+}
+
+/// What is kept of an answer, with a note that what was kept of those before it was refused. It goes
+/// with the conversation, so that no later question is refused for it again.
+pub(crate) fn noting_a_refusal(data: Value) -> Value {
+    let mut pieces = vec![Value::from(REFUSED)];
+    pieces.extend(data.as_array().into_iter().flatten().cloned());
+    pieces.into()
+}
+
+/// Whether that note is there.
+pub(crate) fn notes_a_refusal(data: &Value) -> bool {
+    data.as_array().and_then(|pieces| pieces.first()).is_some_and(|first| first == REFUSED)
 }
 
 /// The pieces of a turn, if this provider and model made it and it is still what they made.
@@ -64,6 +83,7 @@ pub(crate) fn lay_out<'a>(provider: &Provider, turn: &'a ModelTurn) -> Option<Ve
             }
             Piece::Call { id, signature } => Laid::Call { call: calls.next()?, id, signature },
             Piece::Opaque { part } => Laid::Opaque(part),
+            Piece::Refused => continue,
         });
     }
     (text.is_empty() && calls.next().is_none()).then_some(laid)

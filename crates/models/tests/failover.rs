@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use models::{Choice, Kind, Meter, Models, OverBudget, Provider, Secret, ToolMode};
 use serde_json::json;
 use testkit::scripted::{
-    Fault, Hint, Provider as Whose, Reply, Rule, Scenario, ScriptedModel, When,
+    Fault, Hint, Limit, Overflow, Provider as Whose, Reply, Rule, Scenario, ScriptedModel, When,
 };
 use tokio::sync::Notify;
 use types::{
@@ -210,4 +210,37 @@ async fn with_a_wrong_key_alone_the_job_is_told_at_once() {
     assert_eq!(reason, Reason::ModelUnavailable);
     assert!(error.contains("gemini/gemini-3-flash: it does not accept our key"), "{error}");
     assert!(!error.contains("s3cret"), "{error}");
+}
+
+/// Ollama that knows no `truncate` and has less room than was asked for.
+#[tokio::test]
+async fn a_window_that_is_kept_in_silence_is_learned() {
+    let limit = Limit { tokens: 8192, bytes_per_token: 4, overflow: Overflow::Silent };
+    let limits = [(Whose::Ollama, limit)].into();
+    let says = Reply { repeat: u32::MAX, ..Reply::text("hi") };
+    let server = ScriptedModel::start(Scenario { limits, ..Scenario::of([says]) }).await;
+    let (models, choice) = models(&server, &[Kind::Ollama]);
+    let (ledger, mut asked) = (Ledger::default(), task());
+    let answer = models.ask(&choice, &asked, &ledger).await;
+    assert!(matches!(answer, ModelAnswer::Turn { .. }), "what fits is answered: {answer:?}");
+    asked.turns[0] = Turn::User { parts: vec![Part::text("Count these. ".repeat(10_000))] };
+    let ModelAnswer::TooLong { facts } = models.ask(&choice, &asked, &ledger).await else {
+        panic!("it answered a question that it had not read")
+    };
+    assert_eq!(facts.window_tokens, 8192);
+    assert_eq!(models.facts(&choice).unwrap().window_tokens, 8192);
+    assert_eq!(server.counters().requests, 2);
+}
+
+/// It would write for ever, and each time be paid for.
+#[tokio::test]
+async fn an_answer_without_end_is_asked_for_twice_in_all() {
+    let flood = Reply::default().but(u32::MAX, Fault::Huge { bytes: 24 << 20 });
+    let server = ScriptedModel::start(Scenario::of([flood])).await;
+    let (models, choice) = models(&server, &[Kind::Ollama]);
+    let answer = models.ask(&choice, &task(), &Ledger::default()).await;
+    let ModelAnswer::Failed { reason, error } = answer else { panic!("{answer:?}") };
+    assert_eq!(reason, Reason::ModelUnavailable);
+    assert!(error.contains("its answer is far too long (2 calls)"), "{error}");
+    assert_eq!(server.counters().requests, 2);
 }

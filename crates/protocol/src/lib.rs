@@ -7,6 +7,7 @@
 //! | `POST /v1/reports` | the key's holder | [`Report`]s, one JSON document a line → [`Ack`] |
 //! | `GET /v1/control` | the key's holder | → [`Control`]s, one JSON document a line, as long as the stream lives |
 //! | `POST /v1/model` | the key's holder | [`types::ModelRequest`] → [`types::ModelAnswer`], which may take minutes |
+//! | `POST /v1/dials/{n}` | the key's holder | with `Upgrade: cagent`: the connection the orchestrator asked for by [`Control::Dial`], its bytes both ways; without: why there is none, as text → nothing |
 //! | `CONNECT host:port` | the key's holder | → the bytes of that connection, both ways; at once 403 if that is not allowed, 502 if the host cannot be found or reached, 503 if there are too many, and after 10 s 504; the body says why |
 //!
 //! The key travels as `Authorization: Bearer …`. Debug it with `curl --unix-socket`.
@@ -26,8 +27,8 @@ mod tunnel;
 #[cfg(feature = "client")]
 pub use client::{Client, ClientError, Controls};
 pub use message::{
-    Ack, AgentSpec, Assignment, Checkpoint, CommandUser, Control, Data, Hello, Instruction, Report,
-    ReportKind, Verdict, Welcome, Wish,
+    Ack, AgentSpec, Assignment, Checkpoint, CommandUser, Control, Data, Dial, Hello, Instruction,
+    Report, ReportKind, Target, Verdict, Welcome, Wish,
 };
 #[cfg(feature = "relay")]
 pub use relay::relay;
@@ -52,6 +53,12 @@ pub const WORKSPACE: &str = "/workspace";
 /// Where a sandbox finds the certificates it trusts, if the host has any: one PEM file.
 pub const CA_BUNDLE: &str = "/etc/ssl/cagent.pem";
 
+/// The same where only [`TOOLS`] are ours to fill; relative to them.
+pub const TOOLS_CA_BUNDLE: &str = "ca.pem";
+
+/// Set for agentd where all other variables it has are the image's, which commands then have too.
+pub const IMAGE_VARIABLE: &str = "CAGENT_IMAGE";
+
 /// Uid and gid of agentd inside a sandbox that has separate users.
 pub const AGENT_ID: u32 = 0;
 
@@ -68,6 +75,9 @@ pub const MAX_QUESTION_BYTES: usize = 32 * 1024 * 1024;
 /// The most bytes of output one report carries.
 pub const MAX_DATA_BYTES: usize = 64 * 1024;
 
+/// What a connection becomes by `Upgrade` when it leads into the sandbox.
+pub const PROTOCOL: &str = "cagent";
+
 /// The paths of the calls.
 pub mod path {
     /// [`Hello`](crate::Hello)
@@ -78,4 +88,6 @@ pub mod path {
     pub const MODEL: &str = "/v1/model";
     /// [`Control`](crate::Control)
     pub const CONTROL: &str = "/v1/control";
+    /// Where connections into the sandbox arrive; `/{n}` follows.
+    pub const DIALS: &str = "/v1/dials";
 }

@@ -49,10 +49,16 @@ pub struct AgentSpec {
     /// Whether a person approves every step before it is run.
     #[serde(default)]
     pub approve: bool,
+    /// Whether dependency caches are delivered too.
+    #[serde(default)]
+    pub include_caches: bool,
     /// Whom commands run as, or null where the sandbox has but one user.
     pub command_user: Option<CommandUser>,
     /// More variables for commands.
     pub environment: BTreeMap<String, String>,
+    /// Whether the desktop is to be there before the first step.
+    #[serde(default)]
+    pub desktop: bool,
     /// Where to go on, if the flow ran before.
     pub checkpoint: Option<Checkpoint>,
 }
@@ -248,8 +254,37 @@ pub enum Control {
     /// Something a person wants. Every stream brings all of the job's, oldest first; the agent
     /// drops those it has.
     Instruction(Instruction),
+    /// Open a connection into the sandbox and bring it to [`path::DIALS`](crate::path::DIALS), or
+    /// say there why not. Every stream brings those that still wait; the agent drops those it has.
+    Dial(Dial),
     /// Stop the running step (TERM, grace, KILL), then report `Finished(Cancelled)`.
     Cancel,
+}
+
+/// A connection that the orchestrator wants into a sandbox.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dial {
+    /// Its number, larger than those before, also across restarts of the orchestrator.
+    pub n: u64,
+    /// Where to.
+    pub to: Target,
+}
+
+/// What in a sandbox can be connected to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "target", rename_all = "snake_case")]
+pub enum Target {
+    /// A TCP port on its loopback that the job's programs listen on.
+    Port {
+        /// It.
+        port: u16,
+    },
+    /// The desktop, by RFB; it is started if it is not there yet.
+    Desktop,
+    /// Jupyter Lab, by HTTP; it is started if it is not there yet.
+    Jupyter,
+    /// A picture of the desktop: one PNG, then the end. It is started if it is not there yet.
+    Screenshot,
 }
 
 /// Something a person wants of a working agent.
@@ -278,6 +313,11 @@ pub enum Wish {
         approved: bool,
         /// Why not, for the agent.
         reason: Option<String>,
+    },
+    /// That the agent keeps its hands off the desktop, or has it back.
+    Desktop {
+        /// Whether a person has it now.
+        taken: bool,
     },
 }
 
@@ -336,8 +376,10 @@ mod tests {
                     runbook: Runbook { title: None, blocks: vec![] },
                 },
                 approve: false,
+                include_caches: false,
                 command_user: None,
                 environment: BTreeMap::new(),
+                desktop: false,
                 checkpoint: None,
             },
             acked: 0,

@@ -1,4 +1,4 @@
-//! Jobs and their append-only event logs on SQLite.
+//! Jobs and their append-only event logs, and keys to the API, on SQLite.
 //!
 //! One thread writes; everything it finds waiting goes into one transaction, so a hundred jobs that
 //! arrive at once cost one sync. Because nobody else writes, a change is a plain function on the
@@ -10,6 +10,7 @@
 //! process and reach the disk with the next full one.
 
 mod insert;
+mod keys;
 mod read;
 mod row;
 mod schema;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+pub use keys::KeptKey;
 pub use row::{JobState, Session, Spend};
 use types::{Event, EventKind, JobId, JobRecord, JobSpec, JobStatus, JobSummary};
 pub use writer::{Draft, Durability};
@@ -240,12 +242,29 @@ impl Store {
         self.readers.run(move |db| read::events(db, job, after, most)).await
     }
 
-    /// What people said to a job and decided, from the event after `after`; what its agent said is
-    /// among it.
+    /// What people said to a job, decided and took, from the event after `after`; what its agent said
+    /// is among it.
     ///
     /// # Errors
     /// When SQLite fails.
     pub async fn from_people(&self, job: JobId, after: u64) -> Result<Vec<Event>, StoreError> {
         self.readers.run(move |db| read::conversation(db, job, after)).await
+    }
+
+    /// Keeps a new key to the API, or one of the same id as it is now. When this returns it is on
+    /// the disk.
+    ///
+    /// # Errors
+    /// When SQLite fails; nothing was changed then.
+    pub async fn save_key(&self, key: KeptKey) -> Result<(), StoreError> {
+        self.writer.save_key(key).await
+    }
+
+    /// Every key to the API, also those that were revoked.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub async fn keys(&self) -> Result<Vec<KeptKey>, StoreError> {
+        self.readers.run(keys::all).await
     }
 }

@@ -128,7 +128,7 @@ pub(crate) fn events(
     some_events(db, sql, job, after, most.into(), PAGE_BYTES)
 }
 
-/// What was said and decided.
+/// What was said and decided, and who had the desktop.
 pub(crate) fn conversation(
     db: &Connection,
     job: JobId,
@@ -136,7 +136,8 @@ pub(crate) fn conversation(
 ) -> Result<Vec<Event>, StoreError> {
     // A type stands first in its event; SQLite takes -1 for no limit.
     let sql = "SELECT seq, at, event FROM events WHERE job = ?1 AND seq > ?2 \
-               AND (event GLOB '{\"type\":\"said\",*' OR event GLOB '{\"type\":\"decided\",*') \
+               AND (event GLOB '{\"type\":\"said\",*' OR event GLOB '{\"type\":\"decided\",*' \
+                    OR event GLOB '{\"type\":\"desktop\",*') \
                ORDER BY seq LIMIT ?3";
     some_events(db, sql, job, after, -1, usize::MAX)
 }

@@ -173,7 +173,7 @@ pub(crate) fn record(id: JobId, row: &Row<'_>) -> Result<JobRecord, StoreError> 
 }
 
 /// The columns of [`summary`].
-pub(crate) const SUMMARY: &str = "id, title, status, created, started, completed, ending";
+pub(crate) const SUMMARY: &str = "id, title, status, created, started, completed, ending, waiting";
 
 pub(crate) fn summary(row: &Row<'_>) -> Result<JobSummary, StoreError> {
     let column = StoreError::sqlite("read a job");
@@ -186,6 +186,7 @@ pub(crate) fn summary(row: &Row<'_>) -> Result<JobSummary, StoreError> {
         started: time(row, "started")?,
         completed: time(row, "completed")?,
         ending: json(&name, "ending", row)?,
+        waiting: json(&name, "waiting", row)?,
     })
 }
 

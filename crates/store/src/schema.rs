@@ -15,6 +15,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_jobs.sql"),
     include_str!("../migrations/0002_lists_and_keys.sql"),
     include_str!("../migrations/0003_agents.sql"),
+    include_str!("../migrations/0004_keys.sql"),
 ];
 
 /// How long a connection waits for another one's lock, in milliseconds. Only reached when somebody

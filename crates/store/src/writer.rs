@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use types::{EventKind, JobId};
 
 use crate::row::{self, JobState, Spend};
-use crate::{Inserted, NewJob, StoreError};
+use crate::{Inserted, KeptKey, NewJob, StoreError};
 
 /// Changes that may wait for the writer; more make their senders wait.
 const QUEUE: usize = 1024;
@@ -98,6 +98,10 @@ impl Writer {
 
     pub(crate) async fn none_ended_after(&self, now: Timestamp) -> Result<(), StoreError> {
         self.submit(Durability::Grouped, move |inner| inner.none_ended_after(now)).await
+    }
+
+    pub(crate) async fn save_key(&self, key: KeptKey) -> Result<(), StoreError> {
+        self.submit(Durability::Full, move |inner| inner.save_key(&key)).await
     }
 
     async fn submit<R: Send + 'static>(

@@ -8,7 +8,10 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use store::{Durability, Inserted, JobFilter, NewJob, RequestKey, Store, StoreError};
 use tempfile::TempDir;
-use types::{Ending, EventKind, JobId, JobSpec, JobStatus, Limits, Mode, Network, NoticeLevel};
+use types::{
+    Ending, EventKind, JobId, JobSpec, JobStatus, Limits, Mode, Network, NoticeLevel, StepKind,
+    Waiting,
+};
 
 fn spec() -> JobSpec {
     JobSpec {
@@ -19,6 +22,8 @@ fn spec() -> JobSpec {
         limits: Limits::default(),
         network: Network::None,
         environment: BTreeMap::new(),
+        image: None,
+        desktop: false,
         include_caches: false,
         model: None,
         approve: false,
@@ -31,6 +36,10 @@ fn now() -> Timestamp {
 
 fn notice(text: &str) -> EventKind {
     EventKind::Notice { level: NoticeLevel::Info, text: text.into() }
+}
+
+fn waiting() -> Waiting {
+    Waiting::Approval { step: 1, kind: StepKind::Bash, title: "hi".into(), code: None }
 }
 
 fn new(key: Option<RequestKey>) -> NewJob {
@@ -56,6 +65,7 @@ async fn a_job_survives_reopening() {
             draft.state.status = JobStatus::Complete;
             draft.state.completed = Some(now());
             draft.state.ending = Some(Ending::complete());
+            draft.state.waiting = Some(waiting());
             draft.state.session.key_hash = Some([7; 32]);
             draft.append(now(), EventKind::Ended { ending: Ending::complete() });
         };
@@ -70,7 +80,8 @@ async fn a_job_survives_reopening() {
     assert_eq!(events[1].event, EventKind::Ended { ending: Ending::complete() });
     let kept = store.update(job, Durability::Grouped, |d| d.state.session.key_hash).await.unwrap();
     assert_eq!(kept, Some([7; 32]));
-    assert_eq!(store.jobs(JobFilter::default()).await.unwrap()[0].title, "hi");
+    let listed = store.jobs(JobFilter::default()).await.unwrap().remove(0);
+    assert_eq!((listed.title.as_str(), listed.waiting), ("hi", Some(waiting())));
     assert_eq!(store.unfinished().await.unwrap(), vec![]);
     assert_eq!(store.finished_before(Timestamp::MAX).await.unwrap(), vec![job]);
 }

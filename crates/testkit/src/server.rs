@@ -18,6 +18,7 @@ const READY: &str = "cagent listens on ";
 pub struct Builder {
     program: PathBuf,
     data_dir: DataDir,
+    listen: String,
     args: Vec<OsString>,
     variables: Vec<(OsString, OsString)>,
 }
@@ -36,13 +37,21 @@ impl Builder {
     #[must_use]
     pub fn new(program: impl AsRef<Path>) -> Self {
         let program = program.as_ref().into();
-        Self { program, data_dir: DataDir::new(), args: vec![], variables: vec![] }
+        let listen = "127.0.0.1:0".into();
+        Self { program, data_dir: DataDir::new(), listen, args: vec![], variables: vec![] }
     }
 
     /// Uses this data directory instead of a new one.
     #[must_use]
     pub fn data_dir(mut self, dir: &DataDir) -> Self {
         self.data_dir = dir.clone();
+        self
+    }
+
+    /// Listens here instead of on a free port of the loopback address.
+    #[must_use]
+    pub fn listen(mut self, address: &str) -> Self {
+        self.listen = address.into();
         self
     }
 
@@ -79,7 +88,7 @@ impl Builder {
             command.env_remove(name);
         }
         let mut child = command
-            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+            .args(["serve", "--listen", &self.listen, "--data-dir"])
             .arg(self.data_dir.path())
             .args(self.args)
             .envs(self.variables)

@@ -138,6 +138,11 @@ pub enum EventKind {
         /// Why not, in their words.
         reason: Option<String>,
     },
+    /// A person took the control of the desktop, or gave it back.
+    Desktop {
+        /// Whether a person has it now: the agent keeps its hands off.
+        taken: bool,
+    },
     /// What the agent made.
     Result {
         /// It.
@@ -189,6 +194,8 @@ pub enum StepKind {
     Background,
     /// Input or a signal for such a process, or a look at what it wrote.
     Process,
+    /// A look at the desktop, or input for it.
+    Desktop,
 }
 
 impl StepKind {
@@ -205,6 +212,7 @@ impl StepKind {
             Self::Read => "read",
             Self::Background => "background",
             Self::Process => "process",
+            Self::Desktop => "desktop",
         }
     }
 }

@@ -3,6 +3,8 @@
 //! Invariant: no I/O, no clock, no randomness beyond [`JobId::generate`]. Everything here is plain
 //! data that can be written to the store, sent over the gateway and shown in the API.
 
+mod access;
+pub mod delivery;
 mod event;
 mod id;
 mod limits;
@@ -14,6 +16,7 @@ mod sandbox;
 mod spec;
 mod status;
 
+pub use access::{ApiKey, Scope};
 pub use event::{
     Egress, EgressVerdict, Event, EventKind, NoticeLevel, StepKind, StepOutcome, Stream,
 };

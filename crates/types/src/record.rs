@@ -57,6 +57,8 @@ pub struct JobSummary {
     pub completed: Option<Timestamp>,
     /// How it ended, or will end once it is packaged; null before that.
     pub ending: Option<Ending>,
+    /// What it waits for a person to do; null if it does not wait.
+    pub waiting: Option<Waiting>,
 }
 
 /// What a sandbox used, where the platform can tell.

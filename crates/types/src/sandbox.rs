@@ -9,6 +9,12 @@ pub enum Isolation {
     None,
     /// Namespaces and seccomp of the host's kernel.
     Namespace,
+    /// A container of a daemon, on the host's kernel.
+    Container,
+    /// A kernel in user space between the job and the host's.
+    Gvisor,
+    /// A kernel of its own in a virtual machine.
+    Microvm,
 }
 
 /// Something the engine was asked to enforce and cannot here.

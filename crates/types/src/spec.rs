@@ -31,6 +31,12 @@ pub struct JobSpec {
     pub mode: Mode,
     /// The engine that makes its sandbox.
     pub engine: String,
+    /// The image its sandbox is made from; null for the engine's own default.
+    #[serde(default)]
+    pub image: Option<String>,
+    /// Whether its desktop is there before its first step, not only when somebody wants it.
+    #[serde(default)]
+    pub desktop: bool,
     /// What it may use.
     pub limits: Limits,
     /// What its sandbox may reach.

@@ -107,17 +107,22 @@ impl Log {
         let n = self.len();
         let mut line = serde_json::to_vec(&Line { n, entry })?;
         line.push(b'\n');
-        let before: usize = self.waiting.iter().map(|(_, line)| line.len()).sum();
         self.waiting.push_back((n, line));
         self.marks.push(None);
         match self.write_waiting() {
-            Err(error) if !is_full(&error) || before > MAX_WAITING => {
+            Err(error) if !is_full(&error) || self.waits_before(n) > MAX_WAITING => {
                 self.waiting.pop_back();
                 self.marks.pop();
                 Err(error)
             }
             _ => Ok(n),
         }
+    }
+
+    /// Bytes that wait already where an entry has to wait as well.
+    fn waits_before(&self, n: u64) -> usize {
+        let before = self.waiting.iter().filter(|(waiting, _)| *waiting < n);
+        before.map(|(_, line)| line.len()).sum()
     }
 
     fn write_waiting(&mut self) -> io::Result<()> {

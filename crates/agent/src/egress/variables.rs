@@ -32,13 +32,22 @@ pub(crate) fn variables() -> Vec<(&'static str, String)> {
     all.push(("NODE_USE_ENV_PROXY", "1".into()));
     all.push(("GIT_SSH_COMMAND", ssh()));
     all.push(("JAVA_TOOL_OPTIONS", java(Path::new(JAVA_CERTIFICATES).exists())));
-    if Path::new(protocol::CA_BUNDLE).exists() {
-        all.extend(CERTIFICATES.map(|name| (name, protocol::CA_BUNDLE.to_owned())));
+    if let Some(bundle) = ca_bundle() {
+        all.extend(CERTIFICATES.map(|name| (name, bundle.clone())));
         // Node then reads `SSL_CERT_FILE` when it first needs it. `NODE_EXTRA_CA_CERTS` is read at
         // every start, which takes Node 18 and 20 about as long as all the rest of it.
         all.push(("NODE_OPTIONS", "--use-openssl-ca".into()));
     }
     all
+}
+
+/// The host's certificates, if it has any.
+fn ca_bundle() -> Option<String> {
+    let places = [
+        protocol::CA_BUNDLE.to_owned(),
+        format!("{}/{}", protocol::TOOLS, protocol::TOOLS_CA_BUNDLE),
+    ];
+    places.into_iter().find(|path| Path::new(path).exists())
 }
 
 /// For images; a sandbox of the embedded engine has the same in `/etc/ssh/ssh_config`.

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::flow::{BuildError, Flow, FlowBuilder, Policy, To};
 use crate::outbox::Outbox;
 use crate::outcome::{self, RunError};
-use crate::step::{Environment, Runner, initial};
+use crate::step::{Environment, Place, Runner};
 use nodes::{Compile, CompileAction, Read, ReadAction, Step, StepAction};
 
 /// What a runbook's flow knows between two nodes.
@@ -45,7 +45,7 @@ struct State {
 /// What the nodes work with.
 #[derive(Debug)]
 struct Tools {
-    runner: Runner,
+    runner: Rc<Runner>,
     blocks: Vec<Block>,
 }
 
@@ -53,7 +53,7 @@ struct Tools {
 pub(crate) async fn run(
     spec: AgentSpec,
     blocks: Vec<Block>,
-    runner: Runner,
+    runner: Rc<Runner>,
     cancel: &CancellationToken,
 ) -> Verdict {
     let outbox = Rc::clone(&runner.outbox);
@@ -99,13 +99,7 @@ fn flow(blocks: usize) -> Result<Flow<State, Tools>, BuildError> {
 
 impl State {
     fn new(runner: &Runner, spec: &AgentSpec) -> Self {
-        Self {
-            step: 0,
-            armed: false,
-            cwd: runner.config.workspace.to_string_lossy().into_owned(),
-            environment: initial(spec),
-            failure: None,
-            verdict: None,
-        }
+        let Place { cwd, environment } = Place::first(spec, &runner.config);
+        Self { step: 0, armed: false, cwd, environment, failure: None, verdict: None }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::env;
+use std::ffi::OsString;
 
 use protocol::AgentSpec;
 
-use crate::egress;
+use crate::{desktop, egress};
 
 /// Variables by name.
 pub(crate) type Environment = BTreeMap<String, String>;
@@ -15,6 +16,9 @@ const MAX_BYTES: usize = 256 * 1024;
 
 /// What agentd passes on of its own environment. Nothing else: it might be secret.
 const OWN: [&str; 3] = ["PATH", "HOME", "LANG"];
+
+/// Of what a container has, that which its image does not set.
+const NOT_THE_IMAGES: [&str; 2] = [protocol::IMAGE_VARIABLE, "HOSTNAME"];
 
 /// No colours, pagers or progress bars: nobody watches a terminal.
 /// pip may install beside Debian's own packages: into the home directory, which goes with the job.
@@ -33,17 +37,38 @@ const FIXED: [(&str, &str); 6] = [
 const SHELLS_OWN: [&str; 4] = ["_", "OLDPWD", "PWD", "SHLVL"];
 
 /// What the first block sees. What the job wants itself goes before everything else.
-pub(crate) fn initial(spec: &AgentSpec) -> Environment {
+pub(super) fn initial(spec: &AgentSpec) -> Environment {
     let proxy = egress::variables().into_iter().map(|(name, value)| (name.to_owned(), value));
     let wanted = spec.environment.clone();
-    let own = OWN.iter().filter_map(|name| Some(((*name).to_owned(), env::var(name).ok()?)));
+    let path = wanted.get("PATH").cloned().or_else(|| env::var("PATH").ok()).unwrap_or_default();
+    // Also before it runs: it is started when somebody wants to see it.
+    let display = is_installed(desktop::SERVER, &path).then(|| ("DISPLAY".into(), desktop::DISPLAY.into()));
     FIXED
         .iter()
         .map(|(name, value)| ((*name).into(), (*value).into()))
-        .chain(own)
+        .chain(own())
         .chain(proxy)
+        .chain(display)
         .chain(wanted)
         .collect()
+}
+
+/// What agentd passes on of what it was given. All of it where that comes from an image.
+fn own() -> Environment {
+    let is_image = env::var_os(protocol::IMAGE_VARIABLE).is_some();
+    let passed = |name: &str| is_image && !NOT_THE_IMAGES.contains(&name) || OWN.contains(&name);
+    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    let given = env::vars_os().filter_map(text).filter(|(name, _)| passed(name));
+    let mut own: Environment = given.collect();
+    if let Some(path) = own.get_mut("PATH").filter(|_| is_image) {
+        *path = format!("{}/bin:{path}", protocol::TOOLS);
+    }
+    own
+}
+
+/// Whether a program is in a PATH.
+pub(crate) fn is_installed(program: &str, path: &str) -> bool {
+    env::split_paths(path).any(|dir| dir.is_absolute() && dir.join(program).is_file())
 }
 
 /// What a shell left behind.

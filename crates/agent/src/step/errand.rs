@@ -5,7 +5,7 @@
 //! one bounds what they read.
 
 use std::fs::File;
-use std::io::{self, IoSliceMut, Write};
+use std::io::{self, IoSliceMut, Read as _, Seek as _, Write as _};
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -26,11 +26,12 @@ use super::{Runner, StepError};
 /// hangs.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
+/// The most that is read of what a trampoline says, in bytes.
+const MOST_SAID: u64 = 4096;
+
 /// How a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Open {
-    /// Only to see what it is: anything, a link too.
-    Look,
     /// For reading, links followed.
     Read,
     /// For reading and appending, beneath the workspace, made with its parents if it is not there;
@@ -42,7 +43,6 @@ impl Open {
     /// The word for it among a trampoline's arguments.
     fn word(self) -> &'static str {
         match self {
-            Self::Look => "look",
             Self::Read => "read",
             Self::Append => "append",
         }
@@ -59,12 +59,10 @@ impl Runner {
         self.errand(command, theirs).await?;
         let file = receive(&ours)?;
         let kind = file.metadata()?.file_type();
-        match how {
-            Open::Read | Open::Append if kind.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
-            Open::Read | Open::Append if !kind.is_file() => {
-                Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"))
-            }
-            _ => Ok(file),
+        match file {
+            _ if kind.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+            file if kind.is_file() => Ok(file),
+            _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file")),
         }
     }
 
@@ -78,6 +76,26 @@ impl Runner {
             Ok(0) => Ok(()),
             Ok(_) => Err(failed(io::Error::other("something is in the way, or there is no room"))),
             Err(source) => Err(failed(source)),
+        }
+    }
+
+    /// What packing would make of a file or directory, named relative to the workspace; or why it
+    /// would leave it out.
+    pub(crate) async fn delivered(&self, path: &Path) -> io::Result<Result<String, String>> {
+        let ours = File::from(in_memory(b"")?);
+        let mut command =
+            self.trampoline(["deliver", if self.include_caches { "yes" } else { "no" }]);
+        command.arg(&self.config.workspace).arg(path);
+        let code = self.errand(command, ours.try_clone()?.into()).await?;
+        let mut said = Vec::new();
+        (&ours).rewind()?;
+        ours.take(MOST_SAID).read_to_end(&mut said)?;
+        match (code, String::from_utf8_lossy(&said).into_owned()) {
+            (_, said) if said.is_empty() => {
+                Err(io::Error::other("nobody answered; was it killed?"))
+            }
+            (0, said) => Ok(Ok(said)),
+            (_, said) => Ok(Err(said)),
         }
     }
 
@@ -97,7 +115,7 @@ impl Runner {
 fn in_memory(content: &[u8]) -> io::Result<OwnedFd> {
     let mut file = File::from(memfd_create("content", MemfdFlags::CLOEXEC)?);
     file.write_all(content)?;
-    io::Seek::rewind(&mut file)?;
+    file.rewind()?;
     Ok(file.into())
 }
 

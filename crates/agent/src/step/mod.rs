@@ -18,24 +18,26 @@ mod keeper;
 mod output;
 mod plan;
 mod process;
+mod service;
 pub mod trampoline;
 
 use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use protocol::{CommandUser, ReportKind};
+use protocol::{AgentSpec, CommandUser, ReportKind};
 use runbook::{Block, Work};
 use tokio_util::sync::CancellationToken;
 use types::{NoticeLevel, StepOutcome, Stream};
 
-pub(crate) use environment::{Environment, initial};
+pub(crate) use environment::{Environment, is_installed};
 pub(crate) use errand::Open;
 use files::StepFiles;
 pub(crate) use heading::Heading;
 pub(crate) use keeper::{Kept, KeptEnd};
 use plan::Plan;
 use process::End;
+pub(crate) use service::Service;
 
 use crate::inbox::Inbox;
 use crate::outbox::Outbox;
@@ -51,6 +53,8 @@ pub(crate) struct Runner {
     pub(crate) outbox: Rc<Outbox>,
     /// Where people approve steps, if they are to.
     pub(crate) approve: Option<Rc<Inbox>>,
+    /// Whether dependency caches are delivered too.
+    pub(crate) include_caches: bool,
 }
 
 /// Where a block begins.
@@ -59,6 +63,14 @@ pub(crate) struct Place {
     /// An absolute directory.
     pub(crate) cwd: String,
     pub(crate) environment: Environment,
+}
+
+impl Place {
+    /// Where a job begins.
+    pub(crate) fn first(spec: &AgentSpec, config: &Config) -> Self {
+        let cwd = config.workspace.to_string_lossy().into_owned();
+        Self { cwd, environment: environment::initial(spec) }
+    }
 }
 
 /// How a step went.

@@ -94,6 +94,13 @@ impl Plan {
     }
 }
 
+/// A shell script that is none of the job's: agentd's arguments, and what it sees.
+pub(super) fn service(script: &str, place: &Place, config: &Config) -> (Vec<String>, Environment) {
+    let path = lookup(Program::Sh, place);
+    let words = ["keep", &place.cwd, &workspace(config), &path, "sh", "-c", script];
+    (words.map(str::to_owned).into(), environment(place, &place.cwd))
+}
+
 /// Fails with the first command that fails, reads nobody's settings.
 const BASH: [&str; 5] = ["bash", "--noprofile", "--norc", "-eo", "pipefail"];
 
@@ -148,7 +155,7 @@ fn cwd(work: &Work, place: &Place, config: &Config) -> String {
 
 fn kind_extension(work: &Work) -> &'static str {
     match kind(work) {
-        StepKind::Bash | StepKind::Sh | StepKind::Background | StepKind::Process => "sh",
+        StepKind::Bash | StepKind::Sh | StepKind::Background | StepKind::Process | StepKind::Desktop => "sh",
         StepKind::Python => "py",
         StepKind::TypeScript => "ts",
         StepKind::JavaScript => "js",

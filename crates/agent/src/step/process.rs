@@ -75,7 +75,7 @@ impl Runner {
     }
 
     /// agentd itself as the command user, with an empty environment.
-    pub(super) fn trampoline(
+    pub(crate) fn trampoline(
         &self,
         arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
     ) -> Command {

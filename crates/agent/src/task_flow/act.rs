@@ -156,7 +156,8 @@ impl Means {
     /// What the agent itself cannot do is an error for the model too: it may have filled the disk
     /// or the process table, and can put that right.
     async fn step(&self, input: &ActIn, action: &StepAction, cancel: &CancellationToken) -> Effect {
-        match self.toolbox.perform(input.step, action, &input.place, cancel).await {
+        let images = self.model.borrow().images;
+        match self.toolbox.perform(input.step, action, &input.place, images, cancel).await {
             Ok(done) => Effect {
                 parts: done.parts,
                 is_error: done.outcome != StepOutcome::Ok,

@@ -12,7 +12,6 @@ use super::state::Turn;
 use super::words;
 use crate::context::{Entry, Frame};
 use crate::flow::NodeError;
-use crate::tools;
 
 /// How often a question is made smaller until it fits.
 const MAX_SHRINKS: u32 = 8;
@@ -140,7 +139,7 @@ impl Means {
     fn frame(&self, must_call: Option<&str>) -> Frame {
         Frame {
             system: words::SYSTEM.into(),
-            tools: tools::specs(self.model.borrow().images),
+            tools: self.toolbox.specs(self.model.borrow().images),
             must_call: must_call.map(str::to_owned),
             max_output_tokens: MAX_OUTPUT_TOKENS,
         }

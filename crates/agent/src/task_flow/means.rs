@@ -4,6 +4,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use protocol::ReportKind;
 use types::{ModelFacts, NoticeLevel, Part, ToolCall, ToolResult};
@@ -49,8 +50,8 @@ pub(super) struct Means {
 }
 
 impl Means {
-    pub(super) async fn new(task: Task, runner: Runner, desk: Desk) -> Result<Self, NodeError> {
-        let toolbox = Toolbox::new(runner);
+    pub(super) async fn new(task: Task, runner: Rc<Runner>, desk: Desk) -> Result<Self, NodeError> {
+        let toolbox = Toolbox::new(runner, &desk);
         let context = Context::open(toolbox.log().await?, task.model.clone())?;
         Ok(Self {
             prompt: task.prompt,

@@ -63,7 +63,7 @@ pub(crate) struct Task {
 pub(crate) async fn run(
     spec: AgentSpec,
     task: Task,
-    runner: Runner,
+    runner: Rc<Runner>,
     desk: Desk,
     cancel: &CancellationToken,
 ) -> Verdict {

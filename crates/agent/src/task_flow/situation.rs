@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use crate::step::is_installed;
+
 /// Names of the workspace that are told.
 const MOST_NAMES: usize = 50;
 
@@ -15,7 +17,7 @@ const PROGRAMS: [&str; 20] = [
 /// A note about the workspace and the programs there are.
 pub(super) fn note(workspace: &Path, path: &str) -> String {
     let (there, missing): (Vec<&str>, Vec<&str>) =
-        PROGRAMS.iter().partition(|name| is_there(name, path));
+        PROGRAMS.iter().partition(|name| is_installed(name, path));
     let mut lines = vec![files(workspace)];
     for (what, names) in [("Installed", there), ("Not installed", missing)] {
         if !names.is_empty() {
@@ -49,10 +51,6 @@ fn files(workspace: &Path) -> String {
 fn name(entry: &fs::DirEntry) -> String {
     let slash = if entry.file_type().is_ok_and(|kind| kind.is_dir()) { "/" } else { "" };
     format!("{}{slash}", entry.file_name().to_string_lossy().escape_debug())
-}
-
-fn is_there(program: &str, path: &str) -> bool {
-    std::env::split_paths(path).any(|dir| dir.is_absolute() && dir.join(program).is_file())
 }
 
 #[cfg(test)]

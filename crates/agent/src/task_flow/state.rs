@@ -7,7 +7,7 @@ use types::{JobResult, ModelTurn, Plan};
 use super::claim::Claim;
 use super::manners::Patience;
 use super::stuck::Trail;
-use crate::step::{Environment, Place, Runner, initial};
+use crate::step::{Environment, Place, Runner};
 use crate::tools::Finish;
 
 /// It goes over the wire and into the store after every node, so it holds no conversation.
@@ -60,11 +60,12 @@ pub(super) struct CallName {
 
 impl State {
     pub(super) fn new(runner: &Runner, spec: &AgentSpec) -> Self {
+        let Place { cwd, environment } = Place::first(spec, &runner.config);
         Self {
             step: 0,
             armed: false,
-            cwd: runner.config.workspace.to_string_lossy().into_owned(),
-            environment: initial(spec),
+            cwd,
+            environment,
             plan: None,
             heard: 0,
             turn: Turn::default(),

@@ -11,6 +11,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use serde::{Deserialize, Serialize};
 use types::{Part, ToolCall, ToolResult};
 
+use crate::tools::DESKTOP;
+
 /// The longest round, in turns.
 const LONGEST_ROUND: usize = 4;
 
@@ -24,9 +26,15 @@ const STOP_LAPS: usize = 5;
 /// The tool that looks at what goes on in the background. To wait is no circle.
 const WAIT: &str = "process";
 
+/// The action of the desktop that waits for a change.
+const DESKTOP_WAIT: &str = "wait";
+
 /// A long output names the file where all of it is, which has the step's number after this; it is
 /// the same output nevertheless.
 const KEPT: &str = ".cagent/output/";
+
+/// What the end of a background process is told with; its number follows, another one each time.
+const BEGUN: [&str; 2] = ["process ", "[background process "];
 
 /// The last turns. It is part of every checkpoint, so it holds no more than their hashes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,7 +77,7 @@ impl Seen {
     /// None for a turn that only waits.
     pub(super) fn new(calls: &[ToolCall], results: &[ToolResult]) -> Option<Self> {
         let failed = results.iter().any(|result| result.is_error);
-        if !failed && !calls.is_empty() && calls.iter().all(|call| call.name == WAIT) {
+        if !failed && !calls.is_empty() && calls.iter().all(waits) {
             return None;
         }
         let mut asked = DefaultHasher::new();
@@ -163,6 +171,11 @@ impl Circle {
     }
 }
 
+fn waits(call: &ToolCall) -> bool {
+    let action = || call.arguments["action"].as_str();
+    call.name == WAIT || call.name == DESKTOP && action() == Some(DESKTOP_WAIT)
+}
+
 /// Whether an error says more than that there was one: many a search fails without a word, each for
 /// another reason.
 fn says_why(parts: &[Part]) -> bool {
@@ -176,13 +189,20 @@ fn hash_parts(parts: &[Part], hasher: &mut impl Hasher) {
     for part in parts {
         match part {
             Part::Text { text } => {
-                for piece in text.split(KEPT) {
+                for piece in numberless(text).split(KEPT) {
                     piece.trim_start_matches(|c: char| c.is_ascii_digit()).hash(hasher);
                 }
             }
             Part::Image { base64, .. } => base64.hash(hasher),
         }
     }
+}
+
+/// How a background process ended, without its number.
+fn numberless(text: &str) -> &str {
+    let told = BEGUN.iter().find_map(|begin| text.strip_prefix(begin));
+    let told = told.map(|told| told.trim_start_matches(|c: char| c.is_ascii_digit()));
+    told.filter(|told| told.contains(" has ended")).unwrap_or(text)
 }
 
 #[cfg(test)]
@@ -276,6 +296,15 @@ mod tests {
         assert!(!of("ls", "a", false).same(of("ls", "b", false)));
         let long = |step| format!("x [all of it is in /workspace/.cagent/output/{step}.txt]");
         assert!(of("ls", &long(3), false).same(of("ls", &long(12), false)));
+        let ended = |id| format!("process {id} has ended with exit code 1; new output:\nin use");
+        assert!(of("serve", &ended(3), false).same(of("serve", &ended(12), false)));
+        let told = |id| format!("[background process {id} (serve) has ended with exit code 1; …]");
+        assert!(of("curl", &told(3), false).same(of("curl", &told(12), false)));
+        let runs = |id| format!("process {id} is running, no new output");
+        assert!(
+            !of("work", &runs(3), false).same(of("work", &runs(12), false)),
+            "there is one more"
+        );
         assert_eq!(of("ls", "a", true).error, of("cat", "a", true).error);
         assert_eq!(of("ls", "a", false).error, None);
         let silent = of("grep -q x f", "exit code 1, no output", true);
@@ -284,6 +313,15 @@ mod tests {
         let half = Seen::new(&calls, &[result("wrote it", false), result("no", true)]);
         assert_eq!(half.unwrap().error, None, "something was done");
         assert_eq!(Seen::new(&[call("process", "1")], &[result("is running", false)]), None);
+        let on_desktop = |action: &str| {
+            let call = ToolCall {
+                arguments: serde_json::json!({ "action": action }),
+                ..call(DESKTOP, "")
+            };
+            Seen::new(&[call], &[result("the screen did not change", false)])
+        };
+        assert_eq!(on_desktop("wait"), None);
+        assert!(on_desktop("screenshot").is_some(), "who only looks is told to wait");
     }
 
     fn another_id() -> String {

@@ -72,25 +72,36 @@ pub(super) struct Wanted<'a> {
 impl Toolbox {
     pub(super) async fn begin(&self, call: Call<'_>, command: &str) -> Result<Done, StepError> {
         let heading = Heading::new(StepKind::Background, title(command), Some(command));
-        if let Some(why) = self.background.is_full() {
+        if let Some(why) = self.no_room() {
             return self.refuse(call, StepKind::Background, &title(command), why).await;
         }
-        let Call { step, place, cancel } = call;
-        let work = async {
-            let heard = Rc::new(Heard::new(Spill::new(step, &self.spilled)));
-            let (runner, hearing) = (Rc::clone(&self.runner), Rc::clone(&heard));
-            let hear = async move |stream, bytes: &[u8]| hearing.hear(&runner, stream, bytes).await;
-            let mut kept = self.runner.keep(step, command, place, hear).await?;
-            let stdin = RefCell::new(kept.stdin.take());
-            let (title, told) = (title(command), Cell::new(false));
-            let process = Rc::new(Process { title, kept, stdin, heard, told });
-            self.background.add(step, Rc::clone(&process));
-            drop(timeout(FIRST_LOOK, process.kept.gone()).await);
-            Ok((Ran::plain(true), process.look(step, &self.runner).await))
-        };
-        let (ran, seen) = self.runner.around(step, heading, cancel, work).await?;
+        let work = async { Ok((Ran::plain(true), self.begin_process(call, command).await?)) };
+        let (ran, seen) = self.runner.around(call.step, heading, call.cancel, work).await?;
         let text = seen.unwrap_or_else(|| how(&ran, 0));
         Ok(Done::of(&ran, vec![Part::text(text)]))
+    }
+
+    /// Why no more can be begun.
+    pub(super) fn no_room(&self) -> Option<String> {
+        self.background.is_full()
+    }
+
+    /// Begins one; how it looks after a moment.
+    pub(super) async fn begin_process(
+        &self,
+        Call { step, place, .. }: Call<'_>,
+        command: &str,
+    ) -> Result<String, StepError> {
+        let heard = Rc::new(Heard::new(Spill::new(step, &self.spilled)));
+        let (runner, hearing) = (Rc::clone(&self.runner), Rc::clone(&heard));
+        let hear = async move |stream, bytes: &[u8]| hearing.hear(&runner, stream, bytes).await;
+        let mut kept = self.runner.keep(step, command, place, hear).await?;
+        let stdin = RefCell::new(kept.stdin.take());
+        let (title, told) = (title(command), Cell::new(false));
+        let process = Rc::new(Process { title, kept, stdin, heard, told });
+        self.background.add(step, Rc::clone(&process));
+        drop(timeout(FIRST_LOOK, process.kept.gone()).await);
+        Ok(process.look(step, &self.runner).await)
     }
 
     pub(super) async fn talk(

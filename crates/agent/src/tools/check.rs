@@ -1,17 +1,14 @@
 //! Whether what a model claims is so.
 
-use std::fs::File;
-use std::io;
 use std::path::Path;
 
 use runbook::Program;
-use rustix::fs::Dir;
 use tokio_util::sync::CancellationToken;
 use types::{Check, CheckResult, StepKind, StepOutcome};
 
 use super::run::{Call, code_block, how};
-use super::{CONTEXT_FILE, Toolbox, file, path};
-use crate::step::{Heading, Open, Place, StepError};
+use super::{CONTEXT_FILE, Toolbox, path};
+use crate::step::{Heading, Place, StepError};
 
 /// How long a check may run, in seconds.
 const TIMEOUT: u32 = 300;
@@ -42,44 +39,28 @@ impl Toolbox {
         Ok(CheckResult { what, command: Some(command), passed, found })
     }
 
-    /// Whether a file that was claimed is there: a path relative to the workspace, or an absolute
-    /// one beneath it.
+    /// Whether a file that was claimed will be delivered: a path relative to the workspace, or an
+    /// absolute one beneath it.
     ///
     /// # Errors
     /// When the agent itself fails.
     pub(crate) async fn exists(&self, path: &str) -> Result<CheckResult, StepError> {
         let workspace = &self.runner.config.workspace;
         let absolute = path::absolute(&workspace.to_string_lossy(), path);
-        let there = match path::writable(workspace, &absolute) {
-            Err(why) => Err(why),
-            Ok(_) => self.runner.open(Open::Look, &absolute).await.map_err(file::why),
-        };
-        let (passed, found) = match there {
-            _ if Path::new(&absolute) == workspace.join(CONTEXT_FILE) => {
-                (false, "this file is the agent's own; name what was made".into())
+        let delivered = match path::writable(workspace, &absolute) {
+            Ok(own) if own == CONTEXT_FILE => {
+                Err("this file is the agent's own; name what was made".into())
             }
-            Ok(file) => what_is_there(&file).unwrap_or_else(|error| (false, error.to_string())),
-            Err(why) => (false, why),
+            Ok(relative) => {
+                let judged = self.runner.delivered(Path::new(&relative)).await;
+                judged.unwrap_or_else(|error| Err(error.to_string()))
+            }
+            Err(why) => Err(why),
         };
+        let passed = delivered.is_ok();
+        let (Ok(found) | Err(found)) = delivered;
         Ok(CheckResult { what: format!("{path} is there"), command: None, passed, found })
     }
-}
-
-/// Whether it counts as something made, and what it is.
-fn what_is_there(file: &File) -> io::Result<(bool, String)> {
-    let meta = file.metadata()?;
-    if meta.is_file() {
-        return Ok((true, format!("{} bytes", meta.len())));
-    }
-    if !meta.is_dir() {
-        return Ok((false, "there is something else than a file or a directory".into()));
-    }
-    let entries = Dir::read_from(file)?.flatten();
-    let names = entries.filter(|entry| !matches!(entry.file_name().to_bytes(), b"." | b".."));
-    Ok(match names.count() {
-        0 => (false, "an empty directory, which is not delivered".into()),
-        entries => (true, format!("a directory, {entries} in it")),
-    })
 }
 
 /// A check begins in the workspace, wherever the steps before it went, and leaves nothing behind: so it

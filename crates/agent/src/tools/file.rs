@@ -226,7 +226,8 @@ fn binary(file: File, size: u64, beginning: &[u8]) -> io::Result<String> {
     }
 }
 
-fn picture(bytes: &[u8]) -> Result<Part, String> {
+/// A picture for a model, or why it is none.
+pub(super) fn picture(bytes: &[u8]) -> Result<Part, String> {
     let media_type = match imagesize::image_type(bytes) {
         Ok(ImageType::Png) => "image/png",
         Ok(ImageType::Jpeg) => "image/jpeg",

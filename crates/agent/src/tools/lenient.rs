@@ -40,6 +40,17 @@ const STATE_WORDS: &[(&str, &str)] = &[
     ("cancelled", "dropped"),
 ];
 
+/// Other words for what is done on a desktop.
+const OTHER_WORDS: &[(&str, &str)] = &[
+    ("left_click", "click"),
+    ("mouse_move", "move"),
+    ("left_click_drag", "drag"),
+    ("look", "screenshot"),
+    ("press", "key"),
+    ("open", "launch"),
+    ("list_windows", "windows"),
+];
+
 /// Whether an argument that is not the tool's may be passed over.
 pub(super) fn is_remark(name: &str) -> bool {
     REMARKS.contains(&name)
@@ -78,16 +89,21 @@ pub(super) fn value(kind: Kind, sent: &Value) -> Option<Value> {
         }
         (Kind::Text, Value::Number(number)) => number.to_string().into(),
         (Kind::Text, Value::Array(lines)) if Kind::Texts.is(sent) => joined(lines),
-        (Kind::OneOf(_), Value::String(word)) => {
-            let word = word.trim().to_uppercase();
-            word.strip_prefix("SIG").unwrap_or(&word).into()
-        }
+        (Kind::OneOf(words), Value::String(word)) => one_of(words, word)?.into(),
         (Kind::Texts, Value::String(text)) => list_in(text).unwrap_or_else(|| json!([text])),
         (Kind::Items | Kind::Checks, Value::String(text)) => each(kind, list_in(text)?.as_array()?),
         (Kind::Items | Kind::Checks, Value::Array(list)) => each(kind, list),
         _ => sent.clone(),
     };
     kind.is(&value).then_some(value)
+}
+
+/// The word that is meant, however it is written.
+fn one_of(words: &[&'static str], sent: &str) -> Option<&'static str> {
+    let sent = sent.trim().to_lowercase();
+    let other = OTHER_WORDS.iter().find(|(other, _)| *other == sent).map(|(_, ours)| *ours);
+    let known = |word: &str| words.iter().copied().find(|known| known.eq_ignore_ascii_case(word));
+    known(&sent).or_else(|| known(other?)).or_else(|| known(sent.strip_prefix("sig")?))
 }
 
 fn whole(number: &serde_json::Number) -> Option<u64> {

@@ -4,6 +4,7 @@
 
 mod background;
 mod check;
+mod desktop;
 mod edit;
 mod file;
 mod lenient;
@@ -21,13 +22,18 @@ use std::rc::Rc;
 
 use runbook::Program;
 use tokio_util::sync::CancellationToken;
-use types::{Check, Part, Plan, StepOutcome};
+use types::{Check, Part, Plan, StepOutcome, ToolSpec};
 
+use crate::desktop::Desktop;
+use crate::inbox::Inbox;
+use crate::session::Desk;
 use crate::step::{Open, Place, Ran, Runner, StepError};
 use background::{Background, Wanted};
+use desktop::Use;
 pub(crate) use parse::parse;
 use run::Call;
-pub(crate) use spec::specs;
+pub(crate) use spec::DESKTOP;
+use spec::specs;
 use spill::Spilled;
 
 /// The agent's memory for people, in the workspace.
@@ -69,6 +75,8 @@ pub(crate) enum StepAction {
         signal: Option<Signal>,
         wait_seconds: u32,
     },
+    /// The desktop looked at or used.
+    Desktop(Use),
 }
 
 /// What a process in the background can be sent; all that it started gets it too.
@@ -117,14 +125,22 @@ pub(crate) struct Done {
 #[derive(Debug)]
 pub(crate) struct Toolbox {
     runner: Rc<Runner>,
+    desktop: Rc<Desktop>,
+    inbox: Rc<Inbox>,
     background: Background,
     spilled: Spilled,
 }
 
 impl Toolbox {
-    pub(crate) fn new(runner: Runner) -> Self {
+    pub(crate) fn new(runner: Rc<Runner>, desk: &Desk) -> Self {
+        let (desktop, inbox) = (Rc::clone(&desk.desktop), Rc::clone(&desk.inbox));
         let (background, spilled) = (Background::default(), Spilled::default());
-        Self { runner: Rc::new(runner), background, spilled }
+        Self { runner, desktop, inbox, background, spilled }
+    }
+
+    /// The tools for a model that takes pictures, or does not.
+    pub(crate) fn specs(&self, images: bool) -> Vec<ToolSpec> {
+        specs(images, self.desktop.absent().is_none())
     }
 
     /// What runs blocks and reports.
@@ -133,7 +149,7 @@ impl Toolbox {
     }
 
     /// Does a step: asks for approval if that is wanted, reports its beginning, its output and its
-    /// end, and says what the model is shown of it.
+    /// end, and says what the model is shown of it, in pictures too if it takes them.
     ///
     /// # Errors
     /// When the agent itself fails, not the step.
@@ -142,6 +158,7 @@ impl Toolbox {
         step: u32,
         action: &StepAction,
         place: &Place,
+        images: bool,
         cancel: &CancellationToken,
     ) -> Result<Done, StepError> {
         let call = Call { step, place, cancel };
@@ -163,6 +180,7 @@ impl Toolbox {
                 let input = input.as_deref();
                 self.talk(call, *id, Wanted { input, close_input, signal, wait_seconds }).await
             }
+            StepAction::Desktop(what) => self.at_desktop(call, what, images).await,
         }?;
         done.parts.extend(self.ended());
         Ok(done)

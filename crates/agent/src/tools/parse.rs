@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use types::{Plan, ToolCall};
 
-use super::spec::{Field, Kind, TOOLS, Tool};
-use super::{Action, Signal, StepAction, lenient};
+use super::spec::{DESKTOP, Field, Kind, TOOLS, Tool};
+use super::{Action, Signal, StepAction, desktop, lenient};
 
 /// How long code may run if nothing is said, in seconds.
 const DEFAULT_TIMEOUT: u32 = 600;
@@ -110,6 +110,10 @@ fn action(tool: &str, arguments: Map<String, Value>) -> Result<Action, String> {
     match tool {
         "plan" => return read(arguments).and_then(plan).map(Action::Plan),
         "finish" => return read(arguments).map(Action::Finish),
+        DESKTOP => {
+            let what = read(arguments).and_then(desktop::read)?;
+            return Ok(Action::Step(StepAction::Desktop(what)));
+        }
         _ => {}
     }
     let arguments: Arguments = read(arguments)?;

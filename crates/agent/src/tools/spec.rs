@@ -4,6 +4,8 @@
 use serde_json::{Map, Value, json};
 use types::ToolSpec;
 
+use super::desktop::{ACTIONS, DIRECTIONS};
+
 use Kind::{Checks, Flag, Items, Number, OneOf, Text, Texts};
 
 /// A tool's description.
@@ -121,6 +123,23 @@ pub(super) const TOOLS: &[Tool] = &[
         ],
     },
     Tool {
+        name: DESKTOP,
+        about: "See and use the screen of this machine. Places are pixels of the whole screenshot. \
+                You are shown the screen after what you do to it.",
+        fields: &[
+            need("action", OneOf(ACTIONS), ""),
+            may("x", Number, "where; for drag the start; for screenshot the corner of a part to enlarge"),
+            may("y", Number, ""),
+            may("to_x", Number, "end of a drag, other corner"),
+            may("to_y", Number, ""),
+            may("text", Text, "to type, key such as ctrl+l or Return, program to launch, id or title \
+                               of the window to activate, for the clipboard"),
+            may("direction", OneOf(DIRECTIONS), "to scroll"),
+            may("amount", Number, "clicks of the wheel"),
+            may("seconds", Number, "to wait for a change, default 10"),
+        ],
+    },
+    Tool {
         name: "plan",
         about: "Write down or update the whole plan: before long work, and when a step is done.",
         fields: &[
@@ -149,11 +168,19 @@ pub(super) const TOOLS: &[Tool] = &[
 const SIGNALS: &[&str] = &["INT", "TERM", "KILL", "HUP"];
 
 /// The only tool that not every model can use.
-pub(super) const VIEW_IMAGE: &str = "view_image";
+const VIEW_IMAGE: &str = "view_image";
+
+/// The only one that not every sandbox has.
+pub(crate) const DESKTOP: &str = "desktop";
 
 /// The tools a model is offered.
-pub(crate) fn specs(images: bool) -> Vec<ToolSpec> {
-    TOOLS.iter().filter(|tool| images || tool.name != VIEW_IMAGE).map(Tool::spec).collect()
+pub(super) fn specs(images: bool, desktop: bool) -> Vec<ToolSpec> {
+    let usable = |tool: &&Tool| match tool.name {
+        VIEW_IMAGE => images,
+        DESKTOP => desktop,
+        _ => true,
+    };
+    TOOLS.iter().filter(usable).map(Tool::spec).collect()
 }
 
 impl Tool {
@@ -231,11 +258,13 @@ mod tests {
 
     #[test]
     fn they_are_few_bytes_and_complete() {
-        let all = specs(true);
-        let json = serde_json::to_string(&all).unwrap();
-        assert!(json.len() <= 5 * 1024, "{} bytes", json.len());
-        assert_eq!(all.len(), 12);
-        assert!(specs(false).iter().all(|spec| spec.name != VIEW_IMAGE));
+        let bytes = |specs: &[ToolSpec]| serde_json::to_string(specs).unwrap().len();
+        let (all, plain) = (specs(true, true), specs(true, false));
+        assert!(bytes(&plain) <= 5 * 1024, "{} bytes", bytes(&plain));
+        assert!(bytes(&all) <= bytes(&plain) + 1280, "{} bytes", bytes(&all));
+        assert_eq!((all.len(), plain.len()), (13, 12));
+        assert!(plain.iter().all(|spec| spec.name != DESKTOP));
+        assert!(specs(false, true).iter().all(|spec| spec.name != VIEW_IMAGE));
         for spec in all {
             assert_eq!(spec.parameters["type"], "object");
             assert!(spec.parameters["required"].is_array() && !spec.description.is_empty());

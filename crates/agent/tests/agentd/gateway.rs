@@ -7,15 +7,16 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, FromRequest as _, Path as UrlPath, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
-use protocol::{Ack, AgentSpec, Control, Instruction, Welcome, Wish};
+use protocol::{Ack, AgentSpec, Control, Dial, Instruction, PROTOCOL, Target, Welcome, Wish};
 use tokio::runtime::Runtime;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use types::{ModelAnswer, ModelRequest, Stream};
 
 use crate::log::Log;
@@ -42,11 +43,16 @@ struct Shared {
     changed: Condvar,
     /// What the control stream says after its first line, for as long as there are streams.
     controls: watch::Sender<Vec<Control>>,
+    /// Those who wait for connections into the sandbox, by their numbers.
+    dials: Mutex<HashMap<u64, oneshot::Sender<Dialled>>>,
     /// Whether batches are recorded but not answered.
     mute: watch::Sender<bool>,
     /// Whether nobody is admitted any more.
     refuse: watch::Sender<bool>,
 }
+
+/// A connection into the sandbox, or why there is none.
+pub(crate) type Dialled = Result<TokioIo<Upgraded>, String>;
 
 #[derive(Debug)]
 pub(crate) struct Gateway {
@@ -70,6 +76,7 @@ impl Gateway {
             log: Mutex::default(),
             changed: Condvar::new(),
             controls: watch::Sender::new(vec![Control::Ready]),
+            dials: Mutex::default(),
             mute: watch::Sender::new(false),
             refuse: watch::Sender::new(false),
         };
@@ -91,6 +98,7 @@ impl Gateway {
             .route(protocol::path::REPORTS, post(reports))
             .route(protocol::path::CONTROL, get(control))
             .route(protocol::path::MODEL, post(model))
+            .route(&format!("{}/{{n}}", protocol::path::DIALS), post(arrive))
             .fallback(connect)
             .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
             .with_state(Arc::clone(&self.shared));
@@ -118,6 +126,21 @@ impl Gateway {
     /// A person decides about a step.
     pub(crate) fn decide(&self, step: u32, approved: bool, reason: Option<&str>) {
         self.instruct(Wish::Decision { step, approved, reason: reason.map(str::to_owned) });
+    }
+
+    /// Asks for a connection into the sandbox; said as often as wanted.
+    pub(crate) fn dial(&self, n: u64, to: Target, times: usize) -> oneshot::Receiver<Dialled> {
+        let (sender, answer) = oneshot::channel();
+        self.shared.dials.lock().unwrap().insert(n, sender);
+        let dial = Control::Dial(Dial { n, to });
+        self.shared.controls.send_modify(|controls| controls.extend(vec![dial; times]));
+        answer
+    }
+
+    /// Does something on the gateway's side.
+    pub(crate) fn wait_for<T>(&self, what: impl Future<Output = T>) -> T {
+        let runtime = self.runtime.as_ref().unwrap();
+        runtime.block_on(async { tokio::time::timeout(PATIENCE, what).await.unwrap() })
     }
 
     fn instruct(&self, wish: Wish) {
@@ -270,6 +293,28 @@ impl Drop for GivenUp {
     fn drop(&mut self) {
         self.0.note(|log| log.taken_back += 1);
     }
+}
+
+async fn arrive(
+    State(shared): State<Arc<Shared>>,
+    UrlPath(n): UrlPath<u64>,
+    mut request: Request,
+) -> Result<Response, Refusal> {
+    shared.admit(request.headers())?;
+    let waiting = shared.dials.lock().unwrap().remove(&n);
+    let Some(waiting) = waiting else {
+        shared.note(|log| log.unwanted += 1);
+        return Err((StatusCode::GONE, "nobody waits for it"));
+    };
+    if !request.headers().contains_key("upgrade") {
+        waiting.send(Err(String::from_request(request, &()).await.unwrap())).unwrap();
+        return Ok(Response::default());
+    }
+    let upgrade = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move { waiting.send(Ok(TokioIo::new(upgrade.await.unwrap()))) });
+    let switching = Response::builder().status(StatusCode::SWITCHING_PROTOCOLS);
+    let switching = switching.header("connection", "upgrade").header("upgrade", PROTOCOL);
+    Ok(switching.body(Body::empty()).unwrap())
 }
 
 async fn connect(

@@ -15,6 +15,8 @@ pub(crate) struct Log {
     pub(crate) controls: usize,
     /// Batches that were recorded and never answered.
     pub(crate) unanswered: usize,
+    /// Connections into the sandbox, or reasons against one, that nobody waited for.
+    pub(crate) unwanted: usize,
     /// Reports that came twice.
     pub(crate) repeated: usize,
     /// What the protocol does not allow.

@@ -7,6 +7,7 @@
 
 mod egress;
 mod gateway;
+mod inward;
 mod log;
 mod protection;
 mod recovery;

@@ -104,6 +104,7 @@ impl Sandbox {
         let log = gateway.into_log();
         assert_eq!(log.wrong, Vec::<String>::new());
         assert_eq!(log.repeated, 0, "reports came twice");
+        assert_eq!(log.unwanted, 0, "connections nobody waited for");
         assert_eq!(complaint, "");
         assert_eq!(fs::read_dir(dir.path().join("steps")).unwrap().count(), 0, "step files stay");
         (log, dir)
@@ -142,8 +143,10 @@ pub(crate) fn spec(blocks: Vec<Block>) -> AgentSpec {
         job: JobId::generate(),
         assignment: Assignment::Runbook { runbook: Runbook { title: None, blocks } },
         approve: false,
+        include_caches: false,
         command_user: None,
         environment: std::collections::BTreeMap::new(),
+        desktop: false,
         checkpoint: None,
     }
 }

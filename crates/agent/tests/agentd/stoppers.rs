@@ -95,3 +95,19 @@ fn writing_a_file_has_an_end_though_who_writes_is_stopped() {
     let held = shown.iter().filter(|it| it.starts_with("not written: it was killed, or did not"));
     assert_eq!(held.count(), 1, "{shown:?}");
 }
+
+/// A command that fills the process table leaves no room for another thread, and what asked to be
+/// sent a signal when its parent dies gets it when the thread ends that started it.
+#[test]
+fn beside_others_no_thread_comes_or_goes() {
+    let look = |n: u32| shell(&format!("ls /proc/1/task # {n}"));
+    let idle = || call("background", json!({ "command": "exec sleep 1000" }));
+    let answers =
+        vec![calls(vec![look(1), idle(), look(2), look(3)]), calls(vec![finish(&[], &[])])];
+    let (log, _dir) = crate::script::run(answers);
+    assert_eq!(log.verdict(), Verdict::Complete);
+    let results = results_of(log.questions.last().unwrap());
+    let shown: Vec<String> = results.iter().map(|it| text_of_parts(&it.parts)).collect();
+    assert!(shown[1].contains("is running"), "{shown:?}");
+    assert_eq!((&shown[2], &shown[3]), (&shown[0], &shown[0]));
+}

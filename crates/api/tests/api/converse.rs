@@ -1,6 +1,6 @@
 //! Talking to an agent: messages, decisions, and what is shown of its work.
 
-use api::{Code, Job, Recorded, Status};
+use api::{Code, Job, JobList, Recorded, Status};
 use axum::http::{Method, StatusCode};
 use models::Price;
 use serde_json::{Value, json};
@@ -35,6 +35,8 @@ async fn a_person_decides_and_the_agent_goes_on() {
     let server = Server::with_model(None).await;
     let job = waiting(&server).await;
     let status: Status = server.get(&format!("/status/{job}")).await.read();
+    let list: JobList = server.get("/jobs").await.read();
+    assert_eq!(list.jobs[0].waiting, status.waiting);
     let Some(Waiting::Approval { step, code, .. }) = status.waiting else { panic!("{status:?}") };
     assert_eq!((status.status, step, code.as_deref()), (JobStatus::Running, 1, Some("ls")));
     assert_eq!((status.summary, status.artifacts, status.checks), (None, None, None));
@@ -44,6 +46,8 @@ async fn a_person_decides_and_the_agent_goes_on() {
     assert_eq!(recorded(&decide(&server, job, no).await), decided, "the same again is the same");
     let status: Value = server.get(&format!("/status/{job}")).await.read();
     assert_eq!(status["waiting"], Value::Null);
+    let list: Value = server.get("/jobs").await.read();
+    assert_eq!(list["jobs"][0].get("waiting"), Some(&Value::Null), "there, and null");
     let said = recorded(&say(&server, job, "be brief").await);
     assert_eq!((said.job_id, said.seq > decided.seq), (job, true));
 

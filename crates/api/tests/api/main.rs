@@ -7,6 +7,7 @@ mod calls;
 mod converse;
 mod downloads;
 mod files;
+mod keys;
 mod lists;
 mod pages;
 mod refusals;

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{ApiConfig, Code, Problem};
+use api::{ApiConfig, Code, Hosts, Problem};
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use engine::{Engine, FakeEngine};
 use jiff::Timestamp;
 use jobs::{Config, Folders, Jobs, NetworkPolicy};
+use portal::{Portal, PortalConfig};
 use models::{Kind, Models, Price, Provider, ToolMode};
 use protocol::{Assignment, Client, Control, Data, Report, ReportKind, Verdict, Wish};
 use runbook::{Runbook, Work};
@@ -40,7 +41,7 @@ pub(crate) const FLOOD: &str = "# Flood\n\n```bash\nflood\n```\n";
 const FLOOD_BYTES: u64 = 1024 * 1024;
 
 pub(crate) struct Server {
-    _home: TempDir,
+    home: TempDir,
     pub(crate) jobs: Jobs,
     pub(crate) closing: CancellationToken,
     pub(crate) router: Router,
@@ -54,7 +55,12 @@ pub(crate) struct Answer {
 
 impl Server {
     pub(crate) async fn new() -> Self {
-        Self::with_models(Models::new(vec![])).await
+        Self::set_up(Models::new(vec![]), false).await
+    }
+
+    /// One that asks for keys.
+    pub(crate) async fn with_keys() -> Self {
+        Self::set_up(Models::new(vec![]), true).await
     }
 
     /// With a model, which nobody asks: the agent only says that it is there.
@@ -70,10 +76,10 @@ impl Server {
             price,
             silence: PATIENCE,
         };
-        Self::with_models(Models::new(vec![ollama])).await
+        Self::set_up(Models::new(vec![ollama]), false).await
     }
 
-    async fn with_models(models: Models) -> Self {
+    async fn set_up(models: Models, needs_keys: bool) -> Self {
         let home = TempDir::new().unwrap();
         let engine = FakeEngine::with_agent(Arc::new(|_, gateway| tokio::spawn(agent(gateway))));
         let folders = Folders::claim(&home.path().join("data"), &home.path().join("output"));
@@ -91,9 +97,16 @@ impl Server {
         let engines: Vec<Arc<dyn Engine>> = vec![Arc::new(engine.unwrap())];
         let jobs = Jobs::open(folders.unwrap(), config, engines).await.unwrap();
         let closing = CancellationToken::new();
-        let config = ApiConfig { engines: vec!["fake".into()], closing: closing.clone() };
+        let portal = Portal::new(jobs.clone(), portal_config());
+        let config = ApiConfig {
+            engines: vec!["fake".into()],
+            portal,
+            needs_keys,
+            hosts: Hosts::default(),
+            closing: closing.clone(),
+        };
         let router = api::router(jobs.clone(), config);
-        Self { _home: home, jobs, closing, router }
+        Self { home, jobs, closing, router }
     }
 
     /// Sends a request, with a good `Host` unless it has one.
@@ -106,6 +119,15 @@ impl Server {
             Answer { status: head.status, headers: head.headers, body }
         };
         tokio::time::timeout(PATIENCE, answer).await.expect("an answer with an end")
+    }
+
+    /// The key for whoever may read the data directory.
+    pub(crate) fn local_key(&self) -> String {
+        jobs::local_key(&self.data_dir()).unwrap()
+    }
+
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.home.path().join("data")
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -245,13 +267,14 @@ async fn obey(client: &mut Client) -> i32 {
         match controls.next().await.unwrap() {
             Some(Control::Instruction(instruction)) => match instruction.wish {
                 Wish::Message { text } => heard = Some(text),
+                Wish::Desktop { .. } => {}
                 Wish::Decision { approved: true, .. } => outcome = Some(StepOutcome::Ok),
                 Wish::Decision { reason, .. } => {
                     assert_eq!(reason.as_deref(), Some("not that"));
                     outcome = Some(StepOutcome::Rejected);
                 }
             },
-            Some(Control::Ready) => {}
+            Some(Control::Ready | Control::Dial(_)) => {}
             Some(Control::Cancel) | None => {
                 report(client, 2, vec![ReportKind::Finished(Verdict::Cancelled)]).await;
                 return 0;
@@ -307,4 +330,15 @@ async fn report(client: &mut Client, first: u64, reports: Vec<ReportKind>) {
     let numbered = (first..).zip(reports);
     let reports: Vec<_> = numbered.map(|(n, report)| Report { n, at, report }).collect();
     client.report(&reports).await.unwrap();
+}
+
+fn portal_config() -> PortalConfig {
+    let nowhere = (std::net::Ipv4Addr::LOCALHOST, 9).into();
+    PortalConfig {
+        desktop: nowhere,
+        jupyter: nowhere,
+        domain: "localhost".into(),
+        needs_keys: false,
+        path_previews: false,
+    }
 }

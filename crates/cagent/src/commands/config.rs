@@ -6,7 +6,6 @@ use models::Provider;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::serve;
 use crate::args::Format;
 use crate::settings::{self, Setting, Settings, Sources};
 use crate::{complaint, output, text};
@@ -16,9 +15,6 @@ pub(super) fn config(
     sources: &Sources,
     format: Format,
 ) -> anyhow::Result<ExitCode> {
-    if let Err(refused) = serve::check(settings.listen) {
-        complaint::say(&format!("`cagent serve` would stop: {refused}"));
-    }
     let all = settings::all().map(|setting| (setting, (setting.show)(settings)));
     match format {
         Format::Json => {

@@ -6,9 +6,12 @@ mod cancel;
 mod config;
 mod cp;
 mod delete;
+mod desktop;
 mod doctor;
 mod download;
 mod files;
+mod image;
+mod key;
 mod live;
 mod logs;
 mod ps;
@@ -18,6 +21,7 @@ mod say;
 mod serve;
 mod status;
 mod task;
+mod vnc;
 
 use std::process::ExitCode;
 
@@ -51,9 +55,17 @@ pub(crate) async fn run(
         Command::Logs(args) => logs::logs(look.place().await?, &args, format).await,
         Command::Say(args) => say::say(look.place().await?, &args).await,
         Command::Approve(args) => approve::approve(look.place().await?, &args).await,
+        Command::Desktop(args) => desktop::desktop(look.place().await?, &args, format).await,
+        Command::Vnc(args) => vnc::vnc(look.place().await?, &args).await,
         Command::Cancel(args) => cancel::cancel(work.place().await?, &args.job, format).await,
         Command::Download(args) => download::download(look.place().await?, args, format).await,
         Command::Files(args) => files::files(look.place().await?, &args, format).await,
+        Command::Key { command } => key::key(command, look, format).await,
+        Command::Image { command } => {
+            let here = global.server.is_none();
+            ensure!(here, "image deals with this machine's images; call it where the server runs");
+            image::image(command, &settings, format).await
+        }
         Command::Cp(args) => cp::cp(args, work, format).await,
         Command::Delete(args) => delete::delete(work.place().await?, &args.jobs, format).await,
         Command::Doctor(_) => {

@@ -1,15 +1,13 @@
 //! `cagent ps`.
 
-use std::collections::HashSet;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use api::{Job, JobSummary};
+use api::JobSummary;
 use jiff::Timestamp;
-use types::{JobId, JobStatus};
+use types::JobStatus;
 
 use crate::args::{Format, PsArgs};
-use crate::client::Client;
 use crate::place::Place;
 use crate::{output, text};
 
@@ -19,42 +17,25 @@ const TITLE_WIDTH: usize = 40;
 pub(super) async fn ps(place: Place, args: &PsArgs, format: Format) -> anyhow::Result<ExitCode> {
     let list = place.client().jobs_in(&args.statuses, args.limit).await?;
     place.say_if_nobody_runs(list.jobs.iter().map(|job| job.status));
-    let waiting = match format {
-        Format::Json => HashSet::new(),
-        Format::Text => waiting(place.client(), &list.jobs).await,
-    };
     place.close().await;
     match format {
         Format::Json => output::json(&list)?,
         Format::Text => {
             let now = Timestamp::now();
-            let row = |job: &JobSummary| row(job, waiting.contains(&job.job_id), now);
-            let rows: Vec<_> = list.jobs.iter().map(row).collect();
+            let rows: Vec<_> = list.jobs.iter().map(|job| row(job, now)).collect();
             output::table(["JOB", "STATUS", "CREATED", "TOOK", "TITLE", "ERROR"], &rows)?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Those that wait for a person. The list does not say so; few jobs run at one time.
-async fn waiting(client: &Client, jobs: &[JobSummary]) -> HashSet<JobId> {
-    let mut waiting = HashSet::new();
-    for job in jobs.iter().filter(|job| job.status == JobStatus::Running) {
-        // It may be gone by now.
-        if let Ok(Job { job_id, waiting: Some(_), .. }) = client.job(job.job_id).await {
-            waiting.insert(job_id);
-        }
-    }
-    waiting
-}
-
-fn row(job: &JobSummary, waits: bool, now: Timestamp) -> [String; 6] {
+fn row(job: &JobSummary, now: Timestamp) -> [String; 6] {
     let end = job.completed.unwrap_or(now);
     let time = job.started.and_then(|start| Duration::try_from(end.duration_since(start)).ok());
     let error = job.error.as_ref().filter(|_| job.status == JobStatus::Error);
     [
         job.job_id.to_string(),
-        format!("{}{}", job.status, if waits { ", waiting" } else { "" }),
+        format!("{}{}", job.status, if job.waiting.is_some() { ", waiting" } else { "" }),
         format!("{:.0}", job.created),
         time.map(text::took).unwrap_or_default(),
         text::short(&job.title, TITLE_WIDTH),

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, anyhow, ensure};
+use anyhow::{Context as _, anyhow};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -13,7 +13,6 @@ use crate::server::{Purpose, Server};
 use crate::settings::Settings;
 
 pub(super) async fn serve(settings: &Settings) -> anyhow::Result<ExitCode> {
-    check(settings.listen)?;
     // The signals first: who reads that we are ready may send one at once.
     let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
@@ -29,17 +28,6 @@ pub(super) async fn serve(settings: &Settings) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// For now nowhere but on this machine, since nobody is asked for a key.
-pub(super) fn check(address: SocketAddr) -> anyhow::Result<()> {
-    ensure!(
-        address.ip().is_loopback(),
-        "listen on {address}: refused, this version asks nobody for a key and so serves this \
-         machine only; use 127.0.0.1:{}",
-        address.port()
-    );
-    Ok(())
-}
-
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|e| match e.kind() {
         ErrorKind::AddrInUse => anyhow!(
@@ -48,20 +36,4 @@ async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
         ),
         _ => anyhow!("listen on {address}: {e}"),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_this_machine_is_listened_to() {
-        for fine in ["127.0.0.1:0", "[::1]:80"] {
-            check(fine.parse().unwrap()).unwrap();
-        }
-        for refused in ["0.0.0.0:8000", "[::]:8000", "10.0.0.1:8000"] {
-            let error = check(refused.parse().unwrap()).unwrap_err().to_string();
-            assert!(error.contains("127.0.0.1:8000"), "{error}");
-        }
-    }
 }

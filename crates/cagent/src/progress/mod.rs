@@ -106,6 +106,10 @@ impl<W: Write> Progress<W> {
             EventKind::Decided { step, approved, reason } => {
                 self.decided(*step, *approved, reason.as_deref())
             }
+            EventKind::Desktop { taken } => {
+                let what = if *taken { "took the desktop" } else { "gave the desktop back" };
+                self.line(format_args!("{DIM}a person {what}{DIM:#}"))
+            }
             EventKind::Result { result } => self.result(result),
             EventKind::NodeStarted { node, .. } => {
                 self.asked.begins(node);

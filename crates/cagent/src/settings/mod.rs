@@ -31,6 +31,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use engine_local::UidRange;
 use jobs::IpNet;
 use reqwest::Url;
+use reqwest::header::HeaderValue;
 use types::{Limits, LimitsPolicy, Network};
 
 use crate::limit;
@@ -57,8 +58,28 @@ pub(crate) struct Settings {
     pub(crate) concurrency: NonZeroUsize,
     /// Free room on the disk below which no job is accepted.
     pub(crate) reserve_bytes: u64,
-    /// What makes sandboxes.
-    pub(crate) engine: EngineName,
+    /// Where desktops and previews are shown.
+    pub(crate) desktop_listen: SocketAddr,
+    /// Where Jupyter Lab is shown.
+    pub(crate) jupyter_listen: SocketAddr,
+    /// What the origins of desktops, Jupyter and previews end in.
+    pub(crate) preview_domain: String,
+    /// Whether previews may be had by path, too.
+    pub(crate) path_previews: bool,
+    /// Whether nobody is asked for a key, wherever the server listens.
+    pub(crate) allow_no_keys: bool,
+    /// The key that commands show to a server.
+    pub(crate) api_key: Option<HeaderValue>,
+    /// Names under which others know the server.
+    pub(crate) public_names: Vec<String>,
+    /// What makes sandboxes; the first one unless a job says otherwise.
+    pub(crate) engines: Vec<EngineName>,
+    /// The image of jobs on Docker that name none.
+    pub(crate) image: String,
+    /// The Docker daemon.
+    pub(crate) docker_host: Option<String>,
+    /// What runs its containers.
+    pub(crate) docker_runtime: Option<String>,
     /// What of this machine sandboxes see beside `/usr`.
     pub(crate) expose: Vec<PathBuf>,
     /// Host uids of sandboxes.
@@ -82,12 +103,15 @@ pub(crate) struct Settings {
 pub(crate) enum EngineName {
     /// The embedded engine.
     Local,
+    /// A Docker or Podman daemon.
+    Docker,
 }
 
 impl EngineName {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Local => "local",
+            Self::Docker => "docker",
         }
     }
 }
@@ -120,7 +144,17 @@ impl Settings {
             retention_days: 1,
             concurrency: cores,
             reserve_bytes: 512 << 20,
-            engine: EngineName::Local,
+            desktop_listen: (Ipv4Addr::LOCALHOST, 6080).into(),
+            jupyter_listen: (Ipv4Addr::LOCALHOST, 8888).into(),
+            preview_domain: "localhost".into(),
+            path_previews: false,
+            allow_no_keys: false,
+            api_key: None,
+            public_names: vec![],
+            engines: vec![EngineName::Local],
+            image: "containerized-agent:latest".into(),
+            docker_host: None,
+            docker_runtime: None,
             expose: vec![],
             uids: UidRange::default(),
             network: Network::Open,
@@ -130,6 +164,18 @@ impl Settings {
             models: ModelSettings::default(),
             log: None,
         }
+    }
+
+    /// Whether people are asked for a key: as soon as others than this machine's own can come,
+    /// unless the operator says by name that they need none.
+    pub(crate) fn needs_keys(&self) -> bool {
+        self.is_public() && !self.allow_no_keys
+    }
+
+    /// Whether others than this machine's own can come: directly, or by a proxy that has a name.
+    pub(crate) fn is_public(&self) -> bool {
+        let all = [self.listen, self.desktop_listen, self.jupyter_listen];
+        all.iter().any(|address| !address.ip().is_loopback()) || !self.public_names.is_empty()
     }
 
     /// Settles what depends on more than one of them.

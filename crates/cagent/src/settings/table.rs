@@ -111,10 +111,87 @@ const GENERAL: &[Setting] = &[
         variable: "CAGENT_LISTEN",
         flag: Some("--listen"),
         default: "`127.0.0.1:8000`",
-        about: "Where the server listens. Port 0 picks a free one. In this version loopback \
-                addresses only.",
+        about: "Where the server listens. Port 0 picks a free one. Beyond loopback everybody needs \
+                a key.",
         set: |settings, text| value::address(text).map(|address| settings.listen = address),
         show: |settings| Some(settings.listen.to_string()),
+        ..PLAIN
+    },
+    Setting {
+        key: "desktop_listen",
+        variable: "CAGENT_DESKTOP_LISTEN",
+        default: "`127.0.0.1:6080`",
+        about: "Where desktops and previews are shown. If the port is taken, another one is used \
+                and links say so.",
+        set: |settings, text| value::address(text).map(|it| settings.desktop_listen = it),
+        show: |settings| Some(settings.desktop_listen.to_string()),
+        ..PLAIN
+    },
+    Setting {
+        key: "jupyter_listen",
+        variable: "CAGENT_JUPYTER_LISTEN",
+        default: "`127.0.0.1:8888`",
+        about: "Where Jupyter Lab is shown. If the port is taken, another one is used and links say \
+                so.",
+        set: |settings, text| value::address(text).map(|it| settings.jupyter_listen = it),
+        show: |settings| Some(settings.jupyter_listen.to_string()),
+        ..PLAIN
+    },
+    Setting {
+        key: "preview_domain",
+        variable: "CAGENT_PREVIEW_DOMAIN",
+        default: "`localhost`",
+        about: "What the addresses of desktops, Jupyter and previews end in. Each job has names \
+                below it, so every name below it must lead to this server.",
+        set: |settings, text| value::name(text).map(|domain| settings.preview_domain = domain),
+        show: |settings| Some(settings.preview_domain.clone()),
+        ..PLAIN
+    },
+    Setting {
+        key: "path_previews",
+        variable: "CAGENT_PATH_PREVIEWS",
+        default: "`0`",
+        about: "`1` lets previews be opened by path, where names below the domain do not lead here. \
+                Then previews of different jobs are one origin: they can read each other.",
+        files: Files::NotEnv,
+        set: |settings, text| value::flag(text).map(|yes| settings.path_previews = yes),
+        show: |settings| Some(value::shown_flag(settings.path_previews)),
+        ..PLAIN
+    },
+    Setting {
+        key: "allow_no_keys",
+        variable: "CAGENT_ALLOW_NO_KEYS",
+        default: "`0`",
+        about: "`1` lets anybody give, steer and delete jobs who can reach the server, beyond \
+                loopback too. See `docs/keys.md`.",
+        files: Files::NotEnv,
+        set: |settings, text| value::flag(text).map(|yes| settings.allow_no_keys = yes),
+        show: |settings| Some(value::shown_flag(settings.allow_no_keys)),
+        ..PLAIN
+    },
+    Setting {
+        key: "api_key",
+        variable: "CAGENT_API_KEY",
+        default: "none",
+        about: "The key that commands show to a server. On its own data directory they need none. \
+                See `docs/keys.md`.",
+        files: Files::NotEnv,
+        secret: true,
+        set: |settings, text| value::api_key(text).map(|key| settings.api_key = Some(key)),
+        show: |settings| settings.api_key.as_ref().map(|_| "(set)".into()),
+        ..PLAIN
+    },
+    Setting {
+        key: "public_names",
+        variable: "CAGENT_PUBLIC_NAMES",
+        default: "none",
+        about: "Names under which others know the server, such as `agent.example.org`, also by a \
+                proxy before it. It answers to no others but `localhost`, and every call needs a \
+                key.",
+        separator: Some(','),
+        files: Files::NotEnv,
+        set: |settings, text| value::hosts(text).map(|names| settings.public_names = names),
+        show: |settings| value::shown_list(settings.public_names.iter(), ","),
         ..PLAIN
     },
     Setting {
@@ -173,9 +250,40 @@ const GENERAL: &[Setting] = &[
         variable: "CAGENT_ENGINE",
         flag: Some("--engine"),
         default: "`local`",
-        about: "What makes sandboxes. In this version `local`, the embedded engine.",
-        set: |settings, text| value::engine(text).map(|engine| settings.engine = engine),
-        show: |settings| Some(settings.engine.as_str().into()),
+        about: "What makes sandboxes: `local`, the embedded engine, `docker`, or both, separated by \
+                a comma. The first one is for jobs that do not say.",
+        separator: Some(','),
+        set: |settings, text| value::engines(text).map(|engines| settings.engines = engines),
+        show: |settings| value::shown_list(settings.engines.iter().map(|e| e.as_str()), ","),
+        ..PLAIN
+    },
+    Setting {
+        key: "image",
+        variable: "AGENT_IMAGE",
+        default: "`containerized-agent:latest`",
+        about: "The image of jobs on Docker that name none. See `docs/images.md`.",
+        set: |settings, text| value::name(text).map(|image| settings.image = image),
+        show: |settings| Some(settings.image.clone()),
+        ..PLAIN
+    },
+    Setting {
+        key: "docker_host",
+        variable: "DOCKER_HOST",
+        default: "`unix:///var/run/docker.sock`",
+        about: "The Docker daemon, `unix://…` or `tcp://…`; Podman's socket works too.",
+        files: Files::NotEnv,
+        set: |settings, text| value::name(text).map(|host| settings.docker_host = Some(host)),
+        show: |settings| settings.docker_host.clone(),
+        ..PLAIN
+    },
+    Setting {
+        key: "docker_runtime",
+        variable: "CAGENT_DOCKER_RUNTIME",
+        default: "the daemon's",
+        about: "What runs the containers of jobs: a runtime that the daemon knows, such as `runsc` \
+                (gVisor) or `kata`.",
+        set: |settings, text| value::name(text).map(|name| settings.docker_runtime = Some(name)),
+        show: |settings| settings.docker_runtime.clone(),
         ..PLAIN
     },
     Setting {

@@ -122,12 +122,46 @@ fn what_was_said_in_vain_is_told() {
     assert!(warnings[1].starts_with("CAGENT_SERVER in .env is not used"), "{warnings:?}");
 }
 
+#[test]
+fn keys_are_needed_as_soon_as_others_can_come() {
+    let needs = |own: &[(&str, &str)]| Said { own, ..NOTHING }.settings().unwrap().0.needs_keys();
+    for inside in [&[][..], &[("CAGENT_LISTEN", "[::1]:80")], &[("CAGENT_LISTEN", "127.8.9.1:0")]] {
+        assert!(!needs(inside), "{inside:?}");
+    }
+    for (name, value) in [
+        ("CAGENT_LISTEN", "0.0.0.0:8000"),
+        ("CAGENT_LISTEN", "[::]:8000"),
+        ("CAGENT_DESKTOP_LISTEN", "10.0.0.1:6080"),
+        ("CAGENT_JUPYTER_LISTEN", "0.0.0.0:8888"),
+        ("CAGENT_PUBLIC_NAMES", "agent.example.org"),
+    ] {
+        assert!(needs(&[(name, value)]), "{name}={value}");
+        assert!(!needs(&[(name, value), ("CAGENT_ALLOW_NO_KEYS", "1")]), "{name}={value}");
+    }
+}
+
+#[test]
+fn a_key_is_shown_nowhere() {
+    let own = &[("CAGENT_API_KEY", "s3cret")];
+    let (settings, sources) = Said { own, ..NOTHING }.settings().unwrap();
+    let shown = (table::by_key("api_key").unwrap().show)(&settings);
+    assert_eq!(shown.as_deref(), Some("(set)"));
+    assert!(!format!("{settings:?}").contains("s3cret"));
+    drop(sources);
+    let bad = Said { own: &[("CAGENT_API_KEY", "s3 cret")], ..NOTHING }.refused();
+    assert!(bad.contains("not shown") && !bad.contains("s3"), "{bad}");
+}
+
 /// Which another program may read, and a person copy.
 #[test]
 fn what_is_shown_can_be_given() {
     let own = &[
         ("CAGENT_SERVER", "http://127.0.0.1:1/"),
+        ("CAGENT_API_KEY", "k"),
+        ("CAGENT_PUBLIC_NAMES", "agent.example.org"),
         ("CAGENT_EXPOSE", "/a::/b"),
+        ("DOCKER_HOST", "tcp://127.0.0.1:2375"),
+        ("CAGENT_DOCKER_RUNTIME", "runsc"),
         ("CAGENT_EGRESS_ALLOW", "10.0.0.1"),
         ("RUST_LOG", "jobs=debug"),
         ("CAGENT_MODELS", "gemini,ollama"),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use testkit::scripted::{Provider, Reply};
 use types::{JobStatus, Reason};
 
-use crate::support::{Ended, Model, SHORT, finish, shell};
+use crate::support::{Ended, Model, SHORT, finish, run_with, shell};
 
 const ONE: &[Provider] = &[Provider::Gemini];
 
@@ -31,6 +31,46 @@ async fn a_claim_that_holds_at_last_is_believed() {
     let ended = model.runs(ONE, SHORT).await;
     ended.assert_verified();
     assert_eq!(ended.job.artifacts.as_deref(), Some(&["report.txt".to_owned()][..]));
+}
+
+/// What is claimed is what is packed: nothing that is left out of the ZIP counts, and the model is
+/// told why.
+#[tokio::test]
+async fn what_is_not_delivered_does_not_count() {
+    let make = "mkdir -p node_modules/x real closed empty && echo 1 > node_modules/x/i.js &&
+        echo 1 > real/report && echo 1 > closed/report && chmod 700 closed &&
+        ln -s real latest && ln -s real/report link && mkfifo pipe";
+    let claimed = ["node_modules/x/i.js", "latest/report", "link", "pipe", "empty", ".CAGENT"];
+    let kept = ["real/report", "real", "closed", "closed/report"];
+    let end = finish(&kept, "");
+    let model = Model::says([shell(make), finish(&claimed, ""), end]).await;
+    let ended = model.runs(ONE, SHORT).await;
+    ended.assert_verified();
+    let told = model.requests()[2].last();
+    for why in [
+        "`node_modules` is a cache",
+        "`latest` is a symbolic link to real;",
+        "`link` is a symbolic link to real/report;",
+        "`pipe` is neither a file nor a directory",
+        "a directory with no file in it",
+        "`.CAGENT` is a reserved name",
+    ] {
+        assert!(told.contains(why), "{why}: {told}");
+    }
+    for name in ["real/report", "closed/report"] {
+        assert_eq!(ended.text(name), "1\n");
+    }
+    assert!(claimed.iter().all(|name| !ended.files.contains_key(*name)), "and it is so");
+}
+
+#[tokio::test]
+async fn caches_count_if_they_are_delivered() {
+    let make = "mkdir -p node_modules/x && echo 1 > node_modules/x/i.js";
+    let model = Model::says([shell(make), finish(&["node_modules/x/i.js"], "")]).await;
+    let server = model.asked_by(ONE).start().await;
+    let ended = run_with(&server, SHORT, json!({ "include_caches": true })).await;
+    ended.assert_verified();
+    assert_eq!(ended.text("node_modules/x/i.js"), "1\n");
 }
 
 #[tokio::test]

@@ -2,9 +2,9 @@
 //! less, and the job goes on.
 
 use futures_util::future::join_all;
-use testkit::scripted::{Fault, Overflow, Provider, Reply, Rule, Scenario, When};
+use testkit::scripted::{Fault, Limit, Overflow, Provider, Reply, Rule, Scenario, When};
 
-use crate::support::{Model, SHORT, finish, shell};
+use crate::support::{Model, SHORT, finish, run, shell};
 
 /// What a form without a number is met with is four fifths of what was sent: more than a model needs
 /// to work at all.
@@ -67,6 +67,32 @@ async fn shrinks(provider: Provider, form: Overflow, window: u64) {
     assert_eq!(tokens.len(), 7, "{provider:?} {form:?}: {tokens:?}");
     assert!(tokens[5] * 10 < tokens[4] * 9, "{provider:?} {form:?}: {tokens:?}");
     assert!(requests[5].task().starts_with(SHORT), "what is to be done stays");
+}
+
+/// Ollama that knows no `truncate` and has less room than was asked for: it is found out, and the
+/// task is in sight again.
+#[tokio::test]
+async fn a_window_that_is_kept_in_silence_is_found_out() {
+    let limit = Limit { tokens: WINDOW, bytes_per_token: 4, overflow: Overflow::Silent };
+    let when = When { summary: Some(true), ..When::default() };
+    let reply = Reply { repeat: u32::MAX, ..Reply::text("Some are there.") };
+    let scenario = Scenario {
+        rules: vec![Rule { when, times: None, reply }],
+        limits: [(Provider::Ollama, limit)].into(),
+        ..Scenario::of((1..=9).map(noise).chain([finish(&["count"], "test -s count")]))
+    };
+    let model = Model::plays(scenario).await;
+    let server = model.asked_by(&[Provider::Ollama]).env("OLLAMA_WINDOW", "65536").start().await;
+    let ended = run(&server, SHORT).await;
+    ended.assert_verified();
+    assert_eq!(
+        ended.errors(),
+        [format!("ollama: the question is too long for it ({WINDOW} tokens)")]
+    );
+    let requests = model.requests();
+    let found_out = requests.iter().rposition(|seen| seen.tokens > WINDOW).unwrap();
+    assert!(found_out + 1 < requests.len(), "it was asked again with less");
+    assert!(requests[found_out + 1].task().starts_with(SHORT), "what is to be done stays");
 }
 
 /// A step with much to read.

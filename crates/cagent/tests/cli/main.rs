@@ -3,6 +3,7 @@
 
 mod files;
 mod given;
+mod keys;
 mod refusals;
 mod run;
 mod server;

@@ -28,20 +28,6 @@ fn a_port_in_use() {
 }
 
 #[test]
-fn an_address_others_could_reach() {
-    let data = DataDir::new();
-    for address in ["0.0.0.0:0", "[::]:0"] {
-        let text = refusal(&call(&data, &["serve", "--listen", address]));
-        assert!(text.contains("refused") && text.contains("127.0.0.1"), "{text}");
-        let config = call(&data, &["config", "--listen", address]);
-        stdout(&config, 0);
-        let text = String::from_utf8(config.stderr).unwrap();
-        assert!(text.contains("`cagent serve` would stop") && text.contains(address), "{text}");
-    }
-    assert!(!data.path().exists());
-}
-
-#[test]
 fn a_data_directory_that_cannot_be_written() {
     let data = DataDir::new();
     // Beneath a file, where not even root can make one.

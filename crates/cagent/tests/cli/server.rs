@@ -84,6 +84,26 @@ async fn a_job_that_runs_is_followed_and_cancelled() {
 }
 
 #[tokio::test]
+async fn a_job_that_waits_is_seen_in_the_list() {
+    let server = Server::start(CAGENT).await;
+    let (data, client) = (server.data_dir(), server.client());
+    let body =
+        serde_json::json!({ "prompt": bash("echo begun"), "mode": "runbook", "approve": true });
+    let job = client.schedule(&body).await;
+    client.events_until(job, |e| matches!(e.event, EventKind::Waiting { .. })).await;
+
+    let ps = stdout(&call(data, &["ps"]), 0);
+    assert!(ps.contains(" running, waiting "), "{ps}");
+    let waiting = &json(&call(data, &["ps", "-o", "json"]), 0)["jobs"][0]["waiting"];
+    assert!(waiting["for"] == "approval" && waiting["step"] == 1, "{waiting}");
+
+    stdout(&call(data, &["approve", &job.to_string()]), 0);
+    client.wait_end(job).await;
+    let ps = stdout(&call(data, &["ps"]), 0);
+    assert!(ps.contains(" complete ") && !ps.contains("waiting"), "{ps}");
+}
+
+#[tokio::test]
 async fn a_server_is_found_by_its_address_too() {
     let (server, job) = with_a_job().await;
     let elsewhere = DataDir::new();

@@ -6,11 +6,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
+use engine::Watch;
 use rustix::fs::{Mode, OFlags, StatVfs};
 use types::Limits;
 
 use super::error::{SetupError, at};
-use super::watch::Watch;
 use crate::folder;
 
 /// Less room than this is none: the kernel refuses a large write as a whole, so that one of 1 MiB fails

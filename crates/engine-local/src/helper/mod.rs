@@ -15,7 +15,6 @@ mod mount_calls;
 mod mounts;
 mod seccomp;
 mod supervise;
-mod watch;
 
 use std::fs::File;
 use std::io::Write;

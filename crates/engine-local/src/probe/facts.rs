@@ -132,7 +132,7 @@ async fn look_inside(engine: &LocalEngine) -> Result<String, EngineError> {
         PROGRAMS.join(" ")
     );
     let limits = Limits { wall_seconds: 30, ..Limits::default() };
-    let spec = SandboxSpec { job: JobId::generate(), limits };
+    let spec = SandboxSpec { job: JobId::generate(), limits, image: None };
     engine.create_with(&spec, vec!["/bin/sh".into(), "-c".into(), script]).await?;
     let seen = run(engine, spec.job).await;
     engine.remove(spec.job).await?;

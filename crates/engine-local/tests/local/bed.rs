@@ -64,7 +64,7 @@ impl Bed {
     }
 
     pub(crate) async fn create(&self, limits: Limits) -> JobId {
-        let spec = SandboxSpec { job: JobId::generate(), limits };
+        let spec = SandboxSpec { job: JobId::generate(), limits, image: None };
         self.engine.create(&spec).await.unwrap();
         spec.job
     }

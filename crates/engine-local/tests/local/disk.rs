@@ -96,7 +96,7 @@ async fn a_workspace_can_be_opened_while_another_engine_lets_go_of_it() {
     let bed = Bed::new(&format!("{} sh -c 'echo hello > /workspace/file'", as_command()));
     for _ in 0..20 {
         let earlier = LocalEngine::open(bed.config.clone()).unwrap();
-        let spec = SandboxSpec { job: JobId::generate(), limits: small() };
+        let spec = SandboxSpec { job: JobId::generate(), limits: small(), image: None };
         earlier.create(&spec).await.unwrap();
         earlier.start(spec.job).await.unwrap();
         earlier.wait(spec.job).await.unwrap();
@@ -185,7 +185,7 @@ async fn another_orchestrator() {
     config.home = home.into();
     let engine = LocalEngine::open(config).unwrap();
     let spec =
-        SandboxSpec { job: JobId::generate(), limits: Limits { wall_seconds: 3, ..small() } };
+        SandboxSpec { job: JobId::generate(), limits: Limits { wall_seconds: 3, ..small() }, image: None };
     engine.create(&spec).await.unwrap();
     engine.start(spec.job).await.unwrap();
     println!("\njob {}", spec.job);
@@ -251,7 +251,7 @@ async fn many_at_once_leave_no_device() {
         let disk_bytes = SMALL << (n % 3);
         tokio::spawn(async move {
             let limits = Limits { disk_bytes, ..Limits::default() };
-            let spec = SandboxSpec { job: JobId::generate(), limits };
+            let spec = SandboxSpec { job: JobId::generate(), limits, image: None };
             engine.create(&spec).await.unwrap();
             engine.start(spec.job).await.unwrap();
             engine.wait(spec.job).await.unwrap();

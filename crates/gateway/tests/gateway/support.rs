@@ -42,8 +42,10 @@ impl Sink for Memory {
             job: JobId::generate(),
             assignment: Assignment::Runbook { runbook: Runbook { title: None, blocks: vec![] } },
             approve: false,
+            include_caches: false,
             command_user: None,
             environment: std::collections::BTreeMap::new(),
+            desktop: false,
             checkpoint: None,
         };
         Ok((spec, told.reports.len() as u64))

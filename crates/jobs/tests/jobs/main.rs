@@ -5,6 +5,7 @@
 
 mod accept;
 mod agents;
+mod dial;
 mod files;
 mod full_disk;
 mod life;

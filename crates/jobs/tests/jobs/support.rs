@@ -226,6 +226,8 @@ pub(crate) fn request(prompt: &str) -> ScheduleRequest {
         mode: Mode::Auto,
         engine: None,
         limits: PartialLimits::default(),
+        image: None,
+        desktop: false,
         include_caches: false,
         network: None,
         environment: BTreeMap::new(),

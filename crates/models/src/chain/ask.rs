@@ -31,7 +31,10 @@ pub(super) async fn ask(
     meter: &dyn Meter,
     call: &Call<'_>,
 ) -> ModelAnswer {
-    let seats = in_order(models.seats(choice), history::last_answerer(question));
+    let mut seats = in_order(models.seats(choice), history::last_answerer(question));
+    for seat in &mut seats {
+        seat.stripped = history::is_refused(question, &seat.name);
+    }
     let (until, waited) = (Instant::now() + LONGEST, Duration::ZERO);
     let mut asking = Asking { models, question, meter, call, seats, until, waited };
     while let Some(at) = asking.pick().filter(|_| Instant::now() < until) {
@@ -141,7 +144,7 @@ impl Asking<'_> {
     fn answer(&self, at: usize, reply: Reply, usage: TokenUsage, facts: ModelFacts) -> ModelAnswer {
         let seat = &self.seats[at];
         self.models.health(seat, |health| health.answered());
-        let turn = history::signed(reply.turn, &seat.provider);
+        let turn = history::signed(reply.turn, &seat.provider, seat.stripped);
         ModelAnswer::Turn { turn, stop: reply.stop, usage, facts }
     }
 
@@ -154,10 +157,12 @@ impl Asking<'_> {
     ) -> ControlFlow<ModelAnswer, Duration> {
         let others = self.seats.iter().enumerate().any(|(n, seat)| n != at && seat.is_fresh());
         let seat = &mut self.seats[at];
+        seat.useless += u32::from(matches!(error, ModelError::Empty(_) | ModelError::Endless));
         let reaction = react(
             error,
             &Situation {
                 tries: seat.tries,
+                useless: seat.useless,
                 waited: self.waited,
                 others,
                 probe: seat.standing == Standing::Probe,
@@ -230,7 +235,10 @@ fn usage(reply: &Result<Reply, Failure>, sent: u64) -> TokenUsage {
             reply.usage.unwrap_or_else(guess)
         }
         Err(Failure { error, spent: Spent { usage, bytes } }) => {
-            let broke_off = matches!(error, ModelError::BrokenOff(_) | ModelError::Empty(_));
+            let broke_off = matches!(
+                error,
+                ModelError::BrokenOff(_) | ModelError::Empty(_) | ModelError::Endless
+            );
             match usage.filter(|said| said.input_tokens > 0) {
                 Some(said) => at_least(said, *bytes),
                 None if broke_off || *bytes > 0 => estimate::usage(sent, *bytes),

@@ -7,8 +7,9 @@
 //! | overloaded, unreachable, broken off | a few tries, ever longer apart; then the next, and it rests |
 //! | quota, key, model | the next at once, and it rests long |
 //! | too long, too large | the agent asks again with less, unless so little fits that nobody can work with it |
-//! | a thought signature | once more without any; then the next |
+//! | a thought signature | once more without any, and so from then on in this conversation; then the next |
 //! | empty or broken | once more, and once more; then the next |
+//! | without end | once more; then the next |
 //! | not understood | the next |
 //!
 //! "The next" with nobody left to go to means: what may pass is waited for, [`PATIENCE`] at most in
@@ -39,6 +40,10 @@ const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
 /// For what is mended soon or not at all, while somebody else could be asked.
 const FEW_TRIES: u32 = 3;
 
+/// Useless answers to one question, of which each is paid for: empty or broken ones, and long ones.
+const FEW_EMPTY: u32 = 3;
+const FEW_ENDLESS: u32 = 2;
+
 /// How long a provider rests that is down; longer each time, see [`super::health`].
 const REST: Duration = Duration::from_secs(30);
 
@@ -55,6 +60,8 @@ const REST_UNTIL_MENDED: Duration = Duration::from_hours(6);
 pub(crate) struct Situation {
     /// Its calls for this question, this one included.
     pub(crate) tries: u32,
+    /// Of these, those that it answered with nothing of use.
+    pub(crate) useless: u32,
     /// What this question has waited so far, for anybody.
     pub(crate) waited: Duration,
     /// Whether somebody else can be asked who was not yet.
@@ -96,8 +103,9 @@ pub(crate) fn react(error: &ModelError, at: &Situation) -> Reaction {
         ModelError::TooLong { window } => at.too_long(*window),
         ModelError::TooLarge(_) => at.too_long(None),
         ModelError::Signature(_) if !at.stripped && at.tries < MOST_TRIES => Reaction::Strip,
-        ModelError::Empty(_) if at.tries < FEW_TRIES => Reaction::Retry { after: Duration::ZERO },
-        ModelError::Signature(_) | ModelError::Empty(_) | ModelError::Invalid(_) => gone(None),
+        ModelError::Empty(_) => at.useless(FEW_EMPTY),
+        ModelError::Endless => at.useless(FEW_ENDLESS),
+        ModelError::Signature(_) | ModelError::Invalid(_) => gone(None),
     }
 }
 
@@ -121,6 +129,12 @@ impl Situation {
             return Reaction::Retry { after };
         }
         Reaction::Next { rest, r#final: false }
+    }
+
+    /// An answer that may be better the next time, if there are no more than these such answers.
+    fn useless(&self, most: u32) -> Reaction {
+        let again = self.useless < most && self.tries < MOST_TRIES;
+        if again { Reaction::Retry { after: Duration::ZERO } } else { gone(None) }
     }
 
     /// A hint is kept and a little more, a doubled wait is kept at least by half.

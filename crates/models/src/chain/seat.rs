@@ -15,13 +15,15 @@ pub(super) struct Seat {
     pub(super) name: String,
     /// Calls so far.
     pub(super) tries: u32,
+    /// Of these, those that it answered with nothing of use.
+    pub(super) useless: u32,
     /// How it stood when it was picked.
     pub(super) standing: Standing,
     /// It had its tries; asked again only when nobody else is left.
     pub(super) passed: bool,
     /// Not asked again.
     pub(super) gone: bool,
-    /// Asked without thought signatures from now on.
+    /// Asked without thought signatures: it refused them, now or earlier in this conversation.
     pub(super) stripped: bool,
     /// Why its last call failed.
     pub(super) error: Option<String>,
@@ -29,10 +31,10 @@ pub(super) struct Seat {
 
 impl Seat {
     pub(super) fn new(provider: Provider) -> Self {
-        let (tries, standing) = (0, Standing::Well);
+        let (tries, useless, standing) = (0, 0, Standing::Well);
         let (passed, gone, stripped, error) = (false, false, false, None);
         let name = provider.name();
-        Self { provider, name, tries, standing, passed, gone, stripped, error }
+        Self { provider, name, tries, useless, standing, passed, gone, stripped, error }
     }
 
     /// Whether it could be asked before those that had their tries.

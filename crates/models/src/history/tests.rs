@@ -81,7 +81,7 @@ fn what_one_model_wants_to_see_again_is_for_it_alone() {
 
 #[test]
 fn a_conversation_says_who_answered_last() {
-    let model = |kind| Turn::Model(signed(ModelTurn::default(), &provider(kind)));
+    let model = |kind| Turn::Model(signed(ModelTurn::default(), &provider(kind), false));
     let mut asked = question("task");
     assert_eq!(last_answerer(&asked), None);
     asked.turns.extend([model(Kind::Ollama), said("and?"), model(Kind::Gemini), said("and?")]);

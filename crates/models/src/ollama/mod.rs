@@ -7,11 +7,13 @@
 //! Keeps true: a question that does not fit is an error, never a conversation without its beginning.
 //! By default Ollama drops what does not fit without a word. We ask it not to (`truncate` and
 //! `shift` false: it then says so, or stops for length), and look at what it says it has read, for
-//! servers that do not know these fields yet. That look is cautious ([`reader`]): a cut that leaves
-//! a token for every six bytes goes unseen, which is one of less than a third of what was sent.
+//! servers that do not know these fields yet. That look is cautious ([`cut`]): a cut that leaves
+//! a token for every six bytes goes unseen, which is one of less than a third of what was sent, and
+//! one that leaves about as much as is new.
 //!
 //! Not here: when to ask again (`chain`), bytes and lines (`remote`).
 
+mod cut;
 mod question;
 mod reader;
 mod refusal;

@@ -3,6 +3,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use types::{ModelRequest, ModelTurn, Stop, TokenUsage};
 
+use super::cut::Asked;
 use super::refusal::refusal;
 use crate::calls::{Ids, call_of_json};
 use crate::dialect::{Reader, Reply, Spent};
@@ -11,10 +12,8 @@ use crate::{ModelError, Provider, estimate};
 /// An answer as it comes in.
 #[derive(Debug)]
 pub(super) struct Answer {
-    provider: Provider,
     ids: Ids,
-    /// The question's tokens, by the usual measure and at the very least.
-    asked: (u64, u64),
+    asked: Asked,
     turn: ModelTurn,
     /// The last line's.
     done: Option<Done>,
@@ -50,9 +49,8 @@ struct Done {
 impl Answer {
     pub(super) fn new(provider: &Provider, request: &ModelRequest) -> Self {
         Self {
-            provider: provider.clone(),
             ids: Ids::new(request),
-            asked: (estimate::question(request), estimate::at_least(request)),
+            asked: Asked::new(request, provider.window_tokens),
             turn: ModelTurn::default(),
             done: None,
         }
@@ -63,15 +61,6 @@ impl Answer {
         let name = call["function"]["name"].as_str().unwrap_or_default().to_owned();
         let arguments = call.pointer_mut("/function/arguments").map(Value::take);
         self.turn.calls.push(call_of_json(id, name, arguments.unwrap_or_default()));
-    }
-
-    /// Whether the beginning was dropped without a word. A count below what the question has at the
-    /// very least is a cut, or a server that does not count what it had in its cache; so only a
-    /// question that does not fit by the usual measure is suspected. Once agentd has made it fit, it
-    /// is not suspected again, whatever the server counts.
-    fn was_cut(&self, read: u64) -> bool {
-        let (usual, at_least) = self.asked;
-        usual > self.provider.window_tokens && read < at_least
     }
 }
 
@@ -102,8 +91,8 @@ impl Reader for Answer {
             return Err(ModelError::BrokenOff("it never said that it was done".into()));
         };
         let usage = done.usage();
-        if usage.is_some_and(|usage| self.was_cut(usage.input_tokens)) {
-            return Err(ModelError::TooLong { window: None });
+        if let Some(cut) = usage.and_then(|usage| self.asked.cut(usage.input_tokens)) {
+            return Err(cut.into());
         }
         let stop = match done.done_reason.as_deref() {
             Some("length") => Stop::Length,

@@ -120,7 +120,7 @@ fn is_too_long(bytes: usize, read_tokens: u64) -> bool {
     match read(&Ollama, &local(), &asked, &[&done.to_string()]) {
         Ok(_) => false,
         Err(error) => {
-            assert_eq!(error, ModelError::TooLong { window: None });
+            assert!(matches!(error, ModelError::TooLong { .. }), "{error:?}");
             true
         }
     }

@@ -64,7 +64,7 @@ impl Frames {
         let chunk = chunk.map_err(|error| ModelError::BrokenOff(words(error)))?;
         let length = chunk.as_ref().map_or(0, Bytes::len);
         match self.room.checked_sub(length).filter(|_| self.parser.pending() <= FRAME_BYTES) {
-            None => Err(ModelError::BrokenOff("it is far too long".into())),
+            None => Err(ModelError::Endless),
             Some(room) => {
                 self.room = room;
                 Ok(chunk)

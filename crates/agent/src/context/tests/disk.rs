@@ -1,9 +1,10 @@
 //! What commands can do to the file, and what a full disk does.
 
 use std::fs::OpenOptions;
-use std::io::{Read, Seek, Write};
+use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
+use std::process::{Child, Command, Stdio};
 
 use super::*;
 
@@ -109,6 +110,49 @@ fn what_finds_no_room_waits_for_it_and_not_for_ever() {
     context.log = context.log.with_file(file.try_clone().unwrap());
     context.append(note(held)).unwrap();
     assert_eq!(reopened(&file, 8192).len(), remembered + 1, "all of it is on the disk then");
+}
+
+/// A small disk, which is there as long as its keeper.
+struct Disk(Child);
+
+impl Disk {
+    fn of(size: &str) -> Self {
+        let mount = "mount -t tmpfs -o size=$0 none /mnt; cd /mnt; echo; exec cat";
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--mount", "sh", "-ec", mount, size]);
+        let mut keeper = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let ready = BufReader::new(keeper.stdout.take().unwrap()).read_line(&mut String::new());
+        assert_eq!(ready.unwrap(), 1, "user namespaces and `unshare` of util-linux are needed");
+        Self(keeper)
+    }
+
+    fn file(&self) -> File {
+        let path = format!("/proc/{}/cwd/log", self.0.id());
+        OpenOptions::new().read(true).append(true).create(true).open(path).unwrap()
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        self.0.wait().unwrap();
+    }
+}
+
+#[test]
+fn what_waits_counts_when_the_disk_took_what_it_could() {
+    let mut context = on_a_full_disk();
+    let note = |n: u64| Entry::Note { text: format!("{n} {}", "x".repeat(100_000)) };
+    let held = (0..50).find(|n| context.append(note(*n)).is_err()).unwrap();
+    let disk = Disk::of("400k");
+    context.log = context.log.with_file(disk.file());
+    let more = (held..50).find(|n| context.append(note(*n)).is_err()).unwrap();
+    assert_eq!(more, held + 4, "so many found room");
+    for n in 0..more {
+        let Some(Entry::Note { text }) = context.log.read(n) else { panic!("{n} is lost") };
+        assert!(text.starts_with(&format!("{n} x")));
+    }
+    assert_eq!(reopened(&disk.file(), 8192).len(), 4, "nothing half is on the disk");
 }
 
 #[test]

@@ -61,11 +61,9 @@ impl Start {
         Err(self.failed(error))
     }
 
-    /// A session of its own, the first to go when memory runs out, in its directory; the command.
+    /// Apart, in its directory; the command.
     pub(super) fn prepare(&self) -> Result<Command, ExecError> {
-        setsid().map_err(|errno| ExecError::Session(errno.into()))?;
-        // Without it the kernel chooses less well; nothing else depends on it.
-        drop(fs::write("/proc/self/oom_score_adj", OOM_SCORE));
+        apart()?;
         let mut command = Command::new(self.found()?);
         command.args(&self.arguments);
         match enter(&self.dir) {
@@ -102,6 +100,14 @@ impl Start {
             path: self.path.to_string_lossy().into_owned(),
         })
     }
+}
+
+/// A session of its own, and the first to go when memory runs out.
+pub(super) fn apart() -> Result<(), ExecError> {
+    setsid().map_err(|errno| ExecError::Session(errno.into()))?;
+    // Without it the kernel chooses less well; nothing else depends on it.
+    drop(fs::write("/proc/self/oom_score_adj", OOM_SCORE));
+    Ok(())
 }
 
 fn enter(dir: &Path) -> io::Result<()> {

@@ -2,6 +2,7 @@
 //! what it does for commands. It runs with the command's own rights and holds no secrets.
 
 mod connect;
+mod deliver;
 mod exec;
 mod keep;
 mod open;
@@ -34,6 +35,8 @@ pub enum Call {
         /// Its port.
         port: String,
     },
+    /// `agentd screen`: do what comes on standard input with the display that `DISPLAY` names.
+    Screen,
     /// `agentd put ROOT PATH`: write standard input to a file beneath the root.
     Put {
         /// The directory that is not left.
@@ -50,11 +53,21 @@ pub enum Call {
     },
     /// `agentd open HOW ROOT PATH`: open a file and send it through standard input, a socket.
     Open {
-        /// To look at, to read, or to append to it beneath the root.
+        /// To read, or to append to it beneath the root.
         how: String,
         /// The directory that is not left where something could be made.
         root: PathBuf,
         /// The file.
+        path: PathBuf,
+    },
+    /// `agentd deliver CACHES ROOT PATH`: say on standard input, a file, what packing would make of
+    /// this file or directory; it fails if that is nothing.
+    Deliver {
+        /// Whether caches are packed too: `yes` or `no`.
+        caches: bool,
+        /// The directory that is packed.
+        root: PathBuf,
+        /// What is looked for, relative to it.
         path: PathBuf,
     },
 }
@@ -80,6 +93,7 @@ impl Call {
                 host: host.to_string_lossy().into_owned(),
                 port: port.to_string_lossy().into_owned(),
             }),
+            [name] if name == "screen" => Some(Self::Screen),
             [name, root, path] if name == "put" => {
                 Some(Self::Put { root: root.into(), path: path.into() })
             }
@@ -88,6 +102,11 @@ impl Call {
             }
             [name, how, root, path] if name == "open" => Some(Self::Open {
                 how: how.to_string_lossy().into_owned(),
+                root: root.into(),
+                path: path.into(),
+            }),
+            [name, caches, root, path] if name == "deliver" => Some(Self::Deliver {
+                caches: caches == "yes",
                 root: root.into(),
                 path: path.into(),
             }),
@@ -107,6 +126,9 @@ impl Call {
             Self::Connect { host, port } => {
                 connect::connect(&host, &port).map_err(|e| e.to_string())
             }
+            Self::Screen => exec::apart()
+                .map_err(|error| error.to_string())
+                .and_then(|()| crate::desktop::screen::serve()),
             Self::Put { root, path } => {
                 put::put(&root, &path, io::stdin().lock()).map_err(|e| e.to_string())
             }
@@ -116,6 +138,7 @@ impl Call {
             Self::Open { how, root, path } => {
                 open::open(&how, &root, &path).map_err(|e| e.to_string())
             }
+            Self::Deliver { caches, root, path } => deliver::say(&root, &path, caches),
         };
         done.map(|()| 0).map_err(|text| (text, 1))
     }

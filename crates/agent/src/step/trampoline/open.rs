@@ -14,8 +14,6 @@ use super::put;
 pub(super) fn open(how: &str, root: &Path, path: &Path) -> io::Result<()> {
     let socket = io::stdin();
     let file = match how {
-        // A file of this kind can be asked about, and nothing else.
-        "look" => follow(path, OFlags::PATH | OFlags::NOFOLLOW),
         // Not blocking: neither a FIFO nor a device must hold us up.
         "read" => follow(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY),
         "append" => append(root, path),

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use types::{ModelAnswer, Part, Reason, Replay, Stop, TokenUsage, Turn};
+use types::{ModelAnswer, Part, Reason, Stop, TokenUsage, Turn};
 
 use super::support::*;
 use crate::ModelError;
 use crate::dialect::{Reply, Spent};
-use crate::fixtures::{called, question, said};
+use crate::fixtures::question;
 
 fn unreachable() -> Outcome {
     Err(ModelError::Unreachable("connection refused".into()))
@@ -201,33 +201,6 @@ async fn a_question_cut_off_in_silence_is_noticed() {
     // It thought as long as it may.
     let world = World::of_one(vec![reply("", Stop::Length, usage(9, 1000))]);
     assert_eq!(turn(&world.ask_this(&long).await), ("alchemyst", ""));
-}
-
-#[tokio::test(start_paused = true)]
-async fn thought_signatures_are_left_out_once() {
-    let refused = || Err(ModelError::Signature("corrupted".into()));
-    let mut model = called(&["1"]);
-    model.replay = Some(Replay { of: "alchemyst/alchemyst-1".into(), data: "sig".into() });
-    let mut long = question("hello");
-    long.turns.extend([Turn::Model(model), said("and?")]);
-    let world = World::of_two(vec![refused(), says("hi")], vec![says("no")]);
-    assert_eq!(turn(&world.ask_this(&long).await), ("alchemyst", "hi"));
-    let Turn::Model(sent) = &world.last_question().turns[1] else { panic!() };
-    assert_eq!(sent.replay, None);
-    let world = World::of_two(vec![refused()], vec![says("hi")]);
-    assert_eq!(turn(&world.ask_this(&long).await), ("gemini", "hi"));
-    assert_eq!(world.asked(), "aag");
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_empty_answer_is_asked_for_again_twice() {
-    let empty = || Err(ModelError::Empty("malformed call".into()));
-    let world = World::of_two(vec![empty(), says("  "), says("hi")], vec![says("no")]);
-    assert_eq!(turn(&world.ask().await), ("alchemyst", "hi"));
-    let world = World::of_two(vec![says("")], vec![says("hi")]);
-    assert_eq!(turn(&world.ask().await), ("gemini", "hi"));
-    assert_eq!(world.asked(), "aaag");
-    assert_eq!(world.ledger.errors()[0], "its answer is empty or broken: it said nothing");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,3 +1,4 @@
+mod again;
 mod errors;
 mod failover;
 mod health;

@@ -24,6 +24,7 @@ fn errors() -> impl Strategy<Value = ModelError> {
         1 => Just(ModelError::NotFound(text())),
         1 => Just(ModelError::Signature(text())),
         2 => Just(ModelError::Empty(text())),
+        1 => Just(ModelError::Endless),
         1 => Just(ModelError::Invalid(text())),
         1 => proptest::option::of(0_u64..200_000).prop_map(|window| ModelError::TooLong { window }),
     ]
@@ -32,6 +33,7 @@ fn errors() -> impl Strategy<Value = ModelError> {
 prop_compose! {
     fn situations()(
         tries in 1_u32..12,
+        useless in 0_u32..12,
         waited in 0_u64..400,
         others: bool,
         probe: bool,
@@ -41,7 +43,7 @@ prop_compose! {
         jitter in -1.0_f64..2.0,
     ) -> Situation {
         let waited = Duration::from_secs(waited);
-        Situation { tries, waited, others, probe, stripped, sent_tokens, window_tokens, jitter }
+        Situation { tries, useless, waited, others, probe, stripped, sent_tokens, window_tokens, jitter }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Adds up what a directory holds, a little at a time: the quota of those who cannot mount.
+//! Adds up what a directory holds, a little at a time: the quota of those who cannot set one.
 //!
 //! It is a watch, not a wall. A job can be over its quota for as long as a walk takes, and what it
 //! keeps open without a name, or behind directories that are closed to us or very deep, is not seen.
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, StatxFlags};
 
-/// Entries looked at in one go: a few milliseconds in which the helper does nothing else.
+/// Entries looked at in one go: a few milliseconds in which a helper does nothing else.
 const SLICE: u32 = 1000;
 
 /// The pause between two of them.
@@ -25,7 +25,8 @@ const LAST_LOOK: u32 = 20_000;
 const DEPTH: usize = 200;
 
 /// Watches a directory.
-pub(super) struct Watch {
+#[derive(Debug)]
+pub struct Watch {
     root: OwnedFd,
     limit: u64,
     walk: Walk,
@@ -35,18 +36,21 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(root: OwnedFd, limit: u64) -> Self {
+    /// Watches this directory, which may hold so many bytes.
+    #[must_use]
+    pub fn new(root: OwnedFd, limit: u64) -> Self {
         let next = Instant::now() + PAUSE;
         Self { root, limit, walk: Walk::default(), next, last: None }
     }
 
     /// How long until it wants to look again.
-    pub(super) fn timeout(&self) -> Duration {
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
         self.next.saturating_duration_since(Instant::now())
     }
 
     /// Looks at some more, if it is time to. True once there is more than the limit.
-    pub(super) fn look(&mut self) -> bool {
+    pub fn look(&mut self) -> bool {
         if !self.timeout().is_zero() {
             return false;
         }
@@ -68,23 +72,28 @@ impl Watch {
     }
 
     /// What there is in the end: as of now if that is quickly told, else as last seen.
-    pub(super) fn finish(&self) -> Option<u64> {
+    #[must_use]
+    pub fn finish(&self) -> Option<u64> {
         let Some(mut walk) = Walk::of(&self.root) else { return self.last };
         walk.advance(LAST_LOOK);
         if walk.dirs.is_empty() { Some(walk.bytes) } else { self.last }
     }
 
-    pub(super) fn last(&self) -> Option<u64> {
+    /// What the last complete walk found, in bytes.
+    #[must_use]
+    pub fn last(&self) -> Option<u64> {
         self.last
     }
 
-    pub(super) fn limit(&self) -> u64 {
+    /// What it may hold, in bytes.
+    #[must_use]
+    pub fn limit(&self) -> u64 {
         self.limit
     }
 }
 
 /// On its way through a tree that may change at any moment.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Walk {
     /// The directories that lead to where it is.
     dirs: Vec<Dir>,

@@ -1,0 +1,100 @@
+//! The sandbox's desktop: one `Xvnc` and a window manager, started when somebody first wants it, as
+//! the command user, and kept until the job is over; and what is seen and done there.
+//!
+//! ```text
+//!  agentd ── orders, answers ──► agentd screen ── X11 ──► Xvnc ◄── X11 ── programs
+//!     └──────────────── RFB, for people ──────────────────▲
+//! ```
+//!
+//! Not here: who may look or touch (crate `portal`), what a model asks of it ([`crate::tools`]).
+
+mod helper;
+mod order;
+pub(crate) mod screen;
+mod server;
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::net::UnixStream;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use crate::step::{Place, Runner};
+use helper::{Helper, PATIENCE};
+use order::{Answer, Request};
+pub(crate) use order::{Button, Direction, MOST_TEXT_BYTES, Order, Point, Show};
+use server::Server;
+pub(crate) use server::{DISPLAY, SERVER};
+
+/// The desktop. There is one, which may not have been started.
+#[derive(Debug)]
+pub(crate) struct Desktop {
+    runner: Rc<Runner>,
+    place: Place,
+    server: Mutex<Option<Server>>,
+    helper: Mutex<Option<Helper>>,
+}
+
+impl Desktop {
+    /// Where its programs begin, and with what variables.
+    pub(crate) fn new(runner: Rc<Runner>, place: Place) -> Self {
+        Self { runner, place, server: Mutex::default(), helper: Mutex::default() }
+    }
+
+    /// Why it can never be started here, if that is so, and how to get one.
+    pub(crate) fn absent(&self) -> Option<&'static str> {
+        server::absent(&self.place.environment)
+    }
+
+    /// Starts it, unless it runs. Where there is no `Xvnc`, says how to get one.
+    pub(crate) async fn start(&self) -> Result<(), String> {
+        let mut server = self.server.lock().await;
+        if !server.as_mut().is_some_and(Server::lives) {
+            *server = None;
+            *server = Some(Server::start(&self.runner, &self.place).await?);
+        }
+        Ok(())
+    }
+
+    /// A connection by RFB.
+    pub(crate) async fn rfb(&self) -> Result<UnixStream, String> {
+        self.start().await?;
+        let connected = server::connect().await;
+        connected.map_err(|error| format!("the desktop takes no connections: {error}"))
+    }
+
+    /// What is to be seen, as a PNG. Who made it may be hostile.
+    pub(crate) async fn screenshot(&self) -> Result<Vec<u8>, String> {
+        Ok(self.ask(&Request::Whole, Duration::ZERO).await?.1)
+    }
+
+    /// Does something there and tells what came of it: a text, and a PNG if that was asked for. An
+    /// error is for who gave the order.
+    pub(crate) async fn perform(&self, order: &Order, show: Show) -> Result<(String, Vec<u8>), String> {
+        let request = Request::Do { order: order.clone(), show };
+        let (answer, picture) = self.ask(&request, order.takes()).await?;
+        if answer.ok { Ok((answer.text, picture)) } else { Err(answer.text) }
+    }
+
+    async fn ask(&self, request: &Request, takes: Duration) -> Result<(Answer, Vec<u8>), String> {
+        self.start().await?;
+        let mut slot = self.helper.lock().await;
+        // Whoever stops waiting for an answer leaves none behind for the next.
+        let mut helper = match slot.take_if(|helper| helper.lives()) {
+            Some(helper) => helper,
+            None => {
+                let started = Helper::start(&self.runner, &self.place).await;
+                started.map_err(|error| format!("the desktop cannot be looked at: {error}"))?
+            }
+        };
+        match timeout(PATIENCE + takes, helper.ask(request)).await {
+            Ok(Ok(answer)) => {
+                *slot = Some(helper);
+                Ok(answer)
+            }
+            Ok(Err(error)) => Err(format!("the desktop gave no answer: {error}; try again")),
+            Err(_) => Err("the desktop gave no answer in time; try again".into()),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The X server: one `Xvnc`, and a window manager if there is one. They outlive the steps they serve.
+//! Nothing of it listens on TCP.
+
+use std::io::{self, ErrorKind};
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::net::UnixStream;
+use tokio::time::{sleep, timeout};
+
+use crate::step::{Environment, Place, Runner, Service, is_installed};
+
+/// The program that makes a sandbox one with a desktop.
+pub(crate) const SERVER: &str = "Xvnc";
+
+/// What commands find it by.
+pub(crate) const DISPLAY: &str = ":1";
+
+/// Where it speaks RFB. Whoever puts something else there fools only those who watch this job.
+const RFB: &str = "/tmp/.cagent-rfb";
+
+/// What it complains about.
+const LOG: &str = "/tmp/.cagent-desktop.log";
+
+/// The socket is for agentd too, which is not the command user; nobody else is there. Who connects
+/// and leaves again is not locked out: nobody has to log in. Without root, X servers do not make the
+/// folder of their sockets. What is written to the display's descriptor says that it is ready.
+const COMMAND: &str = r#"exec 2>/tmp/.cagent-desktop.log
+[ -d /tmp/.X11-unix ] || mkdir -m 1777 /tmp/.X11-unix
+Xvnc :1 -displayfd 1 -geometry 1280x800 -depth 24 -s 0 -desktop desktop -nolisten tcp \
+    -rfbport -1 -rfbunixpath /tmp/.cagent-rfb -rfbunixmode 0666 \
+    -SecurityTypes None -UseBlacklist=0 -AlwaysShared -AcceptSetDesktopSize |
+{ read -r _ && [ -n "$(command -v openbox)" ] && exec openbox >/dev/null 2>&1; }"#;
+
+/// How long it may take to start: on a cold disk it takes seconds.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How often to look whether it has started.
+const LOOK: Duration = Duration::from_millis(5);
+
+const NOT_THERE: &str = "this sandbox has no desktop, because it has no Xvnc: use an image with a \
+     desktop, or, where sandboxes have the host's programs, install TigerVNC on the host \
+     (`apt-get install tigervnc-standalone-server openbox`)";
+
+/// One that was started.
+#[derive(Debug)]
+pub(super) struct Server {
+    service: Service,
+}
+
+/// Why a sandbox with this environment has no desktop, if it has none.
+pub(super) fn absent(environment: &Environment) -> Option<&'static str> {
+    let path = environment.get("PATH").map_or("", String::as_str);
+    (!is_installed(SERVER, path)).then_some(NOT_THERE)
+}
+
+/// A connection by RFB.
+pub(super) async fn connect() -> io::Result<UnixStream> {
+    UnixStream::connect(RFB).await
+}
+
+impl Server {
+    /// Starts it; it takes connections then.
+    pub(super) async fn start(runner: &Runner, place: &Place) -> Result<Self, String> {
+        if let Some(why) = absent(&place.environment) {
+            return Err(why.into());
+        }
+        let started = runner.serve(COMMAND, place).await;
+        let mut service = started.map_err(|error| format!("start the desktop: {error}"))?;
+        let ready = tokio::select! {
+            _ = service.ended() => {
+                let why = runner.last_line(Path::new(LOG)).await.unwrap_or_default();
+                return Err(format!("the desktop did not start: {}", why.escape_debug()));
+            }
+            ready = timeout(PATIENCE, listens()) => ready,
+        };
+        match ready {
+            Ok(Ok(())) => Ok(Self { service }),
+            Ok(Err(error)) => Err(format!("the desktop takes no connections: {error}")),
+            Err(_) => {
+                service.kill().await;
+                let seconds = PATIENCE.as_secs();
+                Err(format!("the desktop did not start within {seconds} s; try again"))
+            }
+        }
+    }
+
+    pub(super) fn lives(&mut self) -> bool {
+        self.service.lives()
+    }
+}
+
+async fn listens() -> io::Result<()> {
+    loop {
+        match connect().await {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {
+                sleep(LOOK).await;
+            }
+            connected => return connected.map(drop),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Jupyter Lab: started when it is first wanted, as the command user, and kept until the job is over.
+//!
+//! It asks for no token: only its socket leads to it, and to that only the job's own commands, which
+//! need no Jupyter to run something, and those whom the orchestrator let in.
+
+use std::io::{self, ErrorKind};
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::net::UnixStream;
+use tokio::sync::Mutex;
+use tokio::time::{sleep, timeout};
+
+use crate::step::{Place, Runner, Service};
+
+/// Where it listens.
+const SOCKET: &str = "/tmp/jupyter.sock";
+
+/// What it complains about.
+const LOG: &str = "/tmp/jupyter.log";
+
+/// Everybody may write to the socket, since agentd is not the command user; nobody else is there.
+/// `pip install --user` puts programs where no PATH leads.
+const COMMAND: &str = r#"PATH="$PATH:$HOME/.local/bin"
+exec jupyter-lab --no-browser --log-level=WARN \
+    --ServerApp.sock=/tmp/jupyter.sock --ServerApp.sock_mode=0666 \
+    --ServerApp.root_dir="$PWD" --ServerApp.allow_remote_access=True --IdentityProvider.token= \
+    --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
+    >/tmp/jupyter.log 2>&1"#;
+
+/// How long it may take to start: a little less than the orchestrator waits.
+const PATIENCE: Duration = Duration::from_secs(25);
+
+/// How often to look whether it has started.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// What a shell says when there is no such program.
+const NOT_FOUND: i32 = 127;
+
+/// The one of this sandbox.
+#[derive(Debug)]
+pub(crate) struct Jupyter {
+    runner: Rc<Runner>,
+    place: Place,
+    /// Locked while it starts: those who come meanwhile wait for the same one.
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Was started, and nobody was connected to it yet.
+    starting: Option<Service>,
+    /// Somebody was.
+    running: Option<Service>,
+}
+
+impl Jupyter {
+    /// Where and with what variables it will run.
+    pub(crate) fn new(runner: Rc<Runner>, place: Place) -> Self {
+        Self { runner, place, state: Mutex::default() }
+    }
+
+    /// A connection by HTTP. Starts it if it does not run, or not any more.
+    pub(super) async fn connect(&self) -> Result<UnixStream, String> {
+        let mut state = self.state.lock().await;
+        match UnixStream::connect(SOCKET).await {
+            Err(e) if is_nobody(&e) => {}
+            connected => return connected.map_err(|e| format!("connect to Jupyter Lab: {e}")),
+        }
+        if let Some(dead) = state.running.take() {
+            // Its kernels live on.
+            dead.kill().await;
+        }
+        let mut new = match state.starting.take() {
+            Some(slow) => slow,
+            None => self.start().await?,
+        };
+        tokio::select! {
+            code = new.ended() => Err(self.why(code).await),
+            stream = timeout(PATIENCE, answered()) => {
+                let place = if stream.is_ok() { &mut state.running } else { &mut state.starting };
+                *place = Some(new);
+                stream.unwrap_or_else(|_| Err("Jupyter Lab is still starting; try again".into()))
+            }
+        }
+    }
+
+    async fn start(&self) -> Result<Service, String> {
+        let started = self.runner.serve(COMMAND, &self.place).await;
+        started.map_err(|e| format!("start Jupyter Lab: {e}"))
+    }
+
+    async fn why(&self, code: i32) -> String {
+        if code == NOT_FOUND {
+            return "there is no Jupyter Lab in this sandbox: use an image that has it, or let the \
+                    job run `pip install jupyterlab`"
+                .into();
+        }
+        let complaint = self.runner.last_line(Path::new(LOG)).await.unwrap_or_default();
+        format!("Jupyter Lab did not start, exit code {code}: {complaint}")
+    }
+}
+
+async fn answered() -> Result<UnixStream, String> {
+    loop {
+        match UnixStream::connect(SOCKET).await {
+            Err(e) if is_nobody(&e) => sleep(LOOK).await,
+            connected => return connected.map_err(|e| format!("connect to Jupyter Lab: {e}")),
+        }
+    }
+}
+
+fn is_nobody(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused)
+}

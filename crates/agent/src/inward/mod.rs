@@ -1,0 +1,110 @@
+//! Ways into the sandbox: what the orchestrator names is connected to, and brought to the gateway.
+//!
+//! Whatever is behind them is the job's own: a command can put itself in the place of any of it.
+//! Who may ask for a connection is decided outside.
+//!
+//! Not here: the desktop itself ([`crate::desktop`]).
+
+mod jupyter;
+mod port;
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use protocol::{Dial, Target, relay};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_local;
+
+use crate::desktop::Desktop;
+use crate::link::Link;
+pub(crate) use jupyter::Jupyter;
+
+/// The most that are open or being made. A page of Jupyter Lab with a few notebooks has a dozen;
+/// each takes two descriptors, and the limit is 4096.
+const MOST: usize = 128;
+
+/// How many numbers are remembered: more than can wait at one time, which is what is told again.
+const REMEMBERED: usize = 256;
+
+/// The longest reason against one; the gateway takes twice as much.
+const MAX_WHY_BYTES: usize = 2 * 1024;
+
+/// Brings connections from inside. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Inward {
+    link: Rc<Link>,
+    desktop: Rc<Desktop>,
+    jupyter: Rc<Jupyter>,
+    room: Arc<Semaphore>,
+    /// The numbers of those that were asked for last, oldest first.
+    known: Rc<RefCell<VecDeque<u64>>>,
+}
+
+impl Inward {
+    pub(crate) fn new(link: Rc<Link>, desktop: Rc<Desktop>, jupyter: Jupyter) -> Self {
+        let (room, known) = (Arc::new(Semaphore::new(MOST)), Rc::default());
+        Self { link, desktop, jupyter: Rc::new(jupyter), room, known }
+    }
+
+    /// Opens a connection beside all that goes on, or says why there is none; unless it was asked
+    /// for before: streams repeat what they said.
+    pub(crate) fn open(&self, dial: Dial) {
+        if !self.is_new(dial.n) {
+            return;
+        }
+        let this = self.clone();
+        spawn_local(async move {
+            let done = match this.room.clone().try_acquire_owned() {
+                Ok(_room) => this.bring(&dial).await,
+                Err(_) => Err(format!(
+                    "{MOST} connections into this sandbox are open already; close some"
+                )),
+            };
+            if let Err(mut why) = done {
+                why.truncate(why.floor_char_boundary(MAX_WHY_BYTES));
+                this.link.refuse(dial.n, &why).await;
+            }
+        });
+    }
+
+    fn is_new(&self, n: u64) -> bool {
+        let mut known = self.known.borrow_mut();
+        if known.contains(&n) {
+            return false;
+        }
+        if known.len() >= REMEMBERED {
+            known.pop_front();
+        }
+        known.push_back(n);
+        true
+    }
+
+    /// Returns when the connection is over, or why there was none.
+    async fn bring(&self, dial: &Dial) -> Result<(), String> {
+        match dial.to {
+            Target::Port { port } => self.join(dial.n, port::connect(port).await?).await,
+            Target::Desktop => self.join(dial.n, self.desktop.rfb().await?).await,
+            Target::Jupyter => self.join(dial.n, self.jupyter.connect().await?).await,
+            Target::Screenshot => self.hand_over(dial.n, &self.desktop.screenshot().await?).await,
+        }
+        Ok(())
+    }
+
+    async fn join(&self, n: u64, inside: impl AsyncRead + AsyncWrite) {
+        // Else nobody waits for it any more.
+        if let Ok(outside) = self.link.arrive(n).await {
+            relay(outside, inside).await;
+        }
+    }
+
+    async fn hand_over(&self, n: u64, bytes: &[u8]) {
+        if let Ok(mut outside) = self.link.arrive(n).await {
+            // Whoever asked may be gone; there is nobody else to tell.
+            drop(outside.write_all(bytes).await);
+            drop(outside.shutdown().await);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! A program of ours that goes on beside the job's steps and is none of them, under a keeper as
+//! background processes are.
+//!
+//! Not here: which ([`crate::inward`], [`crate::desktop`]).
+
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::sync::oneshot::error::TryRecvError;
+use tokio::time::timeout;
+
+use super::{Open, Place, Runner, plan};
+use crate::kin;
+use crate::reaper::Exit;
+
+/// How long killed processes may take to be gone; the kernel may be busy with one.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How much of a log is read for its last line, in bytes.
+const LAST_WORDS: u64 = 1024;
+
+/// One that was started. Dropping it lets it run.
+#[derive(Debug)]
+pub(crate) struct Service {
+    keeper: Pid,
+    exit: Exit,
+}
+
+impl Runner {
+    /// Starts a shell script as the command user, with nothing to read and nobody to hear it: it says
+    /// itself where its output goes.
+    pub(crate) async fn serve(&self, script: &str, place: &Place) -> io::Result<Service> {
+        let (arguments, environment) = plan::service(script, place, &self.config);
+        let mut command = self.trampoline(arguments);
+        command.envs(environment);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let (child, exit) = self.reaper.spawn_kept(command).await?;
+        Ok(Service { keeper: Pid::from_child(&child), exit })
+    }
+
+    /// The end of a service's log: as hostile as any file.
+    pub(crate) async fn last_line(&self, log: &Path) -> io::Result<String> {
+        let mut log = self.open(Open::Read, log).await?;
+        let length = log.metadata()?.len();
+        log.seek(SeekFrom::Start(length.saturating_sub(LAST_WORDS)))?;
+        let mut end = vec![];
+        log.take(LAST_WORDS).read_to_end(&mut end)?;
+        let end = String::from_utf8_lossy(&end);
+        Ok(end.trim_end().lines().next_back().unwrap_or_default().to_owned())
+    }
+}
+
+impl Service {
+    /// Whether any of it is left. Not to be asked after [`Self::ended`] said that it is gone.
+    pub(crate) fn lives(&mut self) -> bool {
+        matches!(self.exit.try_recv(), Err(TryRecvError::Empty))
+    }
+
+    /// Waits until it and all it started are gone; the program's exit code. To be waited for once.
+    pub(crate) async fn ended(&mut self) -> i32 {
+        // Who was seen by nobody was killed.
+        (&mut self.exit).await.unwrap_or(-1)
+    }
+
+    /// Kills it and all it started.
+    pub(crate) async fn kill(mut self) {
+        for pid in kin::beneath(self.keeper.as_raw_pid()) {
+            // Who has ended just now needs no signal.
+            let _ = kill_process(pid, Signal::KILL);
+        }
+        drop(timeout(PATIENCE, self.ended()).await);
+    }
+}

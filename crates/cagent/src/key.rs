@@ -1,0 +1,64 @@
+//! The key that commands show to a server.
+//!
+//! Not here: what a key is and what it opens (crates `jobs` and `api`).
+
+use std::path::{Path, PathBuf};
+
+use reqwest::header::HeaderValue;
+
+/// What we have to show.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Key {
+    /// Where the server keeps everything: for whoever may read it there is a key. It is another
+    /// one after each start of the server, so it is read when it is wanted.
+    data_dir: Option<PathBuf>,
+    /// The one of the settings.
+    given: Option<HeaderValue>,
+}
+
+impl Key {
+    /// For a server that may be anywhere.
+    pub(crate) fn given(given: Option<&HeaderValue>) -> Self {
+        Self { data_dir: None, given: given.cloned() }
+    }
+
+    /// For the server that has this data directory.
+    pub(crate) fn of(data_dir: &Path, given: Option<&HeaderValue>) -> Self {
+        Self { data_dir: Some(data_dir.into()), given: given.cloned() }
+    }
+
+    /// The header that carries it.
+    pub(crate) fn header(&self) -> Option<HeaderValue> {
+        let local = self.data_dir.as_deref().and_then(|dir| jobs::local_key(dir).ok());
+        local.as_deref().and_then(bearer).or_else(|| self.given.clone())
+    }
+}
+
+/// A header that no log shows; none if there is no such header.
+pub(crate) fn bearer(key: &str) -> Option<HeaderValue> {
+    let fits = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic());
+    let mut value = fits.then(|| HeaderValue::try_from(format!("Bearer {key}")).ok())??;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_of_the_data_directory_comes_first_and_none_is_shown() {
+        let dir = tempfile::tempdir().unwrap();
+        let given = bearer("g1ven");
+        let key = Key::of(dir.path(), given.as_ref());
+        assert_eq!(key.header(), given);
+        for local in ["l0cal", "an0ther"] {
+            std::fs::write(dir.path().join("local.key"), format!("{local}\n")).unwrap();
+            assert_eq!(key.header().unwrap(), format!("Bearer {local}"));
+        }
+        assert_eq!(Key::given(given.as_ref()).header(), given);
+        let shown = format!("{key:?} {:?}", key.header());
+        assert!(!shown.contains("g1ven") && !shown.contains("an0ther"), "{shown}");
+        assert_eq!(bearer("a b"), None);
+    }
+}

@@ -1,0 +1,101 @@
+//! What this process knows of one sandbox.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use engine::{Ended, EngineError, SandboxEnd};
+use tokio::sync::watch;
+use types::{JobId, Usage};
+
+use crate::folder::Folder;
+use crate::usage;
+
+/// One sandbox. Everybody who waits for its end waits here.
+#[derive(Debug)]
+pub(crate) struct Sandbox {
+    pub(crate) job: JobId,
+    pub(crate) folder: Folder,
+    /// Whether its files are in a volume, and its gateway behind a bridge.
+    pub(crate) bridged: bool,
+    pub(crate) wall_seconds: u32,
+    pub(crate) disk_bytes: u64,
+    ended: watch::Sender<Option<Ended>>,
+    used: Mutex<Usage>,
+    /// Nobody wants its files any more.
+    discarded: AtomicBool,
+}
+
+impl Sandbox {
+    pub(crate) fn new(
+        job: JobId,
+        folder: Folder,
+        bridged: bool,
+        wall_seconds: u32,
+        disk_bytes: u64,
+    ) -> Self {
+        let ended = watch::Sender::new(folder.ended());
+        Self {
+            job,
+            folder,
+            bridged,
+            wall_seconds,
+            disk_bytes,
+            ended,
+            used: Mutex::default(),
+            discarded: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn ended(&self) -> Option<Ended> {
+        *self.ended.borrow()
+    }
+
+    pub(crate) async fn wait(&self) -> Result<Ended, EngineError> {
+        let mut changes = self.ended.subscribe();
+        let found = changes.wait_for(Option::is_some).await.map(|ended| *ended);
+        found.ok().flatten().ok_or(EngineError::NotFound(self.job))
+    }
+
+    /// It has ended. Whoever waits hears it also if it cannot be written down.
+    pub(crate) fn end(&self, ended: Ended) {
+        if let Err(e) = self.folder.note_end(&ended) {
+            tracing::warn!(job = %self.job, "could not note how a sandbox ended: {e}");
+        }
+        self.ended.send_replace(Some(ended));
+    }
+
+    /// Its files are not fetched when it ends.
+    pub(crate) fn discard(&self) {
+        self.discarded.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_discarded(&self) -> bool {
+        self.discarded.load(Ordering::Relaxed)
+    }
+
+    /// It is taken away; whoever still waits is told that much.
+    pub(crate) fn vanish(&self) {
+        let lost =
+            Ended { end: SandboxEnd::Lost, usage: self.used(), disk_full: false, disk_lost: false };
+        self.ended.send_if_modified(|ended| {
+            let first = ended.is_none();
+            ended.get_or_insert(lost);
+            first
+        });
+    }
+
+    pub(crate) fn used(&self) -> Usage {
+        *self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Another look was taken.
+    pub(crate) fn note_use(&self, now: Usage) {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        *used = usage::merge(*used, now);
+    }
+
+    pub(crate) fn note_disk(&self, bytes: Option<u64>) {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.disk_bytes = bytes.or(used.disk_bytes);
+    }
+}

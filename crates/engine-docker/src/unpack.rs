@@ -1,0 +1,219 @@
+//! Takes apart what the daemon sends of a job's files, which is as hostile as the job: what leads out
+//! of the directory, through a link, or is no file, directory or link is left out.
+//!
+//! Invariant: nothing is made outside the directory, whatever the archive says; what is written is
+//! bounded.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags};
+use tar::{Archive, Entry, EntryType};
+
+/// What an entry takes on a disk beside its content.
+const ENTRY_BYTES: u64 = 512;
+
+/// The most entries that are looked at.
+const MAX_ENTRIES: u64 = 2_000_000;
+
+/// What there was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Unpacked {
+    /// Bytes of files that are there now.
+    pub(crate) bytes: u64,
+    /// Whether there was more than allowed, which is left out.
+    pub(crate) full: bool,
+}
+
+/// Unpacks an archive whose entries lie beneath one directory, the name of which is left out.
+pub(crate) fn unpack(archive: impl Read, root: &Path, most: u64) -> io::Result<Unpacked> {
+    let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
+    let root = rustix::fs::openat(CWD, root, flags, Mode::empty())?;
+    let mut done = Unpacked::default();
+    let (mut entries, mut room) = (0, most);
+    for entry in Archive::new(archive).entries()? {
+        let mut entry = entry?;
+        entries += 1;
+        let size = if entry.header().entry_type().is_file() { entry.size() } else { 0 };
+        let Some(rest) = room.checked_sub(size.saturating_add(ENTRY_BYTES)) else {
+            return Ok(Unpacked { full: true, ..done });
+        };
+        if entries > MAX_ENTRIES {
+            return Ok(Unpacked { full: true, ..done });
+        }
+        room = rest;
+        let Some(path) = beneath(&entry) else { continue };
+        match place(&mut entry, root.as_fd(), &path) {
+            Ok(()) => done.bytes += size,
+            // Of the disk, not of this entry.
+            Err(e) if is_serious(&e) => return Err(e),
+            Err(_) => {}
+        }
+    }
+    Ok(done)
+}
+
+fn is_serious(error: &io::Error) -> bool {
+    use io::ErrorKind::{
+        ConnectionAborted, ConnectionReset, QuotaExceeded, StorageFull, UnexpectedEof,
+    };
+    let kinds = [ConnectionAborted, ConnectionReset, QuotaExceeded, StorageFull, UnexpectedEof];
+    kinds.contains(&error.kind())
+}
+
+/// Where an entry belongs; none for the directory itself and for what leads elsewhere.
+fn beneath(entry: &Entry<'_, impl Read>) -> Option<PathBuf> {
+    plain(&entry.path().ok()?)
+}
+
+fn plain(path: &Path) -> Option<PathBuf> {
+    let mut parts = path.components().filter(|part| *part != Component::CurDir);
+    let first = matches!(parts.next()?, Component::Normal(_));
+    let rest: PathBuf = parts.clone().collect();
+    let all_plain = parts.all(|part| matches!(part, Component::Normal(_)));
+    (first && all_plain && !rest.as_os_str().is_empty()).then_some(rest)
+}
+
+fn place(entry: &mut Entry<'_, impl Read>, root: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
+    let Some(name) = path.file_name() else { return Ok(()) };
+    let dir = parent(root, path)?;
+    let mode = Mode::from_raw_mode(entry.header().mode().unwrap_or(0o600) & 0o777 | 0o600);
+    match entry.header().entry_type() {
+        EntryType::Directory => match rustix::fs::mkdirat(&dir, name, mode | Mode::XUSR) {
+            Err(e) if e != rustix::io::Errno::EXIST => Err(e.into()),
+            _ => Ok(()),
+        },
+        EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
+            let flags =
+                OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let file = rustix::fs::openat(&dir, name, flags, mode)?;
+            io::copy(entry, &mut File::from(file)).map(drop)
+        }
+        EntryType::Symlink => {
+            let to = entry.link_name()?.ok_or(io::ErrorKind::InvalidData)?;
+            Ok(rustix::fs::symlinkat(&*to, &dir, name)?)
+        }
+        EntryType::Link => {
+            let to =
+                entry.link_name()?.and_then(|to| plain(&to)).ok_or(io::ErrorKind::InvalidData)?;
+            let target = to.file_name().ok_or(io::ErrorKind::InvalidData)?;
+            let from = parent(root, &to)?;
+            Ok(rustix::fs::linkat(&from, target, &dir, name, AtFlags::empty())?)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The directory an entry belongs into, which came before it.
+fn parent(root: BorrowedFd<'_>, path: &Path) -> io::Result<OwnedFd> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    Ok(rustix::fs::openat2(root, dir, flags, Mode::empty(), resolve)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tar::{Builder, Header};
+
+    use super::*;
+
+    #[derive(Clone, Copy)]
+    enum What<'a> {
+        Dir,
+        File(&'a [u8]),
+        Symlink(&'a str),
+        Link(&'a str),
+        Device,
+    }
+
+    /// Raw names: a well-meaning writer refuses some of them.
+    fn archive(entries: &[(&str, What<'_>)]) -> Vec<u8> {
+        let mut tar = Builder::new(Vec::new());
+        for (name, what) in entries {
+            let mut header = Header::new_gnu();
+            header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
+            header.set_mode(0o4755);
+            header.set_size(0);
+            let (kind, link, bytes): (_, &str, &[u8]) = match *what {
+                What::Dir => (EntryType::Directory, "", b""),
+                What::File(bytes) => (EntryType::Regular, "", bytes),
+                What::Symlink(to) => (EntryType::Symlink, to, b""),
+                What::Link(to) => (EntryType::Link, to, b""),
+                What::Device => (EntryType::Block, "", b""),
+            };
+            header.set_entry_type(kind);
+            header.set_size(bytes.len() as u64);
+            header.as_mut_bytes()[157..157 + link.len()].copy_from_slice(link.as_bytes());
+            header.set_cksum();
+            tar.append(&header, bytes).unwrap();
+        }
+        tar.into_inner().unwrap()
+    }
+
+    fn unpacked(entries: &[(&str, What<'_>)], most: u64) -> (tempfile::TempDir, Unpacked) {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("in")).unwrap();
+        let done = unpack(&archive(entries)[..], &dir.path().join("in"), most).unwrap();
+        (dir, done)
+    }
+
+    #[test]
+    fn files_directories_and_links_arrive() {
+        let entries = [
+            ("workspace/", What::Dir),
+            ("workspace/d/", What::Dir),
+            ("workspace/d/f", What::File(b"hello")),
+            ("workspace/l", What::Symlink("/etc/passwd")),
+            ("workspace/h", What::Link("workspace/d/f")),
+        ];
+        let (dir, done) = unpacked(&entries, 1 << 20);
+        let dir = dir.path().join("in");
+        assert_eq!(done, Unpacked { bytes: 5, full: false });
+        assert_eq!(fs::read(dir.join("d/f")).unwrap(), b"hello");
+        assert_eq!(fs::read_link(dir.join("l")).unwrap(), Path::new("/etc/passwd"));
+        assert_eq!(fs::read(dir.join("h")).unwrap(), b"hello");
+        let mode = std::os::unix::fs::MetadataExt::mode(&fs::metadata(dir.join("d/f")).unwrap());
+        assert_eq!(mode & 0o7000, 0, "no setuid");
+    }
+
+    #[test]
+    fn nothing_leads_out() {
+        let out = What::File(b"out");
+        let entries = [
+            ("workspace/", What::Dir),
+            ("workspace/../../a", out),
+            ("/workspace/../b", out),
+            ("../c", out),
+            ("workspace/up", What::Symlink("..")),
+            ("workspace/up/d", out),
+            ("workspace/up/e/", What::Dir),
+            ("workspace/up", out),
+            ("workspace/dev", What::Device),
+            ("workspace/h", What::Link("workspace/up/in")),
+            ("workspace/k", What::Link("../../../etc/passwd")),
+            ("workspace/good", What::File(b"1")),
+        ];
+        let (dir, _) = unpacked(&entries, 1 << 20);
+        let outside: Vec<_> =
+            fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(outside, ["in"]);
+        let mut inside: Vec<_> =
+            fs::read_dir(dir.path().join("in")).unwrap().map(|e| e.unwrap().file_name()).collect();
+        inside.sort();
+        assert_eq!(inside, ["good", "up"]);
+    }
+
+    #[test]
+    fn what_is_too_much_is_left_out() {
+        let big = vec![0; 3000];
+        let entries = [("w/", What::Dir), ("w/a", What::File(&big)), ("w/b", What::File(&big))];
+        let (dir, done) = unpacked(&entries, 5000);
+        assert_eq!(done, Unpacked { bytes: 3000, full: true });
+        assert!(dir.path().join("in/a").exists() && !dir.path().join("in/b").exists());
+    }
+}

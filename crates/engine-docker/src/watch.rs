@@ -1,0 +1,199 @@
+//! One task for each sandbox that was started: it waits for the container's end, ends it when its
+//! time is over or its workspace too large, and keeps the bridge open. It ends with the engine; the
+//! next one begins it again.
+
+use std::convert::Infallible;
+use std::fs::File;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bollard::Docker;
+use bollard::errors::Error;
+use bollard::models::ContainerState;
+use bollard::query_parameters::KillContainerOptionsBuilder;
+use engine::{Ended, SandboxEnd, Watch};
+use futures_util::StreamExt;
+use tokio::time::{sleep, sleep_until};
+
+use crate::daemon::{is_gone, status};
+use crate::sandbox::Sandbox;
+use crate::{bridge, fetch, usage};
+
+/// How long a daemon may be away until its sandboxes count as lost. One that is upgraded takes less.
+const AWAY_PATIENCE: Duration = Duration::from_secs(120);
+
+/// Pauses between questions to a daemon that is away.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LAST_PAUSE: Duration = Duration::from_secs(1);
+
+/// How often what a sandbox uses is looked at.
+const USAGE_PAUSE: Duration = Duration::from_secs(5);
+
+/// How often the files in a volume are measured: each time costs a process.
+const VOLUME_PAUSE: Duration = Duration::from_secs(10);
+
+/// How a container was found to have ended.
+#[derive(Clone, Copy, Debug)]
+enum Exit {
+    Code(i32),
+    /// Nobody knows.
+    Lost,
+}
+
+/// Watches a container to its end and tells everybody who waits.
+pub(crate) async fn watch(docker: Docker, name: String, sandbox: Arc<Sandbox>, deadline: Instant) {
+    let exit = tokio::select! {
+        exit = exit(&docker, &name) => exit,
+        never = wall(&docker, &name, &sandbox, deadline) => match never {},
+        never = disk(&docker, &name, &sandbox) => match never {},
+        never = look(&docker, &name, &sandbox) => match never {},
+        never = bridged(&docker, &name, &sandbox) => match never {},
+    };
+    let ended = conclude(&docker, &name, &sandbox, exit).await;
+    sandbox.end(ended);
+}
+
+async fn conclude(docker: &Docker, name: &str, sandbox: &Sandbox, exit: Exit) -> Ended {
+    let state = docker.inspect_container(name, None).await.ok().and_then(|found| found.state);
+    let kept = match sandbox.bridged {
+        _ if sandbox.is_discarded() => None,
+        true => fetch::keep_result(docker, name, sandbox).await,
+        false => measure(sandbox).await,
+    };
+    sandbox.note_disk(kept);
+    let full = kept > Some(sandbox.disk_bytes);
+    let end = match (exit, sandbox.folder.intent()) {
+        (_, Some(intent)) => intent,
+        (Exit::Lost, None) => SandboxEnd::Lost,
+        (Exit::Code(_), None) if full => SandboxEnd::DiskQuota,
+        (Exit::Code(code), None) => SandboxEnd::Exited { code },
+    };
+    let mut usage = sandbox.used();
+    usage.oom_kills = state.and_then(|state| state.oom_killed).map(u64::from);
+    Ended { end, usage, disk_full: full || end == SandboxEnd::DiskQuota, disk_lost: false }
+}
+
+/// Kills everything inside. No error if it has ended.
+pub(crate) async fn kill(docker: &Docker, name: &str) -> Result<(), Error> {
+    let options = KillContainerOptionsBuilder::default().signal("SIGKILL").build();
+    match docker.kill_container(name, Some(options)).await {
+        Err(e) if is_gone(&e) || matches!(status(&e), Some(409)) => Ok(()),
+        other => other,
+    }
+}
+
+/// Ends it for this reason, however often the daemon has to be told.
+async fn end(docker: &Docker, name: &str, sandbox: &Sandbox, why: SandboxEnd) -> Infallible {
+    if let Err(e) = sandbox.folder.note_intent(why) {
+        tracing::warn!(job = %sandbox.job, "could not note why a sandbox is ended: {e}");
+    }
+    sandbox.note_use(usage::look(docker, name).await);
+    loop {
+        if let Err(e) = kill(docker, name).await {
+            tracing::warn!(job = %sandbox.job, "could not end a sandbox, it is tried again: {e}");
+        }
+        sleep(LAST_PAUSE).await;
+    }
+}
+
+async fn wall(docker: &Docker, name: &str, sandbox: &Sandbox, deadline: Instant) -> Infallible {
+    sleep_until(deadline.into()).await;
+    end(docker, name, sandbox, SandboxEnd::WallTime).await
+}
+
+async fn look(docker: &Docker, name: &str, sandbox: &Sandbox) -> Infallible {
+    loop {
+        sleep(USAGE_PAUSE).await;
+        sandbox.note_use(usage::look(docker, name).await);
+    }
+}
+
+async fn bridged(docker: &Docker, name: &str, sandbox: &Sandbox) -> Infallible {
+    if sandbox.bridged {
+        return bridge::keep(docker, name, &sandbox.folder.gateway()).await;
+    }
+    std::future::pending().await
+}
+
+async fn disk(docker: &Docker, name: &str, sandbox: &Sandbox) -> Infallible {
+    if sandbox.bridged {
+        loop {
+            sleep(VOLUME_PAUSE).await;
+            let held = fetch::measure(docker, name).await;
+            sandbox.note_disk(held);
+            if held > Some(sandbox.disk_bytes) {
+                break;
+            }
+        }
+    } else {
+        over(sandbox).await;
+    }
+    end(docker, name, sandbox, SandboxEnd::DiskQuota).await
+}
+
+/// Returns when the workspace that we see holds too much.
+async fn over(sandbox: &Sandbox) {
+    let Some(mut watch) = watch_of(sandbox) else { return std::future::pending().await };
+    loop {
+        sleep(watch.timeout()).await;
+        let looked = tokio::task::spawn_blocking(move || {
+            let over = watch.look();
+            (watch, over)
+        });
+        let Ok((next, is_over)) = looked.await else { return std::future::pending().await };
+        watch = next;
+        sandbox.note_disk(watch.last());
+        if is_over {
+            return;
+        }
+    }
+}
+
+async fn measure(sandbox: &Sandbox) -> Option<u64> {
+    let watch = watch_of(sandbox)?;
+    tokio::task::spawn_blocking(move || watch.finish()).await.ok().flatten()
+}
+
+fn watch_of(sandbox: &Sandbox) -> Option<Watch> {
+    let root = File::open(sandbox.folder.workspace()).ok()?;
+    Some(Watch::new(root.into(), sandbox.disk_bytes))
+}
+
+/// Waits for a container's end, also across restarts of the daemon.
+async fn exit(docker: &Docker, name: &str) -> Exit {
+    let mut away: Option<Instant> = None;
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match docker.wait_container(name, None).next().await {
+            Some(Ok(answer)) => return Exit::Code(code(answer.status_code)),
+            Some(Err(Error::DockerContainerWaitError { code: found, .. })) => {
+                return Exit::Code(code(found));
+            }
+            Some(Err(e)) if is_gone(&e) => return Exit::Lost,
+            // It goes away, or comes, or its answer was cut off.
+            _ => {}
+        }
+        match docker.inspect_container(name, None).await {
+            Ok(found) => match found.state.as_ref().and_then(ended_with) {
+                Some(code) => return Exit::Code(code),
+                None => away = None,
+            },
+            Err(e) if is_gone(&e) => return Exit::Lost,
+            Err(_) if away.get_or_insert_with(Instant::now).elapsed() > AWAY_PATIENCE => {
+                return Exit::Lost;
+            }
+            Err(_) => {}
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(LAST_PAUSE);
+    }
+}
+
+fn ended_with(state: &ContainerState) -> Option<i32> {
+    let over = state.running == Some(false) && state.restarting != Some(true);
+    over.then(|| code(state.exit_code.unwrap_or(-1)))
+}
+
+fn code(code: i64) -> i32 {
+    i32::try_from(code).unwrap_or(-1)
+}

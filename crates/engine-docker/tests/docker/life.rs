@@ -1,0 +1,112 @@
+//! Sandboxes and those who come and go around them.
+
+use std::fs;
+use std::time::Instant;
+
+use engine::{Engine, SandboxEnd, SandboxState};
+use types::Limits;
+
+use crate::bed::{Bed, IDLE, SOCKET, by_tcp, daemon};
+
+#[tokio::test]
+async fn the_next_orchestrator_goes_on_with_a_sandbox() {
+    daemon();
+    let tcp = by_tcp(SOCKET).await;
+    for bed in [Bed::idle(), Bed::with(IDLE, &tcp, |_| {})] {
+        let job = bed.start(Limits::default()).await;
+        let created = bed.create(Limits::default()).await;
+        let bed = bed.again();
+        let mut all = bed.engine.list().await.unwrap();
+        all.sort_by_key(|(job, _)| *job);
+        assert_eq!(all, [(job, SandboxState::Running), (created, SandboxState::Created)]);
+        bed.engine.stop(job).await.unwrap();
+        assert_eq!(bed.wait(job).await.end, SandboxEnd::Stopped);
+        let bed = bed.again();
+        assert_eq!(bed.wait(job).await.end, SandboxEnd::Stopped, "it is written down");
+        bed.engine.workspace(job).await.unwrap();
+        for job in [job, created] {
+            bed.engine.remove(job).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_overdue_is_ended_by_the_next_orchestrator() {
+    let bed = Bed::idle();
+    let job = bed.start(Limits { wall_seconds: 1, ..Limits::default() }).await;
+    let begun = Instant::now();
+    let bed = bed.again();
+    bed.engine.list().await.unwrap();
+    assert_eq!(bed.wait(job).await.end, SandboxEnd::WallTime);
+    assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
+    bed.engine.remove(job).await.unwrap();
+}
+
+#[tokio::test]
+async fn one_that_somebody_kills_or_removes_ends() {
+    let bed = Bed::idle();
+    let killed = bed.start(Limits::default()).await;
+    bed.daemon.ask(&["kill", &bed.name(killed)]);
+    assert_eq!(bed.wait(killed).await.end, SandboxEnd::Exited { code: 137 });
+    let removed = bed.start(Limits::default()).await;
+    bed.daemon.ask(&["rm", "-f", &bed.name(removed)]);
+    let ended = bed.wait(removed).await.end;
+    assert!(matches!(ended, SandboxEnd::Lost | SandboxEnd::Exited { code: 137 }), "{ended:?}");
+    let gone = bed.start(Limits::default()).await;
+    let name = bed.name(gone);
+    let bed = bed.again();
+    bed.daemon.ask(&["rm", "-f", &name]);
+    assert!(bed.engine.list().await.unwrap().contains(&(gone, SandboxState::Ended)));
+    assert_eq!(bed.wait(gone).await.end, SandboxEnd::Lost);
+    bed.engine.workspace(gone).await.expect("its files are ours");
+    for job in [killed, removed, gone] {
+        bed.engine.remove(job).await.unwrap();
+        assert!(!bed.engine.gateway_dir(job).exists());
+    }
+}
+
+#[tokio::test]
+async fn files_go_in_and_come_back() {
+    let agentd = "as_command('''
+import os
+text = open('/workspace/d/in').read()
+os.makedirs('/workspace/out', exist_ok=True)
+open('/workspace/out/copy', 'w').write(text)
+os.symlink('/etc/passwd', '/workspace/link')
+''')";
+    daemon();
+    let tcp = by_tcp(SOCKET).await;
+    for bed in [Bed::new(agentd), Bed::with(agentd, &tcp, |_| {})] {
+        let job = bed.create(Limits::default()).await;
+        let workspace = bed.engine.workspace(job).await.unwrap();
+        fs::create_dir(workspace.path().join("d")).unwrap();
+        fs::write(workspace.path().join("d/in"), "hello").unwrap();
+        std::os::unix::fs::chown(workspace.path().join("d/in"), Some(1000), Some(1000)).unwrap();
+        std::os::unix::fs::chown(workspace.path().join("d"), Some(1000), Some(1000)).unwrap();
+        bed.engine.start(job).await.unwrap();
+        assert_eq!(bed.wait(job).await.end, SandboxEnd::Exited { code: 0 }, "{}", bed.log(job));
+        let workspace = bed.engine.workspace(job).await.unwrap();
+        assert!(!workspace.is_copy());
+        let read = fs::read_to_string(workspace.path().join("out/copy"));
+        assert_eq!(read.unwrap(), "hello", "{}", bed.log(job));
+        assert!(workspace.path().join("link").is_symlink());
+        bed.engine.remove(job).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_running_sandboxs_volume_is_seen_as_a_copy() {
+    daemon();
+    let agentd = "as_command('open(\"/workspace/now\", \"w\").write(\"1\")')\ntime.sleep(3600)";
+    let bed = Bed::with(agentd, &by_tcp(SOCKET).await, |_| {});
+    let job = bed.start(Limits::default()).await;
+    let path = loop {
+        let copy = bed.engine.workspace(job).await.unwrap();
+        assert!(copy.is_copy());
+        if copy.path().join("now").exists() {
+            break fs::read_link(copy.path()).unwrap();
+        }
+    };
+    assert!(!path.exists(), "a copy goes when nobody looks at it any more");
+    bed.engine.remove(job).await.unwrap();
+}

@@ -1,0 +1,216 @@
+//! A job's desktop, on the job's origin: the page, and the way from its WebSocket to the desktop's
+//! VNC server.
+//!
+//! | path | what |
+//! |---|---|
+//! | `/` | the page |
+//! | `/state` | what the page says of the job, as JSON |
+//! | `/rfb/watch`, `/rfb/control` | the WebSocket; without one: why there is none, as text |
+//!
+//! Invariant: whoever came to watch can move nothing, whatever their browser sends.
+
+mod bridge;
+mod rfb;
+mod seats;
+mod socket;
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{FromRequestParts as _, Request};
+use axum::http::header::{CONNECTION, SET_COOKIE, UPGRADE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use hyper_util::rt::TokioIo;
+use jobs::{DialError, JobError};
+use serde::Serialize;
+use types::{JobId, JobStatus};
+
+pub use seats::SeatError;
+pub(crate) use seats::{Desktops, Left};
+
+use crate::pages::{self, Page, STYLE};
+use crate::view::View;
+use crate::{Portal, guard};
+use seats::Seat;
+use socket::Socket;
+
+const PAGE: &str = include_str!("../../assets/desktop.html");
+const SCRIPT: &str = include_str!("../../assets/desktop.js");
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// noVNC, as one file; `assets/novnc/README.md` says how it was made.
+const NOVNC: &str = include_str!("../../assets/novnc/novnc.js");
+
+/// What the page may load: itself, and pictures that its script makes (the cursor).
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+                      img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; \
+                      form-action 'none'; frame-ancestors 'none'";
+
+/// The most of one WebSocket message: noVNC sends 10 KiB.
+const MAX_MESSAGE: usize = 1 << 20;
+
+/// How long a browser may take to close its side.
+const FAREWELL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The close code of a WebSocket whose mouse and keyboard somebody else has taken; the page knows it.
+const TAKEN_OVER: u16 = 4001;
+
+/// What the page says of the job.
+#[derive(Serialize)]
+struct State {
+    job: JobId,
+    title: String,
+    status: JobStatus,
+    may_control: bool,
+    people: usize,
+    taken: bool,
+}
+
+/// Answers on the origin of a job's desktop.
+pub(crate) async fn answer(portal: &Portal, job: JobId, request: Request) -> Response {
+    let path = request.uri().path();
+    match path {
+        "/desktop.js" => return pages::asset(JAVASCRIPT, SCRIPT),
+        "/novnc.js" => return pages::asset(JAVASCRIPT, NOVNC),
+        _ if path == STYLE.0 => return pages::asset(STYLE.1, STYLE.2),
+        _ => {}
+    }
+    let control = portal.is_in(request.headers(), job, View::Control);
+    let watch = control || portal.is_in(request.headers(), job, View::Watch);
+    match path {
+        "/" if watch => page(),
+        "/" => stranger(portal, job, request.headers()).await,
+        "/state" if watch => state(portal, job, control).await.unwrap_or_else(|e| unseen(&e)),
+        "/rfb/control" if control => connect(portal, job, true, request).await,
+        "/rfb/watch" if watch => connect(portal, job, false, request).await,
+        "/state" | "/rfb/control" | "/rfb/watch" => {
+            plain(StatusCode::FORBIDDEN, "you were not let in to this, or it is too long ago")
+        }
+        _ => pages::nothing(),
+    }
+}
+
+/// Hands the connection of a request over to a desktop.
+pub(crate) async fn rfb(
+    portal: &Portal,
+    job: JobId,
+    control: bool,
+    mut request: Request,
+) -> Result<Response, SeatError> {
+    let seat = portal.desktops.sit(job, control).await?;
+    let upgrade = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        match upgrade.await {
+            Ok(viewer) => told(job, seat.serve(TokioIo::new(viewer)).await),
+            Err(e) => tracing::debug!(%job, "a viewer left before it was connected: {e}"),
+        }
+    });
+    let head = [(CONNECTION, "upgrade"), (UPGRADE, "rfb")];
+    Ok((StatusCode::SWITCHING_PROTOCOLS, head).into_response())
+}
+
+fn page() -> Response {
+    let head = [("content-type", "text/html; charset=utf-8"), ("cache-control", "no-store")];
+    guard::seal((head, PAGE).into_response(), POLICY)
+}
+
+/// Without a session. Where nobody needs a key, whoever typed the address is let in.
+async fn stranger(portal: &Portal, job: JobId, headers: &HeaderMap) -> Response {
+    if let Err(e) = portal.jobs.get(job).await {
+        return unseen(&e);
+    }
+    if portal.config.needs_keys {
+        return Page::new(StatusCode::FORBIDDEN, "Come by a link")
+            .text("`cagent desktop JOB` and the dashboard have links to this desktop.")
+            .into();
+    }
+    if !guard::is_own(headers) {
+        let list = format!("{}list", portal.own_address());
+        return Page::new(StatusCode::FORBIDDEN, "Not from elsewhere")
+            .text("The page that led you here may not open this desktop. The list of desktops may.")
+            .link(&list, "Desktops")
+            .into();
+    }
+    let mut response = page();
+    response.headers_mut().insert(SET_COOKIE, portal.admit(job, View::Control));
+    response
+}
+
+async fn state(portal: &Portal, job: JobId, may_control: bool) -> Result<Response, JobError> {
+    let record = portal.jobs.get(job).await?;
+    let (people, taken) = portal.desktops.present(job).await;
+    let (title, status) = (record.spec.title, record.status);
+    let state = State { job, title, status, may_control, people, taken };
+    let head = [("cache-control", "no-store")];
+    Ok(guard::seal((head, Json(state)).into_response(), "default-src 'none'"))
+}
+
+/// Connects a WebSocket to the desktop. A browser does not tell its page why a WebSocket was
+/// refused; so the page may ask for the same without one.
+async fn connect(portal: &Portal, job: JobId, control: bool, request: Request) -> Response {
+    let (mut parts, _) = request.into_parts();
+    let socket = WebSocketUpgrade::from_request_parts(&mut parts, &()).await;
+    match (portal.desktops.sit(job, control && socket.is_ok()).await, socket) {
+        (Err(e), _) => refusal(&e),
+        (Ok(_), Err(_)) => StatusCode::NO_CONTENT.into_response(),
+        (Ok(seat), Ok(socket)) => {
+            let socket = socket.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE);
+            socket.on_upgrade(move |socket| serve(job, seat, socket))
+        }
+    }
+}
+
+async fn serve(job: JobId, seat: Seat, socket: WebSocket) {
+    let mut viewer = Socket::new(socket);
+    let left = seat.serve(&mut viewer).await;
+    let taken = matches!(left, Left::TakenOver);
+    told(job, left);
+    let code = if taken { TAKEN_OVER } else { axum::extract::ws::close_code::NORMAL };
+    let last = Message::Close(Some(CloseFrame { code, reason: "".into() }));
+    let mut socket = viewer.into_inner();
+    let farewell = async {
+        socket.send(last).await?;
+        // Until the other side has closed too, else what it still sends could destroy our farewell.
+        while socket.recv().await.transpose()?.is_some() {}
+        Ok::<_, axum::Error>(())
+    };
+    // Whoever has gone already needs none.
+    drop(tokio::time::timeout(FAREWELL_PATIENCE, farewell).await);
+}
+
+fn told(job: JobId, left: Left) {
+    if let Left::Ended(Err(e)) = left {
+        tracing::debug!(%job, "a viewer of the desktop was cut off: {e}");
+    }
+}
+
+/// Why there is no way to the desktop. What a sandbox says about it is hostile; it is plain text.
+fn refusal(error: &SeatError) -> Response {
+    let status = match error {
+        SeatError::Dial(DialError::Job(JobError::NotFound(_))) => StatusCode::NOT_FOUND,
+        SeatError::Dial(DialError::Job(_)) => StatusCode::INTERNAL_SERVER_ERROR,
+        SeatError::Dial(_) | SeatError::Take(_) => StatusCode::CONFLICT,
+        SeatError::Full => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    plain(status, &error.to_string())
+}
+
+fn unseen(error: &JobError) -> Response {
+    match error {
+        JobError::NotFound(job) => Page::new(StatusCode::NOT_FOUND, "There is no such job")
+            .text(&format!("There is no job {job}, or its retention is over."))
+            .into(),
+        JobError::Store(_) => {
+            tracing::error!("could not look at a job: {error}");
+            Page::new(StatusCode::INTERNAL_SERVER_ERROR, "The server failed").into()
+        }
+    }
+}
+
+fn plain(status: StatusCode, text: &str) -> Response {
+    let head = [("content-type", "text/plain; charset=utf-8"), ("cache-control", "no-store")];
+    guard::seal((status, head, Body::from(text.to_owned())).into_response(), "default-src 'none'")
+}

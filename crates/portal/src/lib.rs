@@ -1,0 +1,161 @@
+//! What people open of a job in a browser: its desktop, Jupyter Lab, and what its programs serve.
+//! All of it is hostile, so each job has origins of its own (`<job>.localhost`), which are entered
+//! with tickets: short-lived, for one job and one view.
+//!
+//! | file | what |
+//! |---|---|
+//! | `guard` | what every request must pass; what every answer of ours carries |
+//! | `origin` | which origin a request means |
+//! | `list` | our own page |
+//! | `tickets` | tickets and sessions |
+//! | `entry` | the way from one to the other |
+//! | `desktop` | a job's desktop: page, filter, bridge, who has mouse and keyboard |
+//! | `pages` | pages without a script |
+//!
+//! Not here: the API (crate `api`, which hands out tickets), the listeners (crate `cagent`), what is
+//! at the other end (crate `agent`).
+
+mod desktop;
+mod entry;
+mod guard;
+mod list;
+mod origin;
+mod pages;
+mod tickets;
+mod view;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{Method, StatusCode};
+use axum::response::Response;
+use jiff::Timestamp;
+use jobs::Jobs;
+use types::JobId;
+
+pub use desktop::SeatError;
+pub use view::View;
+
+use desktop::Desktops;
+use origin::Place;
+use pages::Page;
+use tickets::{SESSION, Secrets, TICKET};
+use view::Door;
+
+/// How the portal is set up.
+#[derive(Clone, Debug)]
+pub struct PortalConfig {
+    /// Where [`Portal::desktops`] is served.
+    pub desktop: SocketAddr,
+    /// Where [`Portal::jupyter`] is served.
+    pub jupyter: SocketAddr,
+    /// What every origin ends in: `localhost`, or a domain whose every name leads here.
+    pub domain: String,
+    /// Whether people need a key: then nobody enters without a ticket, and nothing is listed.
+    pub needs_keys: bool,
+    /// Whether previews may also be had by path, on the origin of all, as the operator wished.
+    pub path_previews: bool,
+}
+
+/// A way in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The address with a ticket in it, for one use.
+    pub url: String,
+    /// When the ticket stops working.
+    pub expires: Timestamp,
+}
+
+/// Everything that serves job's own content. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Portal {
+    jobs: Jobs,
+    config: Arc<PortalConfig>,
+    tickets: Arc<Secrets>,
+    sessions: Arc<Secrets>,
+    desktops: Arc<Desktops>,
+}
+
+impl Portal {
+    /// Sets it up; nothing is served yet.
+    #[must_use]
+    pub fn new(jobs: Jobs, config: PortalConfig) -> Self {
+        Self {
+            desktops: Arc::new(Desktops::new(jobs.clone())),
+            jobs,
+            config: Arc::new(config),
+            tickets: Arc::new(Secrets::new(TICKET)),
+            sessions: Arc::new(Secrets::new(SESSION)),
+        }
+    }
+
+    /// What is served on the port of desktops: the list of them, desktops, previews.
+    #[must_use]
+    pub fn desktops(&self) -> Router {
+        self.router(Door::Desktops)
+    }
+
+    /// What is served on the port of Jupyter.
+    #[must_use]
+    pub fn jupyter(&self) -> Router {
+        self.router(Door::Jupyter)
+    }
+
+    /// Makes a plain connection to a job's desktop of a request that asks for `Upgrade: rfb`. It is
+    /// as in the browser: one has mouse and keyboard, and who only watches can move nothing.
+    ///
+    /// # Errors
+    /// [`SeatError`]; before anything was answered.
+    pub async fn rfb(
+        &self,
+        job: JobId,
+        control: bool,
+        request: Request,
+    ) -> Result<Response, SeatError> {
+        desktop::rfb(self, job, control, request).await
+    }
+
+    fn router(&self, door: Door) -> Router {
+        let portal = self.clone();
+        Router::new().fallback(move |request: Request| {
+            let portal = portal.clone();
+            async move { portal.answer(door, request).await }
+        })
+    }
+
+    /// Goes by the origin first: what is on one is nobody else's business.
+    async fn answer(&self, door: Door, request: Request) -> Response {
+        let place = match guard::place(&request, &self.config.domain) {
+            Ok(place) => place,
+            Err(refusal) => return pages::refused(refusal, &self.own_address()),
+        };
+        let (method, uri) = (request.method(), request.uri());
+        match (door, place) {
+            (_, Place::Job { job, port }) if uri.path() == entry::PATH => {
+                self.enter(door, (job, port), method, uri)
+            }
+            (Door::Desktops, Place::Own | Place::Job { port: None, .. }) if !is_look(method) => {
+                Page::new(StatusCode::METHOD_NOT_ALLOWED, "This can only be looked at").into()
+            }
+            (Door::Desktops, Place::Own) => list::answer(self, uri.path(), request.headers()).await,
+            (Door::Desktops, Place::Job { job, port: None }) => {
+                desktop::answer(self, job, request).await
+            }
+            (Door::Desktops, Place::Job { port: Some(_), .. }) | (Door::Jupyter, _) => {
+                pages::nothing()
+            }
+        }
+    }
+
+    /// Our own page.
+    fn own_address(&self) -> String {
+        let PortalConfig { domain, desktop, .. } = &*self.config;
+        format!("http://{domain}:{}/", desktop.port())
+    }
+}
+
+fn is_look(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}

@@ -1,0 +1,9 @@
+//! The portal with real jobs and real connections, and agents that only pretend to have a desktop.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod control;
+mod entry;
+mod list;
+mod support;
+mod watch;
