@@ -16,7 +16,7 @@ CAGENT := target/release/cagent
 DEMO_DIR := .demo
 
 ##@ Use
-.PHONY: demo build setup
+.PHONY: demo build setup image
 demo: build ## Build the program and run examples/demo.md in a sandbox
 	@mkdir -p $(DEMO_DIR)
 	@$(CAGENT) run --data-dir $(DEMO_DIR) --output $(DEMO_DIR)/demo.zip examples/demo.md
@@ -27,6 +27,9 @@ demo: build ## Build the program and run examples/demo.md in a sandbox
 build: setup ## Build the program, target/release/cagent
 	cargo build --release --locked --package cagent
 
+image: build ## Have the Docker daemon build the agent image, containerized-agent:latest
+	$(CAGENT) image build
+
 setup: ## Install what is missing on this machine (Debian packages), if anything is
 	@scripts/setup
 
@@ -34,9 +37,9 @@ setup: ## Install what is missing on this machine (Debian packages), if anything
 .PHONY: check test
 check: format lint tidy unit ## Format, lints, rules of the house, unit tests: under a minute when warm
 
-test: setup format lint tidy docs ## Everything: the parts of check, docs, all tests, licences
+test: setup format lint tidy docs testimage ## Everything: the parts of check, docs, all tests, licences
 	cargo test --workspace --locked --no-fail-fast
-	@$(MAKE) --no-print-directory contract vm
+	@$(MAKE) --no-print-directory contract compose vm
 	@$(MAKE) --no-print-directory licences
 
 .PHONY: bench
@@ -67,6 +70,16 @@ unit: ## The tests beside the code
 contract: ## Does a real server do what its OpenAPI document says? (Schemathesis)
 	cargo build --package cagent --locked
 	scripts/contract target/debug/cagent
+
+.PHONY: testimage compose
+testimage: ## The agent image that tests use; installs and starts a Docker daemon if there is none
+	scripts/docker
+	cargo build --locked --package cagent
+	target/debug/cagent image build
+
+compose: testimage ## Does the agent image do what it should, and does compose bring everything up?
+	tests/image/run
+	tests/compose/run target/debug/cagent
 
 .PHONY: vm
 vm: ## Do limits hold on version 2 cgroups and under systemd? In an emulated machine: minutes

@@ -117,6 +117,7 @@ fn engine(home: &Path, helper: &Path, then: &str) -> anyhow::Result<Arc<LocalEng
         helper: helper.into(),
         tools,
         expose: vec![],
+        images: home.join("images"),
         uids: UidRange::default(),
     })?;
     Ok(Arc::new(engine))

@@ -40,8 +40,8 @@ function row(job) {
 async function refresh() {
   try {
     const answer = await fetch("/jobs");
-    if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
-    const { jobs } = await answer.json();
+    const { jobs, detail } = await answer.json();
+    if (!answer.ok) throw new Error(detail);
     rows.replaceChildren(...jobs.map(row));
     note.textContent = jobs.length ? "" : "No jobs yet. POST one to /schedule; the docs say how.";
   } catch (error) {

@@ -83,7 +83,9 @@ pub(crate) fn admit(api: &Api, request: &mut Request) -> Result<(), Problem> {
     match needed(request.method(), path) {
         Needs(scope) if held < Some(scope) => Err(too_little(scope, key)),
         Needs(_) | Open => {
-            held.map(|scope| request.extensions_mut().insert(Caller(scope)));
+            if let Some(scope) = held {
+                request.extensions_mut().insert(Caller(scope));
+            }
             Ok(())
         }
     }
@@ -113,7 +115,9 @@ fn presented(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let Some(first) = given.next() else { return Ok(None) };
     let words = first.to_str().ok().and_then(|text| text.split_once(' '));
     match (words, given.next()) {
-        (Some((scheme, key)), None) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(key.trim())),
+        (Some((scheme, key)), None) if scheme.eq_ignore_ascii_case("bearer") => {
+            Ok(Some(key.trim()))
+        }
         _ => Err(refused(&"the Authorization header is none that this server takes")),
     }
 }
@@ -134,7 +138,8 @@ fn too_little(needed: Scope, key: Option<Scope>) -> Problem {
 /// Says in the API's description what each call needs.
 pub(crate) fn describe(document: &mut OpenApi) {
     let mut bearer = Http::new(HttpAuthScheme::Bearer);
-    bearer.description = Some("A key: `cagent key create NAME` makes one, see docs/keys.md.".into());
+    bearer.description =
+        Some("A key: `cagent key create NAME` makes one, see docs/keys.md.".into());
     let parts = document.components.get_or_insert_with(Components::new);
     parts.add_security_scheme(SCHEME, SecurityScheme::Http(bearer));
     for (method, path, access) in CALLS {
@@ -175,8 +180,10 @@ mod tests {
     /// Whoever adds a route says here who may use it.
     #[test]
     fn every_documented_call_is_in_the_table() {
-        let table: BTreeSet<_> =
-            CALLS.iter().map(|(method, path, _)| (method.as_str(), path.replace("{*", "{"))).collect();
+        let table: BTreeSet<_> = CALLS
+            .iter()
+            .map(|(method, path, _)| (method.as_str(), path.replace("{*", "{")))
+            .collect();
         assert_eq!(table.len(), CALLS.len(), "each once");
         let mut documented = BTreeSet::new();
         for (path, mut item) in crate::openapi().paths.paths {

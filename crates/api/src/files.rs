@@ -235,6 +235,9 @@ pub(crate) fn refused(error: &FilesError) -> Problem {
         FilesError::NoSuchFile | FilesError::NotADirectory => Code::NoSuchFile,
         FilesError::NotAFile => Code::NotAFile,
         FilesError::Over => Code::JobOver,
+        FilesError::Elsewhere => {
+            return Problem::new(Code::NotReady, format!("{error}; send it along with the job"));
+        }
         FilesError::NotYet => Code::NotReady,
         FilesError::TooLarge { .. } | FilesError::TooMany { .. } => Code::TooLarge,
         FilesError::NoRoom(_) => Code::DiskFull,

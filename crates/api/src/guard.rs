@@ -45,7 +45,8 @@ fn check(request: &Request, hosts: &Hosts) -> Result<(), Problem> {
     // An absolute request target names a host too.
     for name in request.uri().authority().into_iter().chain([&host]) {
         if !hosts.have(name) {
-            let detail = format!("this server does not answer to {name}; {}", Code::HostRefused.advice());
+            let detail =
+                format!("this server does not answer to {name}; {}", Code::HostRefused.advice());
             return Err(Problem::new(Code::HostRefused, detail));
         }
     }

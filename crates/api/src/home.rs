@@ -1,12 +1,12 @@
 //! `/`: the health answer for programs, a small page for browsers.
 
-use axum::{Extension, Router};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 
 use crate::Api;
 use crate::access::Caller;

@@ -66,7 +66,10 @@ impl IntoResponses for BodyProblems {
             ("`invalid_json`, `broken_body`", problem(Code::InvalidJson)),
             ("`too_large`", problem(Code::TooLarge)),
             ("`media_type`: send `Content-Type: application/json`", problem(Code::MediaType)),
-            ("`invalid_field`", Problem::field(Code::InvalidField, "scope", "missing field `scope`")),
+            (
+                "`invalid_field`",
+                Problem::field(Code::InvalidField, "scope", "missing field `scope`"),
+            ),
         ])
     }
 }

@@ -1,8 +1,9 @@
 //! The command line. Options that are settings are taken as they are; `settings` reads them.
 
 use std::ffi::{OsStr, OsString};
-use std::num::NonZeroU32;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Arg, Args, Parser, Subcommand, ValueEnum};
 use types::{JobStatus, Mode, Network, Scope};
@@ -73,8 +74,9 @@ pub(crate) enum Command {
     Say(SayArgs),
     /// Let the step run that a job waits with, or reject it
     Approve(ApproveArgs),
-    /// Print a link to the desktop of a running job, for one use in a browser
-    Desktop(DesktopArgs),
+    /// Print a link into a running job, for one use in a browser: to its desktop, to Jupyter Lab, or to
+    /// what it serves on a port
+    Open(OpenArgs),
     /// Bring the desktop of a running job to a port of this machine, for VNC programs
     Vnc(VncArgs),
     /// Stop a job
@@ -92,7 +94,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: KeyCommand,
     },
-    /// Make and list the images that sandboxes are made from
+    /// Make, import and list the images that sandboxes are made from
     #[command(arg = no_server())]
     Image {
         #[command(subcommand)]
@@ -192,15 +194,38 @@ pub(crate) struct ApproveArgs {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct DesktopArgs {
+pub(crate) struct OpenArgs {
     /// The job's id, or at least 4 characters of its beginning or its end
     pub(crate) job: JobName,
-    /// Without mouse and keyboard
+    /// What of it
+    #[arg(value_name = "desktop|jupyter|PORT", default_value = "desktop")]
+    pub(crate) what: What,
+    /// The desktop without mouse and keyboard
     #[arg(long)]
     pub(crate) watch: bool,
     /// Open it in the browser instead
     #[arg(long)]
-    pub(crate) open: bool,
+    pub(crate) browser: bool,
+}
+
+/// What is looked at of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    Desktop,
+    Jupyter,
+    Port(NonZeroU16),
+}
+
+impl FromStr for What {
+    type Err = &'static str;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        match word {
+            "desktop" => Ok(Self::Desktop),
+            "jupyter" => Ok(Self::Jupyter),
+            port => port.parse().map(Self::Port).map_err(|_| "it is desktop, jupyter or a port"),
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -281,16 +306,34 @@ pub(crate) struct KeyCreateArgs {
 pub(crate) enum ImageCommand {
     /// Have the Docker daemon build one
     Build(ImageBuildArgs),
+    /// Unpack one for the embedded engine, which needs no Docker for it
+    Import(ImageImportArgs),
     /// List those there are
     Ls,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImageImportArgs {
+    /// What `docker save` or `docker export` wrote, a tar of a root file system, or an OCI layout;
+    /// gzip and zstd are understood; - reads it from standard input
+    pub(crate) source: PathBuf,
+    /// Its name; of several images in it the one of this name is taken [default: the one it comes
+    /// with, or containerized-agent:latest]
+    #[arg(long, value_name = "NAME:TAG")]
+    pub(crate) name: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ImageBuildArgs {
     /// How much it has: core (shell, compilers, Python, Node), desktop (and a screen) or full (and
     /// Chromium and Jupyter Lab)
-    #[arg(long, value_enum, default_value = "full", hide_possible_values = true,
-        value_name = "core|desktop|full")]
+    #[arg(
+        long,
+        value_enum,
+        default_value = "full",
+        hide_possible_values = true,
+        value_name = "core|desktop|full"
+    )]
     pub(crate) target: ImageTarget,
     /// Its name [default: that of AGENT_IMAGE, containerized-agent:latest]
     #[arg(long, value_name = "NAME:TAG")]

@@ -1,6 +1,6 @@
 //! The calls of the API that commands make.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
@@ -218,9 +218,14 @@ impl Client {
     }
 
     /// A link into a job.
-    pub(crate) async fn ticket(&self, job: JobId, view: &str) -> anyhow::Result<Ticket> {
+    pub(crate) async fn ticket(
+        &self,
+        job: JobId,
+        view: &str,
+        port: Option<NonZeroU16>,
+    ) -> anyhow::Result<Ticket> {
         let request = self.http.post(self.url(&format!("v1/jobs/{job}/tickets")));
-        self.json(request.json(&json!({ "view": view }))).await
+        self.json(request.json(&json!({ "view": view, "port": port }))).await
     }
 
     /// A connection to a job's desktop, by RFB.

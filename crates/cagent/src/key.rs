@@ -44,7 +44,11 @@ pub(crate) fn bearer(key: &str) -> Option<HeaderValue> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
     use super::*;
+    use crate::client::Client;
 
     #[test]
     fn the_key_of_the_data_directory_comes_first_and_none_is_shown() {
@@ -60,5 +64,44 @@ mod tests {
         let shown = format!("{key:?} {:?}", key.header());
         assert!(!shown.contains("g1ven") && !shown.contains("an0ther"), "{shown}");
         assert_eq!(bearer("a b"), None);
+    }
+
+    /// Reads the head of a request and answers it.
+    async fn answer(
+        server: &TcpListener,
+        before: impl FnOnce(),
+        status: &str,
+        body: &str,
+    ) -> String {
+        let (mut connection, _) = server.accept().await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            assert_ne!(connection.read_buf(&mut head).await.unwrap(), 0);
+        }
+        before();
+        let length = body.len();
+        let answer = format!(
+            "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
+        connection.write_all(answer.as_bytes()).await.unwrap();
+        String::from_utf8(head).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_server_that_was_started_anew_is_shown_its_new_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let local = dir.path().join("local.key");
+        std::fs::write(&local, "bef0re").unwrap();
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", server.local_addr().unwrap()).parse().unwrap();
+        let client = Client::new(base).unwrap().with_key(Key::of(dir.path(), None));
+        let served = async {
+            let anew = || std::fs::write(&local, "n0w").unwrap();
+            let first = answer(&server, anew, "401 Unauthorized", "{}").await;
+            (first, answer(&server, || (), "200 OK", "{\"keys\":[]}").await)
+        };
+        let (keys, (first, second)) = tokio::join!(client.keys(), served);
+        assert_eq!(keys.unwrap().keys, []);
+        assert!(first.contains("Bearer bef0re") && second.contains("Bearer n0w"));
     }
 }

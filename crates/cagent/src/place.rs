@@ -74,7 +74,10 @@ impl Place {
     /// Refuses what is only to be had of jobs that run.
     pub(crate) fn must_run(&self) -> anyhow::Result<()> {
         let dir = self.settings.data_dir.display();
-        ensure!(!self.only_looks(), "no server runs on {dir}, so no job does; start `cagent serve`");
+        ensure!(
+            !self.only_looks(),
+            "no server runs on {dir}, so no job does; start `cagent serve`"
+        );
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use std::fs::DirBuilder;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -265,6 +265,11 @@ fn config(
     }
 }
 
+/// Where the images of the embedded engine are.
+pub(crate) fn images(settings: &Settings) -> PathBuf {
+    settings.data_dir.join("images")
+}
+
 /// How the embedded engine is set up, with its tools in place.
 pub(crate) fn engine_config(settings: &Settings) -> anyhow::Result<LocalConfig> {
     make_private(&settings.data_dir)?;
@@ -275,6 +280,7 @@ pub(crate) fn engine_config(settings: &Settings) -> anyhow::Result<LocalConfig> 
         helper: tools.helper,
         tools: tools.inside,
         expose: settings.expose.clone(),
+        images: images(settings),
         uids: settings.uids,
     })
 }

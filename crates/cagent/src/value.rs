@@ -23,7 +23,7 @@ const FIRST_UID: u32 = 65_536;
 const A_SIZE: &str = "expected a size, such as 1048576, 512M or 2G (K, M, G: 1024)";
 const A_TIME: &str = "expected a time, such as 90, 30s, 5m or 1h";
 const SIZES: [(&str, u64); 3] = [("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10)];
-const DAYS: [(&str, u64); 1] = [("d", 86_400)];
+const LIFETIMES: [(&str, u64); 4] = [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)];
 const TIMES: [(&str, u64); 3] = [("h", 3600), ("m", 60), ("s", 1)];
 
 pub(crate) fn text<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<&str> {
@@ -42,9 +42,7 @@ pub(crate) fn time<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<u64> {
 
 /// Seconds, many of them.
 pub(crate) fn lifetime<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<u64> {
-    let text = text(value)?;
-    let days = with_unit(text, &DAYS).filter(|_| text.ends_with('d'));
-    let seconds = days.or_else(|| with_unit(text, &TIMES)).filter(|seconds| *seconds > 0);
+    let seconds = with_unit(text(value)?, &LIFETIMES).filter(|seconds| *seconds > 0);
     seconds.context("expected a time, such as 30d, 12h or 30m")
 }
 
@@ -111,7 +109,10 @@ pub(crate) fn hosts<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<Vec<String>> 
 
 fn host(name: &str) -> Result<String> {
     let fits = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
-    ensure!(fits, "{name:?} is no name of a host: expected such as agent.example.org, without port");
+    ensure!(
+        fits,
+        "{name:?} is no name of a host: expected such as agent.example.org, without port"
+    );
     Ok(name.to_ascii_lowercase())
 }
 

@@ -68,32 +68,38 @@ fn header(kind: EntryType, mode: u32, owner: u32) -> Header {
     header
 }
 
-/// Unpacks an archive in the root of a container.
-pub(crate) async fn put(docker: &Docker, container: &str, tar: Vec<u8>) -> Result<(), Error> {
-    let options = UploadToContainerOptionsBuilder::default().path("/").build();
+/// Unpacks an archive in a directory of a container.
+pub(crate) async fn put(
+    docker: &Docker,
+    container: &str,
+    at: &str,
+    tar: Vec<u8>,
+) -> Result<(), Error> {
+    let options = UploadToContainerOptionsBuilder::default().path(at).build();
     docker.upload_to_container(container, Some(options), body_full(tar.into())).await
 }
 
-/// Makes a directory of a container what this one holds, for this owner; the directory itself, too.
+/// Puts what a directory of ours holds into one of a container, for this owner; `to` itself, too,
+/// which is relative to `at`.
 pub(crate) async fn put_tree(
     docker: &Docker,
     container: &str,
     from: &Path,
-    to: &Path,
+    (at, to): (&str, &'static str),
     owner: u32,
 ) -> Result<(), Error> {
     let (writer, reader) = tokio::io::duplex(PIPE_BYTES);
-    let (from, to) = (from.to_owned(), to.strip_prefix("/").unwrap_or(to).to_owned());
+    let (from, to) = (from.to_owned(), Path::new(to));
     let mut writer = SyncIoBridge::new(writer);
     let packing = tokio::task::spawn_blocking(move || {
         let mut tar = Builder::new(&mut writer);
-        add_dir(&mut tar, &to, 0o755, owner)?;
-        add_tree(&mut tar, &from, &to, owner)?;
+        add_dir(&mut tar, to, 0o755, owner)?;
+        add_tree(&mut tar, &from, to, owner)?;
         tar.finish()?;
         drop(tar);
         writer.shutdown()
     });
-    let options = UploadToContainerOptionsBuilder::default().path("/").build();
+    let options = UploadToContainerOptionsBuilder::default().path(at).build();
     let body = body_try_stream(ReaderStream::new(reader));
     let sent = docker.upload_to_container(container, Some(options), body).await;
     match packing.await.map_err(io::Error::other).flatten() {

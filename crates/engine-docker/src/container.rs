@@ -21,6 +21,12 @@ const CAPABILITIES: [&str; 3] = ["SETUID", "SETGID", "KILL"];
 /// Home of the job's user.
 const HOME: &str = "/home/agent";
 
+/// Where agentd keeps the scripts of steps.
+const STEPS: &str = "/run/steps";
+
+/// Processes of one user in all of Podman's containers, if a job does not ask for more.
+const PODMAN_PROCESSES: u32 = 4096;
+
 /// agentd's last words are short.
 const LOG_SIZE: &str = "64k";
 
@@ -53,6 +59,9 @@ pub(crate) struct Plan<'a> {
     /// The volume with our programs.
     pub(crate) tools: &'a str,
     pub(crate) places: Places,
+    /// Whether it is for Podman, which knows no owner of a tmpfs, and by itself sets a limit of
+    /// processes per user that not every root may set.
+    pub(crate) is_podman: bool,
 }
 
 /// A container's name, and that of its volume.
@@ -103,7 +112,7 @@ impl Plan<'_> {
             dns: Some(vec!["127.0.0.1".into()]),
             ipc_mode: Some("private".into()),
             readonly_rootfs: Some(true),
-            tmpfs: Some(tmpfs()),
+            tmpfs: Some(tmpfs(self.is_podman)),
             mounts: Some(self.mounts()),
             cap_drop: Some(vec!["ALL".into()]),
             cap_add: Some(CAPABILITIES.map(String::from).into()),
@@ -113,11 +122,7 @@ impl Plan<'_> {
             memory_swap: Some(memory),
             nano_cpus: Some(nano_cpus),
             pids_limit: Some(limits.processes.into()),
-            ulimits: Some(vec![
-                ulimit("nofile", limits.open_files.into()),
-                ulimit("fsize", limits.file_bytes),
-                ulimit("core", 0),
-            ]),
+            ulimits: Some(self.ulimits()),
             // It counts as the job's memory in any case.
             shm_size: Some(memory / 2),
             log_config: Some(HostConfigLogConfig {
@@ -127,6 +132,19 @@ impl Plan<'_> {
             runtime: self.runtime.map(Into::into),
             ..HostConfig::default()
         }
+    }
+
+    fn ulimits(&self) -> Vec<ResourcesUlimits> {
+        let limits = self.limits;
+        let mut all = vec![
+            ulimit("nofile", limits.open_files.into()),
+            ulimit("fsize", limits.file_bytes),
+            ulimit("core", 0),
+        ];
+        if self.is_podman {
+            all.push(ulimit("nproc", limits.processes.max(PODMAN_PROCESSES).into()));
+        }
+        all
     }
 
     fn mounts(&self) -> Vec<Mount> {
@@ -165,11 +183,13 @@ pub(crate) fn filler(
 /// Where a sandbox sees the gateway's directory.
 const GATEWAY: &str = "/run/cagent";
 
-fn tmpfs() -> HashMap<String, String> {
+fn tmpfs(is_podman: bool) -> HashMap<String, String> {
+    let home = if is_podman { "exec,mode=1777" } else { "exec,mode=0755,uid=1000,gid=1000" };
     let all = [
         ("/tmp", "exec,mode=1777"),
-        (HOME, "exec,mode=0755,uid=1000,gid=1000"),
+        (HOME, home),
         ("/run", "exec,mode=0755"),
+        (STEPS, "exec,mode=0755"),
     ];
     all.map(|(path, options)| (path.to_owned(), options.to_owned())).into()
 }
@@ -218,6 +238,7 @@ mod tests {
             runtime: None,
             tools: "t",
             places,
+            is_podman: false,
         };
         plan.body()
     }

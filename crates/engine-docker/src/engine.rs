@@ -189,7 +189,7 @@ impl Inner {
         }
         let name = link.name(job);
         sandbox.folder.note_intent(SandboxEnd::Stopped)?;
-        sandbox.note_use(usage::look(&link.docker, &name).await);
+        // Docker answers a question for what was used once a second; nobody waits for that here.
         watch::kill(&link.docker, &name).await.map_err(|e| failed(job, "kill its container", &e))
     }
 

@@ -30,7 +30,9 @@ pub(crate) async fn upload(link: &Link, sandbox: &Sandbox) -> Result<(), EngineE
     let body = container::filler(link.owner(), link.image(), &link.name(job), protocol::WORKSPACE);
     let made = docker.create_container(None, body).await;
     let filler = made.map_err(|e| failed(job, "make a container to fill its workspace", &e))?.id;
-    let (from, to) = (sandbox.folder.workspace(), Path::new(protocol::WORKSPACE));
+    let from = sandbox.folder.workspace();
+    // Docker sets the owner of a volume only from outside it, Podman only from inside.
+    let to = if link.is_podman() { (protocol::WORKSPACE, ".") } else { ("/", "workspace") };
     let sent = archive::put_tree(docker, &filler, &from, to, protocol::COMMAND_ID).await;
     let options = RemoveContainerOptionsBuilder::default().force(true).build();
     let removed = docker.remove_container(&filler, Some(options)).await;

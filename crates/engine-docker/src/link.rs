@@ -26,6 +26,7 @@ pub(crate) struct Link {
     image: String,
     runtime: Option<String>,
     tools: String,
+    is_podman: bool,
 }
 
 impl Link {
@@ -35,6 +36,9 @@ impl Link {
         let address = Address::parse(config.host.as_deref())?;
         let docker = address.connect().await?;
         let info = docker.info().await.map_err(|e| address.unreachable(&e))?;
+        let version = docker.version().await.map_err(|e| address.unreachable(&e))?;
+        let is_podman =
+            version.components.iter().flatten().any(|part| part.name.contains("Podman"));
         let runtime = config.runtime.as_deref();
         report::check(&info, runtime)?;
         let tools = Tools::read(&config.tools, engine::ca_bundle().as_deref())?;
@@ -48,6 +52,7 @@ impl Link {
             image: config.image.clone(),
             runtime: config.runtime.clone(),
             tools,
+            is_podman,
         };
         let way = find_way(&unprobed, &unprobed.address, &info, &config.home).await?;
         let report = report::report(&info, runtime, way.why_bridged());
@@ -66,6 +71,10 @@ impl Link {
 
     pub(crate) fn owner(&self) -> &str {
         &self.owner
+    }
+
+    pub(crate) fn is_podman(&self) -> bool {
+        self.is_podman
     }
 
     pub(crate) fn image(&self) -> &str {
@@ -91,6 +100,7 @@ impl Link {
             runtime: self.runtime.as_deref(),
             tools: &self.tools,
             places,
+            is_podman: self.is_podman,
         };
         let made = self.make(&self.name(spec.job), plan.body()).await;
         made.map_err(|e| match status(&e) {

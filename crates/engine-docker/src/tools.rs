@@ -58,14 +58,12 @@ impl Tools {
     }
 
     fn tar(&self) -> io::Result<Vec<u8>> {
-        let root = Path::new(protocol::TOOLS.trim_start_matches('/'));
         archive::in_memory(|tar| {
-            add_dir(tar, root, 0o755, 0)?;
-            add_dir(tar, &root.join("bin"), 0o755, 0)?;
+            add_dir(tar, Path::new("bin"), 0o755, 0)?;
             for (path, mode, bytes) in &self.files {
-                add_bytes(tar, &root.join(path), *mode, bytes)?;
+                add_bytes(tar, path, *mode, bytes)?;
             }
-            add_bytes(tar, &root.join(WHOLE), 0o644, b"")
+            add_bytes(tar, Path::new(WHOLE), 0o644, b"")
         })
     }
 
@@ -98,7 +96,7 @@ impl Tools {
         if is_whole(docker, filler).await {
             return Ok(());
         }
-        archive::put(docker, filler, self.tar()?).await
+        archive::put(docker, filler, protocol::TOOLS, self.tar()?).await
     }
 }
 

@@ -27,12 +27,13 @@ pub(crate) struct Unpacked {
     pub(crate) full: bool,
 }
 
-/// Unpacks an archive whose entries lie beneath one directory, the name of which is left out.
+/// Unpacks an archive whose first entry is the directory that all others lie in, and whose name is
+/// left out: Docker calls it as it is called in the container, Podman `/`.
 pub(crate) fn unpack(archive: impl Read, root: &Path, most: u64) -> io::Result<Unpacked> {
     let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
     let root = rustix::fs::openat(CWD, root, flags, Mode::empty())?;
     let mut done = Unpacked::default();
-    let (mut entries, mut room) = (0, most);
+    let (mut entries, mut room, mut top) = (0, most, None);
     for entry in Archive::new(archive).entries()? {
         let mut entry = entry?;
         entries += 1;
@@ -44,8 +45,10 @@ pub(crate) fn unpack(archive: impl Read, root: &Path, most: u64) -> io::Result<U
             return Ok(Unpacked { full: true, ..done });
         }
         room = rest;
-        let Some(path) = beneath(&entry) else { continue };
-        match place(&mut entry, root.as_fd(), &path) {
+        let Some(path) = plain(&entry.path()?) else { continue };
+        let top = top.get_or_insert_with(|| path.clone());
+        let Some(path) = beneath(&path, top) else { continue };
+        match place(&mut entry, root.as_fd(), &path, top) {
             Ok(()) => done.bytes += size,
             // Of the disk, not of this entry.
             Err(e) if is_serious(&e) => return Err(e),
@@ -63,20 +66,26 @@ fn is_serious(error: &io::Error) -> bool {
     kinds.contains(&error.kind())
 }
 
-/// Where an entry belongs; none for the directory itself and for what leads elsewhere.
-fn beneath(entry: &Entry<'_, impl Read>) -> Option<PathBuf> {
-    plain(&entry.path().ok()?)
+/// A path of an archive whose topmost directory has this name; none for that directory itself and for
+/// what leads elsewhere.
+fn beneath(path: &Path, top: &Path) -> Option<PathBuf> {
+    let rest = plain(path)?.strip_prefix(top).ok()?.to_owned();
+    (!rest.as_os_str().is_empty()).then_some(rest)
 }
 
+/// The same without what means nothing; none if it leads upwards.
 fn plain(path: &Path) -> Option<PathBuf> {
-    let mut parts = path.components().filter(|part| *part != Component::CurDir);
-    let first = matches!(parts.next()?, Component::Normal(_));
-    let rest: PathBuf = parts.clone().collect();
-    let all_plain = parts.all(|part| matches!(part, Component::Normal(_)));
-    (first && all_plain && !rest.as_os_str().is_empty()).then_some(rest)
+    let named = |part: &Component<'_>| !matches!(part, Component::CurDir | Component::RootDir);
+    let parts = path.components().filter(named);
+    parts.map(|part| matches!(part, Component::Normal(_)).then_some(part)).collect()
 }
 
-fn place(entry: &mut Entry<'_, impl Read>, root: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
+fn place(
+    entry: &mut Entry<'_, impl Read>,
+    root: BorrowedFd<'_>,
+    path: &Path,
+    top: &Path,
+) -> io::Result<()> {
     let Some(name) = path.file_name() else { return Ok(()) };
     let dir = parent(root, path)?;
     let mode = Mode::from_raw_mode(entry.header().mode().unwrap_or(0o600) & 0o777 | 0o600);
@@ -96,8 +105,10 @@ fn place(entry: &mut Entry<'_, impl Read>, root: BorrowedFd<'_>, path: &Path) ->
             Ok(rustix::fs::symlinkat(&*to, &dir, name)?)
         }
         EntryType::Link => {
-            let to =
-                entry.link_name()?.and_then(|to| plain(&to)).ok_or(io::ErrorKind::InvalidData)?;
+            let to = entry
+                .link_name()?
+                .and_then(|to| beneath(&to, top))
+                .ok_or(io::ErrorKind::InvalidData)?;
             let target = to.file_name().ok_or(io::ErrorKind::InvalidData)?;
             let from = parent(root, &to)?;
             Ok(rustix::fs::linkat(&from, target, &dir, name, AtFlags::empty())?)
@@ -179,6 +190,13 @@ mod tests {
         assert_eq!(fs::read(dir.join("h")).unwrap(), b"hello");
         let mode = std::os::unix::fs::MetadataExt::mode(&fs::metadata(dir.join("d/f")).unwrap());
         assert_eq!(mode & 0o7000, 0, "no setuid");
+    }
+
+    #[test]
+    fn the_topmost_directory_may_be_called_anything() {
+        let entries = [("/", What::Dir), ("/f", What::File(b"1")), ("/h", What::Link("/f"))];
+        let (dir, _) = unpacked(&entries, 1 << 20);
+        assert_eq!(fs::read(dir.path().join("in/h")).unwrap(), b"1");
     }
 
     #[test]

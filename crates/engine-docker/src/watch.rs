@@ -87,7 +87,6 @@ async fn end(docker: &Docker, name: &str, sandbox: &Sandbox, why: SandboxEnd) ->
     if let Err(e) = sandbox.folder.note_intent(why) {
         tracing::warn!(job = %sandbox.job, "could not note why a sandbox is ended: {e}");
     }
-    sandbox.note_use(usage::look(docker, name).await);
     loop {
         if let Err(e) = kill(docker, name).await {
             tracing::warn!(job = %sandbox.job, "could not end a sandbox, it is tried again: {e}");
@@ -103,8 +102,8 @@ async fn wall(docker: &Docker, name: &str, sandbox: &Sandbox, deadline: Instant)
 
 async fn look(docker: &Docker, name: &str, sandbox: &Sandbox) -> Infallible {
     loop {
-        sleep(USAGE_PAUSE).await;
         sandbox.note_use(usage::look(docker, name).await);
+        sleep(USAGE_PAUSE).await;
     }
 }
 

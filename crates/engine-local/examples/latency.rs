@@ -23,6 +23,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         helper: helper()?,
         tools: dir.path().join("tools"),
         expose: vec![],
+        images: dir.path().join("images"),
         uids: UidRange::default(),
     })?;
     let mut rounds = Vec::new();

@@ -1,8 +1,10 @@
 use std::path::{Component, Path, PathBuf};
 
 use engine::EngineError;
+use images::Images;
 
 use crate::inside;
+use crate::plan::Root;
 
 /// How the embedded engine is set up.
 #[derive(Clone, Debug)]
@@ -15,6 +17,8 @@ pub struct LocalConfig {
     pub tools: PathBuf,
     /// More of the host that sandboxes see, read-only, at the same paths.
     pub expose: Vec<PathBuf>,
+    /// Agent images are imported to here; sandboxes can have one in the place of the host's `/usr`.
+    pub images: PathBuf,
     /// Host uids (and gids of the same numbers) for sandboxes, used when running as root.
     pub uids: UidRange,
 }
@@ -35,6 +39,12 @@ impl Default for UidRange {
         Self { first: 0x7000_0000, count: 0x1_0000 }
     }
 }
+
+/// Where programs of an image are that does not say it.
+const IMAGE_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// How images come here.
+const IMPORT: &str = "`docker save IMAGE | cagent image import -` brings one here";
 
 /// Places of a sandbox that are ours; nothing of the host may be put over or under them.
 const RESERVED: [&str; 12] = [
@@ -58,6 +68,34 @@ impl LocalConfig {
         is_there(&self.helper, "find the sandbox helper")?;
         is_there(&self.tools.join("bin/agentd"), "find agentd")?;
         self.expose.iter().try_for_each(|path| check_exposed(path))
+    }
+
+    /// The root file system that is the image of this name.
+    pub(crate) fn root(&self, name: &str) -> Result<Root, EngineError> {
+        let unusable =
+            |why: String, cure: String| EngineError::Image { image: name.into(), why, cure };
+        let found = Images::open(&self.images)
+            .get(name)
+            .map_err(|e| unusable(e.to_string(), IMPORT.into()))?;
+        match found {
+            Some(image) => {
+                let mut environment = image.environment;
+                if !environment.iter().any(|(name, _)| name == "PATH") {
+                    environment.push(("PATH".into(), IMAGE_PATH.into()));
+                }
+                Ok(Root { tree: image.root, environment })
+            }
+            None => Err(unusable("it was not imported".into(), self.cure())),
+        }
+    }
+
+    fn cure(&self) -> String {
+        let there = Images::open(&self.images).list().unwrap_or_default();
+        let names: Vec<_> = there.iter().map(|image| image.name.as_str()).collect();
+        match &*names {
+            [] => IMPORT.into(),
+            names => format!("{IMPORT}; those there are: {}", names.join(", ")),
+        }
     }
 
     /// `PATH` of agentd and of everything it starts.
@@ -107,6 +145,7 @@ mod tests {
             helper: "/bin/sh".into(),
             tools: PathBuf::new(),
             expose: expose.iter().map(PathBuf::from).collect(),
+            images: PathBuf::new(),
             uids: UidRange::default(),
         }
     }

@@ -258,6 +258,8 @@ impl Inner {
         users: Users,
         command: Vec<String>,
     ) -> Result<(), EngineError> {
+        let root = spec.image.as_deref().map(|name| self.config.root(name)).transpose()?;
+        let layered = root.is_some();
         let plan = Plan {
             version: VERSION,
             limits: spec.limits,
@@ -268,6 +270,7 @@ impl Inner {
             expose: self.config.expose.clone(),
             ca_bundle: engine::ca_bundle(),
             path: self.config.path_inside(),
+            root,
             image: self.workspaces.no_images().is_none(),
             command,
         };
@@ -280,7 +283,7 @@ impl Inner {
             Users::Shared { .. } => None,
         };
         folder::make_dir_of(&folder.join(folder::GATEWAY), agentd)?;
-        self.workspaces.make(folder, spec.limits.disk_bytes, users)
+        self.workspaces.make(folder, spec.limits.disk_bytes, users, layered)
     }
 
     /// Removes all files of a sandbox.

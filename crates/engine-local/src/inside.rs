@@ -14,3 +14,13 @@ pub(crate) const STEPS: &str = "/run/steps";
 
 /// Where the gateway's directory is.
 pub(crate) const GATEWAY: &str = "/run/cagent";
+
+/// Directories of a sandbox's disk that has its workspace and what it changed of its root file system.
+pub(crate) mod layers {
+    /// Its files.
+    pub(crate) const WORKSPACE: &str = "workspace";
+    /// What lies over the image.
+    pub(crate) const UPPER: &str = "upper";
+    /// What the kernel needs beside that.
+    pub(crate) const WORK: &str = "work";
+}

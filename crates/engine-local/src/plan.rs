@@ -28,11 +28,21 @@ pub(crate) struct Plan {
     pub(crate) ca_bundle: Option<PathBuf>,
     /// `PATH` inside.
     pub(crate) path: String,
+    /// Its own root file system; without one it has the host's `/usr`.
+    #[serde(default)]
+    pub(crate) root: Option<Root>,
     /// Whether the workspace is an image, whose mount the helper finds in the place of stdin.
     #[serde(default)]
     pub(crate) image: bool,
     /// What runs as PID 1; never empty.
     pub(crate) command: Vec<String>,
+}
+
+/// The tree of an agent image, which is never written, and what its maker set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Root {
+    pub(crate) tree: PathBuf,
+    pub(crate) environment: Vec<(String, String)>,
 }
 
 /// Who is who, on the host.

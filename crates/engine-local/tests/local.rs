@@ -12,6 +12,8 @@ mod as_user;
 mod bed;
 #[path = "local/disk.rs"]
 mod disk;
+#[path = "local/image.rs"]
+mod image;
 #[path = "local/inside.rs"]
 mod inside;
 #[path = "local/life.rs"]

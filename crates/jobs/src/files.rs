@@ -51,6 +51,9 @@ pub enum FilesError {
     /// The sandbox is just being made.
     #[error("the job is just starting; its workspace is there in a moment")]
     NotYet,
+    /// The host does not see the files, only a copy of them.
+    #[error("the files of this job are on another machine while it runs, and cannot be written there")]
+    Elsewhere,
     /// More than the job's `limits.disk_bytes` leaves.
     #[error("this is more than the job's limits.disk_bytes leaves room for ({most} bytes)")]
     TooLarge {
@@ -268,6 +271,9 @@ impl Inner {
             JobStatus::Starting => Err(FilesError::NotYet),
             JobStatus::Running => {
                 let workspace = self.open_workspace(record).await?.ok_or(FilesError::Over)?;
+                if workspace.is_copy() {
+                    return Err(FilesError::Elsewhere);
+                }
                 Ok((workspace, Home::Workspace))
             }
             _ => Err(FilesError::Over),

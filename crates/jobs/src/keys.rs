@@ -119,7 +119,8 @@ impl Jobs {
     /// Every key, also those that work no more, oldest first.
     #[must_use]
     pub fn list_keys(&self) -> Vec<ApiKey> {
-        let mut keys: Vec<_> = self.inner.keys.all().values().map(|kept| kept.key.clone()).collect();
+        let mut keys: Vec<_> =
+            self.inner.keys.all().values().map(|kept| kept.key.clone()).collect();
         keys.sort_by_key(|key| key.created);
         keys
     }

@@ -19,7 +19,7 @@ use crate::origin::Place;
 use crate::pages::Page;
 use crate::tickets::{Grant, SESSION, TICKET};
 use crate::view::{Door, View};
-use crate::{Link, Portal};
+use crate::{Link, Portal, proxy};
 
 /// Where tickets are used, on every origin of a job: what a job serves may have any other path.
 pub(crate) const PATH: &str = "/.cagent/enter";
@@ -41,15 +41,26 @@ impl Portal {
         Link { url: format!("{}{PATH}?ticket={ticket}", self.address(job, view)), expires }
     }
 
-    /// The origin of a view.
+    /// Where a view is, without a slash at its end.
     #[must_use]
     pub fn address(&self, job: JobId, view: View) -> String {
-        let host = Place::Job { job, port: view.port() }.host(&self.config.domain);
+        let base = self.base(job, view);
+        let place = Place::Job { job, port: view.port() };
+        let place = if base.is_empty() { place } else { Place::Own };
+        let host = place.host(&self.config.domain);
         let at = match view.door() {
             Door::Desktops => self.config.desktop,
             Door::Jupyter => self.config.jupyter,
         };
-        format!("http://{host}:{}", at.port())
+        format!("http://{host}:{}{base}", at.port())
+    }
+
+    /// The path that a view is below: none but of previews, where they are had by path.
+    fn base(&self, job: JobId, view: View) -> String {
+        match view {
+            View::Preview { port } if self.config.path_previews => proxy::path::base(job, port),
+            _ => String::new(),
+        }
     }
 
     /// Exchanges the ticket in the address.
@@ -67,11 +78,14 @@ impl Portal {
             self.tickets.take(Instant::now(), &ticket).filter(here)
         });
         match grant {
-            Some(grant) => admitted(&self.admit(grant.job, grant.view)),
+            Some(Grant { job, view }) => {
+                let home = format!("{}/", self.base(job, view));
+                admitted(&self.admit(job, view), &home)
+            }
             // Also for who comes back to the address: a session may be there, and `/` knows.
             None => Page::new(StatusCode::FORBIDDEN, "This link does not work any more")
-                .text("A link is for one use and about a minute. Ask for a new one: `cagent desktop`, the dashboard, or the API.")
-                .link("/", "I have been here before")
+                .text("A link is for one use and about a minute. Ask for a new one: `cagent open`, the dashboard, or the API.")
+                .link("../", "I have been here before")
                 .into(),
         }
     }
@@ -80,7 +94,9 @@ impl Portal {
     pub(crate) fn admit(&self, job: JobId, view: View) -> HeaderValue {
         let secret = self.sessions.give(Instant::now(), Grant { job, view });
         let (name, age) = (view.cookie(), SESSION.as_secs());
-        let cookie = format!("{name}={secret}; Path=/; Max-Age={age}; HttpOnly; SameSite=Strict");
+        let base = self.base(job, view);
+        let cookie =
+            format!("{name}={secret}; Path={base}/; Max-Age={age}; HttpOnly; SameSite=Strict");
         // Names and secrets are plain ASCII.
         HeaderValue::try_from(cookie).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
@@ -93,8 +109,8 @@ impl Portal {
     }
 }
 
-fn admitted(cookie: &HeaderValue) -> Response {
-    let page = Page::new(StatusCode::OK, "One moment").link("/", "Go on").refresh(0, "/");
+fn admitted(cookie: &HeaderValue, home: &str) -> Response {
+    let page = Page::new(StatusCode::OK, "One moment").link(home, "Go on").refresh(0, home);
     let mut response = Response::from(page);
     response.headers_mut().insert(SET_COOKIE, cookie.clone());
     response

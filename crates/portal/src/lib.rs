@@ -10,6 +10,7 @@
 //! | `tickets` | tickets and sessions |
 //! | `entry` | the way from one to the other |
 //! | `desktop` | a job's desktop: page, filter, bridge, who has mouse and keyboard |
+//! | `proxy` | Jupyter Lab and previews: what a job serves by HTTP |
 //! | `pages` | pages without a script |
 //!
 //! Not here: the API (crate `api`, which hands out tickets), the listeners (crate `cagent`), what is
@@ -21,6 +22,7 @@ mod guard;
 mod list;
 mod origin;
 mod pages;
+mod proxy;
 mod tickets;
 mod view;
 
@@ -40,7 +42,8 @@ pub use view::View;
 
 use desktop::Desktops;
 use origin::Place;
-use pages::Page;
+use pages::{Page, STYLE};
+use proxy::{Lines, Visit};
 use tickets::{SESSION, Secrets, TICKET};
 use view::Door;
 
@@ -76,6 +79,7 @@ pub struct Portal {
     tickets: Arc<Secrets>,
     sessions: Arc<Secrets>,
     desktops: Arc<Desktops>,
+    lines: Arc<Lines>,
 }
 
 impl Portal {
@@ -88,17 +92,16 @@ impl Portal {
             config: Arc::new(config),
             tickets: Arc::new(Secrets::new(TICKET)),
             sessions: Arc::new(Secrets::new(SESSION)),
+            lines: Arc::default(),
         }
     }
 
     /// What is served on the port of desktops: the list of them, desktops, previews.
-    #[must_use]
     pub fn desktops(&self) -> Router {
         self.router(Door::Desktops)
     }
 
     /// What is served on the port of Jupyter.
-    #[must_use]
     pub fn jupyter(&self) -> Router {
         self.router(Door::Jupyter)
     }
@@ -132,21 +135,37 @@ impl Portal {
             Err(refusal) => return pages::refused(refusal, &self.own_address()),
         };
         let (method, uri) = (request.method(), request.uri());
+        let by_path = self.config.path_previews && proxy::path::leads_here(uri);
         match (door, place) {
             (_, Place::Job { job, port }) if uri.path() == entry::PATH => {
                 self.enter(door, (job, port), method, uri)
             }
-            (Door::Desktops, Place::Own | Place::Job { port: None, .. }) if !is_look(method) => {
+            (Door::Desktops, Place::Own) if by_path => proxy::path::answer(self, request).await,
+            (_, Place::Own) | (Door::Desktops, Place::Job { port: None, .. })
+                if !is_look(method) =>
+            {
                 Page::new(StatusCode::METHOD_NOT_ALLOWED, "This can only be looked at").into()
             }
-            (Door::Desktops, Place::Own) => list::answer(self, uri.path(), request.headers()).await,
+            (_, Place::Own) => list::answer(self, door, uri.path(), request.headers()).await,
             (Door::Desktops, Place::Job { job, port: None }) => {
                 desktop::answer(self, job, request).await
             }
-            (Door::Desktops, Place::Job { port: Some(_), .. }) | (Door::Jupyter, _) => {
-                pages::nothing()
+            (Door::Desktops, Place::Job { job, port: Some(port) }) => {
+                self.visit(job, View::Preview { port }, request).await
             }
+            (Door::Jupyter, Place::Job { job, port: None }) => {
+                self.visit(job, View::Jupyter, request).await
+            }
+            (Door::Jupyter, Place::Job { port: Some(_), .. }) => pages::nothing(),
         }
+    }
+
+    /// What a job serves itself, on an origin of its own.
+    async fn visit(&self, job: JobId, view: View, request: Request) -> Response {
+        if request.uri().path() == STYLE.0 {
+            return pages::asset(STYLE.1, STYLE.2);
+        }
+        proxy::answer(self, Visit { job, view, base: "" }, request).await
     }
 
     /// Our own page.

@@ -35,7 +35,11 @@ impl Place {
         if name == domain || is_loopback(&name) {
             return Some(Self::Own);
         }
-        let label = name.strip_suffix(domain)?.strip_suffix('.')?;
+        Self::labelled(name.strip_suffix(domain)?.strip_suffix('.')?)
+    }
+
+    /// What this name below the domain means.
+    pub(crate) fn labelled(label: &str) -> Option<Self> {
         label.parse().map_or_else(|_| preview(label), |job| Some(Self::Job { job, port: None }))
     }
 

@@ -7,6 +7,8 @@ use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse as _, Response};
 
+use jobs::JobError;
+
 use crate::guard::{self, Refusal};
 
 /// What such a page may load: its style.
@@ -15,7 +17,7 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; for
 
 /// The style of every page.
 pub(crate) const STYLE: (&str, &str, &str) =
-    ("/portal.css", "text/css; charset=utf-8", include_str!("../assets/portal.css"));
+    ("/.cagent/portal.css", "text/css; charset=utf-8", include_str!("../assets/portal.css"));
 
 /// A page.
 #[derive(Debug)]
@@ -98,6 +100,19 @@ pub(crate) fn refused(refusal: Refusal, own: &str) -> Response {
         Refusal::Origin => page.text("A page of another origin may not do this."),
     };
     page.into()
+}
+
+/// A job that cannot be looked at.
+pub(crate) fn unseen(error: &JobError) -> Response {
+    match error {
+        JobError::NotFound(job) => Page::new(StatusCode::NOT_FOUND, "There is no such job")
+            .text(&format!("There is no job {job}, or its retention is over."))
+            .into(),
+        JobError::Store(_) => {
+            tracing::error!("could not look at a job: {error}");
+            Page::new(StatusCode::INTERNAL_SERVER_ERROR, "The server failed").into()
+        }
+    }
 }
 
 /// A text that stands for itself in HTML, also within an attribute.

@@ -1,18 +1,19 @@
+mod dials;
+
 use std::path::{Path, PathBuf};
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, HeaderValue, UPGRADE};
-use hyper::upgrade::Upgraded;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
 use types::{ModelAnswer, ModelRequest};
 
-use crate::{Ack, Control, Hello, PROTOCOL, Report, Tunnels, VERSION, Welcome, path};
+use crate::{Ack, Control, Hello, Report, Tunnels, VERSION, Welcome, path};
 
 /// The largest answer agentd reads: a spec with its runbook, and room to spare.
 const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
@@ -141,34 +142,6 @@ impl Client {
         Ok(serde_json::from_slice(&collect(answer).await?)?)
     }
 
-    /// Brings the connection number `n` that the orchestrator asked for; its bytes, both ways.
-    ///
-    /// # Errors
-    /// [`ClientError`]; refused if nobody waits for it any more.
-    pub async fn arrive(&self, n: u64) -> Result<TokioIo<Upgraded>, ClientError> {
-        let mut connection = connect(&self.socket).await?;
-        let mut request = self.request(Method::POST, &dial(n), Vec::new())?;
-        request.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
-        request.headers_mut().insert(UPGRADE, HeaderValue::from_static(PROTOCOL));
-        let answer = send(&mut connection, request).await?;
-        if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-            accepted(path::DIALS, answer).await?;
-            return Err(ClientError::Transport("the gateway did not switch protocols".into()));
-        }
-        let upgraded = hyper::upgrade::on(answer).await;
-        Ok(TokioIo::new(upgraded.map_err(|e| ClientError::Transport(e.into()))?))
-    }
-
-    /// Says why there is no connection number `n`.
-    ///
-    /// # Errors
-    /// [`ClientError`]; refused if nobody waits for it any more.
-    pub async fn refuse(&self, n: u64, why: &str) -> Result<(), ClientError> {
-        let mut connection = connect(&self.socket).await?;
-        let request = self.request(Method::POST, &dial(n), why.into())?;
-        accepted(path::DIALS, send(&mut connection, request).await?).await.map(drop)
-    }
-
     /// What opens connections with the key this client has now.
     #[must_use]
     pub fn tunnels(&self) -> Tunnels {
@@ -241,10 +214,6 @@ impl Controls {
             }
         }
     }
-}
-
-fn dial(n: u64) -> String {
-    format!("{}/{n}", path::DIALS)
 }
 
 async fn connect(socket: &Path) -> Result<Connection, ClientError> {

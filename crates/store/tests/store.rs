@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use proptest::prelude::*;
-use store::{Durability, Inserted, JobFilter, NewJob, RequestKey, Store, StoreError};
+use store::{Durability, Inserted, JobFilter, KeptKey, NewJob, RequestKey, Store, StoreError};
 use tempfile::TempDir;
 use types::{
-    Ending, EventKind, JobId, JobSpec, JobStatus, Limits, Mode, Network, NoticeLevel, StepKind,
-    Waiting,
+    ApiKey, Ending, EventKind, JobId, JobSpec, JobStatus, Limits, Mode, Network, NoticeLevel,
+    Scope, StepKind, Waiting,
 };
 
 fn spec() -> JobSpec {
@@ -139,6 +139,29 @@ async fn a_long_log_goes_in_pieces_and_gives_its_room_back() {
     assert_eq!(store.events(job, 0, 10).await.unwrap(), vec![]);
     assert_eq!(store.events(kept, 0, 10).await.unwrap().len(), 1);
     assert!(pages() < before / 2, "{before} pages before, {} after", pages());
+}
+
+#[tokio::test]
+async fn keys_survive_reopening_and_change_but_for_their_hash() {
+    let home = TempDir::new().unwrap();
+    let path = home.path().join("cagent.db");
+    let at = now();
+    let key = |id: &str, revoked| {
+        let (id, name, scope, created) = (id.into(), "bot".into(), Scope::Submit, at);
+        ApiKey { id, name, scope, created, expires: Some(at), revoked }
+    };
+    let first = KeptKey { key: key("1", None), hash: [1; 32] };
+    let second = KeptKey { key: key("2", None), hash: [2; 32] };
+    let store = Store::open(&path).unwrap();
+    assert_eq!(store.keys().await.unwrap(), []);
+    for kept in [&first, &second, &KeptKey { key: key("1", Some(at)), hash: [9; 32] }] {
+        store.save_key(kept.clone()).await.unwrap();
+    }
+    drop(store);
+    let mut kept = Store::open(&path).unwrap().keys().await.unwrap();
+    kept.sort_by_key(|kept| kept.hash);
+    let revoked = KeptKey { key: key("1", Some(at)), ..first };
+    assert_eq!(kept, [revoked, second]);
 }
 
 #[tokio::test]

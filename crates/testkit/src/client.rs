@@ -12,23 +12,31 @@ use crate::PATIENCE;
 pub struct Client {
     base: String,
     http: reqwest::Client,
+    key: Option<String>,
 }
 
 impl Client {
     /// A client of the server at `http://ADDRESS:PORT`.
     #[must_use]
     pub fn new(base: &str) -> Self {
-        Self { base: base.into(), http: http_client() }
+        Self { base: base.into(), http: http_client(), key: None }
+    }
+
+    /// With this key, for a server that needs one.
+    #[must_use]
+    pub fn with_key(mut self, key: &str) -> Self {
+        self.key = Some(key.into());
+        self
     }
 
     /// Sends a GET, as it is.
     pub async fn get(&self, path: &str) -> Response {
-        sent(self.http.get(self.url(path))).await
+        self.sent(self.http.get(self.url(path))).await
     }
 
     /// Sends a POST with a JSON body, as it is.
     pub async fn post(&self, path: &str, body: &Value) -> Response {
-        sent(self.http.post(self.url(path)).json(body)).await
+        self.sent(self.http.post(self.url(path)).json(body)).await
     }
 
     /// Gives a job: the body of `POST /schedule`.
@@ -59,7 +67,7 @@ impl Client {
 
     /// `POST /cancel/{id}`.
     pub async fn cancel(&self, job: JobId) -> Cancelled {
-        answer(sent(self.http.post(self.url(&format!("/cancel/{job}")))).await).await
+        answer(self.sent(self.http.post(self.url(&format!("/cancel/{job}")))).await).await
     }
 
     /// The whole of one of a job's logs.
@@ -117,6 +125,14 @@ impl Client {
         false
     }
 
+    async fn sent(&self, request: RequestBuilder) -> Response {
+        let request = match &self.key {
+            Some(key) => request.bearer_auth(key),
+            None => request,
+        };
+        request.send().await.expect("the server answers")
+    }
+
     fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base)
     }
@@ -131,10 +147,6 @@ pub fn http_client() -> reqwest::Client {
     // `models` brings TLS into every program that it is built with, and it must be told whose.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().no_proxy().build().expect("an HTTP client")
-}
-
-async fn sent(request: RequestBuilder) -> Response {
-    request.send().await.expect("the server answers")
 }
 
 async fn body(response: Response) -> Vec<u8> {

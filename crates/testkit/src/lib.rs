@@ -1,14 +1,16 @@
 //! A real server for tests: the program itself, on a data directory and a port of its own; and
-//! scripted models for it to ask ([`scripted`]).
+//! scripted models for it to ask ([`scripted`]); and a browser to look at it ([`Browser`]).
 //!
 //! Invariant: what a test starts is gone when it ends, also when it panics. Not here: what is
 //! expected of the server; that is for the tests to say.
 
+mod browser;
 mod client;
 mod data_dir;
 pub mod scripted;
 mod server;
 
+pub use browser::{Browser, Page};
 pub use client::{Client, http_client};
 pub use data_dir::DataDir;
 pub use scripted::ScriptedModel;

@@ -120,6 +120,17 @@ impl Server {
         &self.client
     }
 
+    /// Calls it from here on with the key that is for the owner of its data directory.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[must_use]
+    pub fn with_own_key(mut self) -> Self {
+        let key = std::fs::read_to_string(self.data_dir.path().join("local.key"));
+        self.client = self.client.clone().with_key(key.expect("the server's own key").trim());
+        self
+    }
+
     /// Where it keeps everything.
     #[must_use]
     pub fn data_dir(&self) -> &DataDir {

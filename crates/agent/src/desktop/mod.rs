@@ -71,7 +71,11 @@ impl Desktop {
 
     /// Does something there and tells what came of it: a text, and a PNG if that was asked for. An
     /// error is for who gave the order.
-    pub(crate) async fn perform(&self, order: &Order, show: Show) -> Result<(String, Vec<u8>), String> {
+    pub(crate) async fn perform(
+        &self,
+        order: &Order,
+        show: Show,
+    ) -> Result<(String, Vec<u8>), String> {
         let request = Request::Do { order: order.clone(), show };
         let (answer, picture) = self.ask(&request, order.takes()).await?;
         if answer.ok { Ok((answer.text, picture)) } else { Err(answer.text) }

@@ -38,25 +38,50 @@ pub(crate) enum Direction {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Order {
     /// A look at all of it, or at a rectangle between two corners as large as may be.
-    Look { region: Option<(Point, Point)> },
+    Look {
+        region: Option<(Point, Point)>,
+    },
     /// A look once it differs from the last look, and then is still; or when the time is over.
-    Wait { seconds: u32 },
+    Wait {
+        seconds: u32,
+    },
     /// The windows, in words.
     Windows,
     /// What was copied.
     Clipboard,
     /// The same as if somebody copied this.
-    Copy { text: String },
-    Move { to: Point },
+    Copy {
+        text: String,
+    },
+    Move {
+        to: Point,
+    },
     /// Where the pointer is, if no place is given.
-    Click { at: Option<Point>, button: Button, times: u8 },
-    Drag { from: Point, to: Point },
-    Scroll { at: Option<Point>, direction: Direction, amount: u32 },
-    Type { text: String },
+    Click {
+        at: Option<Point>,
+        button: Button,
+        times: u8,
+    },
+    Drag {
+        from: Point,
+        to: Point,
+    },
+    Scroll {
+        at: Option<Point>,
+        direction: Direction,
+        amount: u32,
+    },
+    Type {
+        text: String,
+    },
     /// Keys pressed together, such as `ctrl+shift+t`.
-    Key { chord: String },
+    Key {
+        chord: String,
+    },
     /// Brings a window to the front, by its id or a part of its title.
-    Activate { window: String },
+    Activate {
+        window: String,
+    },
 }
 
 impl Order {

@@ -93,7 +93,9 @@ impl Server {
 async fn listens() -> io::Result<()> {
     loop {
         match connect().await {
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) =>
+            {
                 sleep(LOOK).await;
             }
             connected => return connected.map(drop),

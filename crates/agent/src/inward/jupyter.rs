@@ -66,7 +66,11 @@ impl Jupyter {
         let mut state = self.state.lock().await;
         match UnixStream::connect(SOCKET).await {
             Err(e) if is_nobody(&e) => {}
-            connected => return connected.map_err(|e| format!("connect to Jupyter Lab: {e}")),
+            connected => {
+                let slow = state.starting.take();
+                state.running = state.running.take().or(slow);
+                return connected.map_err(|e| format!("connect to Jupyter Lab: {e}"));
+            }
         }
         if let Some(dead) = state.running.take() {
             // Its kernels live on.
@@ -78,10 +82,15 @@ impl Jupyter {
         };
         tokio::select! {
             code = new.ended() => Err(self.why(code).await),
-            stream = timeout(PATIENCE, answered()) => {
-                let place = if stream.is_ok() { &mut state.running } else { &mut state.starting };
-                *place = Some(new);
-                stream.unwrap_or_else(|_| Err("Jupyter Lab is still starting; try again".into()))
+            stream = timeout(PATIENCE, answered()) => match stream {
+                Ok(stream) => {
+                    state.running = Some(new);
+                    stream
+                }
+                Err(_) => {
+                    state.starting = Some(new);
+                    Err("Jupyter Lab is still starting; try again".into())
+                }
             }
         }
     }

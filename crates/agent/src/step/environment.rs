@@ -42,7 +42,8 @@ pub(super) fn initial(spec: &AgentSpec) -> Environment {
     let wanted = spec.environment.clone();
     let path = wanted.get("PATH").cloned().or_else(|| env::var("PATH").ok()).unwrap_or_default();
     // Also before it runs: it is started when somebody wants to see it.
-    let display = is_installed(desktop::SERVER, &path).then(|| ("DISPLAY".into(), desktop::DISPLAY.into()));
+    let display =
+        is_installed(desktop::SERVER, &path).then(|| ("DISPLAY".into(), desktop::DISPLAY.into()));
     FIXED
         .iter()
         .map(|(name, value)| ((*name).into(), (*value).into()))
@@ -57,7 +58,9 @@ pub(super) fn initial(spec: &AgentSpec) -> Environment {
 fn own() -> Environment {
     let is_image = env::var_os(protocol::IMAGE_VARIABLE).is_some();
     let passed = |name: &str| is_image && !NOT_THE_IMAGES.contains(&name) || OWN.contains(&name);
-    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    let text = |(name, value): (OsString, OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
     let given = env::vars_os().filter_map(text).filter(|(name, _)| passed(name));
     let mut own: Environment = given.collect();
     if let Some(path) = own.get_mut("PATH").filter(|_| is_image) {

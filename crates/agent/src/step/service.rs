@@ -67,6 +67,10 @@ impl Service {
 
     /// Kills it and all it started.
     pub(crate) async fn kill(mut self) {
+        if !self.lives() {
+            // Its number may be somebody else's by now.
+            return;
+        }
         for pid in kin::beneath(self.keeper.as_raw_pid()) {
             // Who has ended just now needs no signal.
             let _ = kill_process(pid, Signal::KILL);

@@ -173,7 +173,12 @@ impl Toolbox {
         Ok(Done::of(&ran, parts))
     }
 
-    async fn use_desktop(&self, call: Call<'_>, what: &Use, show: Show) -> Result<Shown, StepError> {
+    async fn use_desktop(
+        &self,
+        call: Call<'_>,
+        what: &Use,
+        show: Show,
+    ) -> Result<Shown, StepError> {
         let is_input = match what {
             Use::Order(order) => order.is_input(),
             Use::Launch { .. } => true,
@@ -241,7 +246,7 @@ mod tests {
     fn order(arguments: Value) -> Order {
         match of(arguments).unwrap() {
             Use::Order(order) => order,
-            other => panic!("{other:?}"),
+            launch @ Use::Launch { .. } => panic!("{launch:?}"),
         }
     }
 
@@ -254,8 +259,14 @@ mod tests {
         let scroll = json!({"action": "scroll"});
         let (direction, amount) = (Direction::Down, SCROLL);
         assert_eq!(order(scroll), Order::Scroll { at: None, direction, amount });
-        assert_eq!(order(json!({"action": "screenshot", "x": 1, "y": 1})), Order::Look { region: None });
-        assert_eq!(order(json!({"action": "wait", "seconds": 999})), Order::Wait { seconds: MOST_WAIT });
+        assert_eq!(
+            order(json!({"action": "screenshot", "x": 1, "y": 1})),
+            Order::Look { region: None }
+        );
+        assert_eq!(
+            order(json!({"action": "wait", "seconds": 999})),
+            Order::Wait { seconds: MOST_WAIT }
+        );
     }
 
     #[test]

@@ -128,12 +128,20 @@ pub(super) const TOOLS: &[Tool] = &[
                 You are shown the screen after what you do to it.",
         fields: &[
             need("action", OneOf(ACTIONS), ""),
-            may("x", Number, "where; for drag the start; for screenshot the corner of a part to enlarge"),
+            may(
+                "x",
+                Number,
+                "where; for drag the start; for screenshot the corner of a part to enlarge",
+            ),
             may("y", Number, ""),
             may("to_x", Number, "end of a drag, other corner"),
             may("to_y", Number, ""),
-            may("text", Text, "to type, key such as ctrl+l or Return, program to launch, id or title \
-                               of the window to activate, for the clipboard"),
+            may(
+                "text",
+                Text,
+                "to type, key such as ctrl+l or Return, program to launch, id or title \
+                               of the window to activate, for the clipboard",
+            ),
             may("direction", OneOf(DIRECTIONS), "to scroll"),
             may("amount", Number, "clicks of the wheel"),
             may("seconds", Number, "to wait for a change, default 10"),

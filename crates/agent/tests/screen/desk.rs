@@ -11,8 +11,7 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a test needs of the machine.
-const CURE: &str =
-    "install it: apt-get install tigervnc-standalone-server openbox xterm x11-utils x11-xserver-utils xsel";
+const CURE: &str = "install it: apt-get install tigervnc-standalone-server openbox xterm x11-utils x11-xserver-utils xsel";
 
 pub(crate) struct Desk {
     pub(crate) dir: TempDir,

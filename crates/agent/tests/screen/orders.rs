@@ -50,7 +50,10 @@ fn types_any_character() {
     terminal(&mut desk);
     let hard = "Grüße, Ελλάδα! Привет 日本語 – “1€” ½ \\ ~ {x} | ñ ß";
     let more: String = ('\u{4e00}'..'\u{4e40}').collect();
-    desk.does(json!({ "type": { "text": format!("{hard}\n{more}\nplain ASCII #!$%\n") } }), "words");
+    desk.does(
+        json!({ "type": { "text": format!("{hard}\n{more}\nplain ASCII #!$%\n") } }),
+        "words",
+    );
     let typed = desk.until_file("typed", |text| text.lines().count() >= 3);
     assert_eq!(typed, format!("{hard}\n{more}\nplain ASCII #!$%\n"));
     let why = desk.refuses(json!({ "type": { "text": "\u{7}" } }));
@@ -84,9 +87,13 @@ fn clicks_drags_and_scrolls_reach_programs() {
     let to = json!({ "x": 300, "y": 250 });
     desk.does(json!({ "drag": { "from": at, "to": to } }), "words");
     let presses = |text: &str, button: u32| {
-        text.split("ButtonPress").skip(1).filter(|event| event.contains(&format!("button {button},"))).count()
+        text.split("ButtonPress")
+            .skip(1)
+            .filter(|event| event.contains(&format!("button {button},")))
+            .count()
     };
-    let events = desk.until_file("events", |text| presses(text, 1) == 3 && text.contains("(300,250)"));
+    let events =
+        desk.until_file("events", |text| presses(text, 1) == 3 && text.contains("(300,250)"));
     let counts: Vec<_> = (1..=5).map(|button| presses(&events, button)).collect();
     assert_eq!(counts, [3, 1, 1, 3, 0]);
     assert!(events.matches("MotionNotify").count() >= 5, "a drag goes through the places between");
@@ -163,7 +170,7 @@ fn how_long_things_take() {
             })
             .collect();
         times.sort_unstable();
-        println!("{what}: {:?}, {} bytes", times[15].0, times[15].1);
+        eprintln!("{what}: {:?}, {} bytes", times[15].0, times[15].1);
     };
     median("whole", json!("whole"));
     median("look", json!({ "do": { "order": { "look": { "region": null } }, "show": "picture" } }));

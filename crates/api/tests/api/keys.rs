@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use types::{JobId, Scope};
 
-use crate::support::{Answer, HELLO, Server, request};
+use crate::support::{Answer, HELLO, Server, WAIT, request};
 
 const SCOPES: [Scope; 4] = [Scope::Read, Scope::Submit, Scope::Operate, Scope::Admin];
 
@@ -88,6 +88,24 @@ async fn each_scope_may_do_what_those_before_it_may() {
 }
 
 #[tokio::test]
+async fn who_may_only_look_gets_no_hands() {
+    let server = Server::with_keys().await;
+    let body = json!({ "prompt": WAIT });
+    let admin = server.local_key();
+    let scheduled = call(&server, &admin, Method::POST, "/schedule", &body).await;
+    let path = format!("/v1/jobs/{}/tickets", scheduled.read::<Scheduled>().job_id);
+    let (reader, person) =
+        (made(&server, Scope::Submit).await, made(&server, Scope::Operate).await);
+    for (view, by_reader) in [("watch", 201), ("control", 403), ("jupyter", 403)] {
+        let body = json!({ "view": view });
+        for (key, status) in [(&reader, by_reader), (&person, 201)] {
+            let answer = call(&server, key, Method::POST, &path, &body).await;
+            assert_eq!(answer.status.as_u16(), status, "{view}: {}", answer.text());
+        }
+    }
+}
+
+#[tokio::test]
 async fn without_a_key_a_stranger_learns_nothing() {
     let server = Server::with_keys().await;
     for (method, path) in [
@@ -123,7 +141,10 @@ async fn a_key_counts_also_where_none_is_needed() {
     refused(&jobs(&server, "cagent_1_2").await, Code::KeyRefused);
     refused(&call(&server, "x", Method::GET, "/", &Value::Null).await, Code::KeyRefused);
     // What a stranger made now would still be there when keys are needed.
-    refused(&server.post("/v1/keys", &json!({"name": "x", "scope": "admin"})).await, Code::KeyNeeded);
+    refused(
+        &server.post("/v1/keys", &json!({"name": "x", "scope": "admin"})).await,
+        Code::KeyNeeded,
+    );
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use engine::Engine as _;
+use engine_docker::DockerEngine;
 use engine_local::probe::{Finding, Level, probe};
 use models::Provider;
 use serde_json::json;
@@ -9,20 +11,69 @@ use serde_json::json;
 use crate::args::Format;
 use crate::output;
 use crate::progress::{BAD, ODD};
-use crate::server::engine_config;
-use crate::settings::{ModelSettings, Settings};
+use crate::server::{docker_config, engine_config};
+use crate::settings::{EngineName, ModelSettings, Settings};
 
 pub(super) async fn doctor(settings: &Settings, format: Format) -> anyhow::Result<ExitCode> {
-    let mut findings = probe(&engine_config(settings)?).await;
+    let mut findings = Vec::new();
+    for engine in &settings.engines {
+        findings.extend(match engine {
+            EngineName::Local => probe(&engine_config(settings)?).await,
+            EngineName::Docker => docker(settings).await?,
+        });
+    }
     findings.extend(models(&settings.models));
     let works = findings.iter().all(|finding| finding.level != Level::Missing);
+    let engines: Vec<_> = settings.engines.iter().map(|engine| engine.as_str()).collect();
     match format {
         Format::Json => {
-            output::json(&json!({ "engine": "local", "works": works, "findings": findings }))?;
+            output::json(&json!({ "engines": engines, "works": works, "findings": findings }))?;
         }
         Format::Text => print(&findings, works)?,
     }
     Ok(if works { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether the daemon runs containers for us, and what it does not enforce.
+async fn docker(settings: &Settings) -> anyhow::Result<Vec<Finding>> {
+    let finding = |level, what: &str, found, lost, cure| Finding {
+        what: what.into(),
+        level,
+        found,
+        lost,
+        cure,
+    };
+    let asked = async {
+        let engine = DockerEngine::open(docker_config(settings)?)?;
+        anyhow::Ok((engine.way().await?, engine.report().await?))
+    };
+    let (way, report) = match asked.await {
+        Ok(known) => known,
+        Err(e) => {
+            let lost = Some("no job can run on Docker".into());
+            return Ok(vec![finding(
+                Level::Missing,
+                "docker engine",
+                format!("{e:#}"),
+                lost,
+                None,
+            )]);
+        }
+    };
+    let isolation = serde_json::to_value(report.isolation)?;
+    let isolation = isolation.as_str().unwrap_or_default();
+    let works = format!("sandboxes ({isolation}) are reached {way}");
+    let first = finding(Level::Ok, "docker engine", works, None, None);
+    let short = report.shortfalls.into_iter().map(|short| {
+        finding(
+            Level::Degraded,
+            &format!("docker {}", short.what),
+            short.why,
+            None,
+            Some(short.cure),
+        )
+    });
+    Ok(std::iter::once(first).chain(short).collect())
 }
 
 /// Who is asked, in order; and who is not, though something was set.

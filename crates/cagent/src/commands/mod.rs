@@ -6,7 +6,6 @@ mod cancel;
 mod config;
 mod cp;
 mod delete;
-mod desktop;
 mod doctor;
 mod download;
 mod files;
@@ -14,6 +13,7 @@ mod image;
 mod key;
 mod live;
 mod logs;
+mod open;
 mod ps;
 mod run;
 mod save;
@@ -55,7 +55,7 @@ pub(crate) async fn run(
         Command::Logs(args) => logs::logs(look.place().await?, &args, format).await,
         Command::Say(args) => say::say(look.place().await?, &args).await,
         Command::Approve(args) => approve::approve(look.place().await?, &args).await,
-        Command::Desktop(args) => desktop::desktop(look.place().await?, &args, format).await,
+        Command::Open(args) => open::open(look.place().await?, &args, format).await,
         Command::Vnc(args) => vnc::vnc(look.place().await?, &args).await,
         Command::Cancel(args) => cancel::cancel(work.place().await?, &args.job, format).await,
         Command::Download(args) => download::download(look.place().await?, args, format).await,

@@ -6,7 +6,7 @@ use std::process::Output;
 use serde_json::Value;
 use testkit::{Builder, DataDir, Server};
 
-use crate::support::{CAGENT, bash, call, cagent, json, refusal, stdout};
+use crate::support::{CAGENT, bash, cagent, call, json, refusal, stdout};
 
 /// One that others than this machine could reach.
 async fn public(data: &DataDir) -> Server {
@@ -119,6 +119,9 @@ async fn what_is_kept_of_a_key_opens_nothing() {
         let Ok(bytes) = std::fs::read(data.path().join(file)) else { continue };
         assert!(!bytes.windows(secret.len()).any(|part| part == secret), "{file}");
     }
+    // A command that is its own server shows it too.
+    let mut run = cagent(&data, &["run", &bash("exit 4")]);
+    stdout(&run.env("CAGENT_PUBLIC_NAMES", "agent.example.org").output().unwrap(), 4);
     let mode = std::fs::metadata(data.path().join("local.key")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }

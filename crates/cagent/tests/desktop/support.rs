@@ -23,7 +23,9 @@ impl Stage {
     /// Where a model says these one after the other.
     pub(crate) async fn of(replies: impl IntoIterator<Item = Reply>) -> Self {
         for program in NEEDED {
-            let found = ["/usr/bin", "/usr/local/bin"].iter().any(|dir| Path::new(dir).join(program).exists());
+            let found = ["/usr/bin", "/usr/local/bin"]
+                .iter()
+                .any(|dir| Path::new(dir).join(program).exists());
             assert!(
                 found,
                 "{program} is missing: apt-get install tigervnc-standalone-server openbox xterm \

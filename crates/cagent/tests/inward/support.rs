@@ -38,8 +38,9 @@ impl Bed {
             .chain(expose.map(Path::to_owned))
             .collect();
         let home = data.path().join("sandboxes");
-        let uids = UidRange::default();
-        let engine = LocalEngine::open(LocalConfig { home, helper, tools, expose, uids }).unwrap();
+        let (images, uids) = (data.path().join("images"), UidRange::default());
+        let local = LocalConfig { home, helper, tools, expose, images, uids };
+        let engine = LocalEngine::open(local).unwrap();
         let folders = Folders::claim(&data.path().join("jobs"), &data.path().join("out")).unwrap();
         let jobs = Jobs::open(folders, config(), vec![Arc::new(engine)]).await.unwrap();
         Self { jobs, _data: data }

@@ -1,16 +1,17 @@
 //! An engine in a temporary directory, and scripts to run in its sandboxes.
 
-use std::fs;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpListener};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 use std::time::Duration;
+use std::{fs, thread};
 
 use engine::{Ended, Engine, SandboxSpec};
 use engine_docker::{DockerConfig, DockerEngine};
 use tempfile::TempDir;
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, UnixStream};
 use types::{JobId, Limits};
 
 /// What every test's sandboxes are made from.
@@ -27,6 +28,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// Says hello as agentd does, for the engine's probe.
 const HELLO: &str = "\
 import os, socket, subprocess, sys, time
+if sys.argv[1:] == ['bridge']:
+    sys.exit(len(sys.stdin.read()))
 gateway = socket.socket(socket.AF_UNIX)
 try:
     gateway.connect('/run/cagent/gateway.sock')
@@ -192,17 +195,23 @@ impl Drop for Bed {
     }
 }
 
-/// The machine's daemon by TCP; as long as the runtime lives.
-pub(crate) async fn by_tcp(socket: &'static str) -> Daemon {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+/// A daemon by TCP. Threads of its own: tests block theirs while they ask the daemon.
+pub(crate) fn by_tcp(socket: &str) -> Daemon {
+    let socket = socket.to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                let mut daemon = UnixStream::connect(socket).await.unwrap();
-                drop(copy_bidirectional(&mut stream, &mut daemon).await);
-            });
+    thread::spawn(move || {
+        while let Ok((stream, _)) = listener.accept() {
+            let daemon = UnixStream::connect(&socket).unwrap();
+            let (from_stream, from_daemon) =
+                (stream.try_clone().unwrap(), daemon.try_clone().unwrap());
+            thread::spawn(move || pass_on(from_stream, daemon, |to| to.shutdown(Shutdown::Write)));
+            thread::spawn(move || pass_on(from_daemon, stream, |to| to.shutdown(Shutdown::Write)));
         }
     });
     Daemon(format!("tcp://{address}"))
+}
+
+fn pass_on<W: Write>(mut from: impl Read, mut to: W, end: fn(&W) -> io::Result<()>) {
+    drop(io::copy(&mut from, &mut to).and_then(|_| end(&to)));
 }

@@ -1,5 +1,7 @@
 //! The conformance suite, on every daemon and by every way.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
@@ -8,6 +10,7 @@ use tempfile::TempDir;
 use types::Isolation;
 
 use crate::bed::{Bed, Daemon, IDLE, PATIENCE, SOCKET, by_tcp, daemon};
+use crate::life::{COPY, files_go_in_and_come_back};
 
 #[tokio::test]
 async fn mounted_it_passes_the_suite() {
@@ -22,7 +25,7 @@ async fn mounted_it_passes_the_suite() {
 #[tokio::test]
 async fn bridged_it_passes_the_suite() {
     daemon();
-    let bed = Bed::with(IDLE, &by_tcp(SOCKET).await, |_| {});
+    let bed = Bed::with(IDLE, &by_tcp(SOCKET), |_| {});
     let way = bed.engine.way().await.unwrap();
     assert!(way.contains("over TCP"), "{way}");
     conformance::suite(&bed.engine).await;
@@ -41,8 +44,14 @@ async fn podman_passes_the_suite() {
     });
     podman.daemon.provide_image();
     let bed = Bed::with(IDLE, &podman.daemon, |_| {});
-    println!("{}", bed.engine.way().await.unwrap());
+    let way = bed.engine.way().await.unwrap();
+    assert!(way.starts_with("by directories"), "{way}");
     conformance::suite(&bed.engine).await;
+    leaves_nothing(&bed);
+    let bed = Bed::with(IDLE, &by_tcp(podman.daemon.0.trim_start_matches("unix://")), |_| {});
+    conformance::suite(&bed.engine).await;
+    let bed = Bed::with(COPY, &bed.daemon, |_| {});
+    files_go_in_and_come_back(&bed).await;
     leaves_nothing(&bed);
 }
 
@@ -55,12 +64,7 @@ async fn gvisor_passes_the_suite() {
         let runsc = dir.join("runsc.sh");
         let options = "--host-uds=open --network=none --ignore-cgroups=false";
         std::fs::write(&runsc, format!("#!/bin/sh\nexec runsc {options} \"$@\"\n")).unwrap();
-        std::os::unix::fs::PermissionsExt::set_mode(
-            &mut runsc.metadata().unwrap().permissions(),
-            0o755,
-        );
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        std::fs::set_permissions(&runsc, mode).unwrap();
+        std::fs::set_permissions(&runsc, Permissions::from_mode(0o755)).unwrap();
         let mut command = Command::new("dockerd");
         command.args(["--bridge", "none", "--iptables=false", "--ip-forward=false"]);
         command.arg("--data-root").arg(dir.join("root")).arg("--exec-root").arg(dir.join("exec"));
@@ -68,16 +72,13 @@ async fn gvisor_passes_the_suite() {
         command.arg("--add-runtime").arg(format!("runsc={}", runsc.display()));
         command
     });
-    podman_like_image(&docker.daemon);
+    docker.daemon.provide_image();
     let bed = Bed::with(IDLE, &docker.daemon, |config| config.runtime = Some("runsc".into()));
-    println!("{}", bed.engine.way().await.unwrap());
+    let way = bed.engine.way().await.unwrap();
+    assert!(way.starts_with("by directories"), "{way}");
     assert_eq!(bed.engine.report().await.unwrap().isolation, Isolation::Gvisor);
     conformance::suite(&bed.engine).await;
     leaves_nothing(&bed);
-}
-
-fn podman_like_image(daemon: &Daemon) {
-    daemon.provide_image();
 }
 
 fn leaves_nothing(bed: &Bed) {

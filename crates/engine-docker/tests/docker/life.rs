@@ -11,7 +11,7 @@ use crate::bed::{Bed, IDLE, SOCKET, by_tcp, daemon};
 #[tokio::test]
 async fn the_next_orchestrator_goes_on_with_a_sandbox() {
     daemon();
-    let tcp = by_tcp(SOCKET).await;
+    let tcp = by_tcp(SOCKET);
     for bed in [Bed::idle(), Bed::with(IDLE, &tcp, |_| {})] {
         let job = bed.start(Limits::default()).await;
         let created = bed.create(Limits::default()).await;
@@ -65,40 +65,48 @@ async fn one_that_somebody_kills_or_removes_ends() {
     }
 }
 
-#[tokio::test]
-async fn files_go_in_and_come_back() {
-    let agentd = "as_command('''
+/// Has a job copy a file.
+pub(crate) const COPY: &str = "as_command('''
 import os
 text = open('/workspace/d/in').read()
 os.makedirs('/workspace/out', exist_ok=True)
 open('/workspace/out/copy', 'w').write(text)
 os.symlink('/etc/passwd', '/workspace/link')
 ''')";
+
+#[tokio::test]
+async fn files_come_and_go() {
     daemon();
-    let tcp = by_tcp(SOCKET).await;
-    for bed in [Bed::new(agentd), Bed::with(agentd, &tcp, |_| {})] {
-        let job = bed.create(Limits::default()).await;
-        let workspace = bed.engine.workspace(job).await.unwrap();
-        fs::create_dir(workspace.path().join("d")).unwrap();
-        fs::write(workspace.path().join("d/in"), "hello").unwrap();
-        std::os::unix::fs::chown(workspace.path().join("d/in"), Some(1000), Some(1000)).unwrap();
-        std::os::unix::fs::chown(workspace.path().join("d"), Some(1000), Some(1000)).unwrap();
-        bed.engine.start(job).await.unwrap();
-        assert_eq!(bed.wait(job).await.end, SandboxEnd::Exited { code: 0 }, "{}", bed.log(job));
-        let workspace = bed.engine.workspace(job).await.unwrap();
-        assert!(!workspace.is_copy());
-        let read = fs::read_to_string(workspace.path().join("out/copy"));
-        assert_eq!(read.unwrap(), "hello", "{}", bed.log(job));
-        assert!(workspace.path().join("link").is_symlink());
-        bed.engine.remove(job).await.unwrap();
+    let tcp = by_tcp(SOCKET);
+    for bed in [Bed::new(COPY), Bed::with(COPY, &tcp, |_| {})] {
+        files_go_in_and_come_back(&bed).await;
     }
+}
+
+/// With [`COPY`] in place of agentd.
+pub(crate) async fn files_go_in_and_come_back(bed: &Bed) {
+    let job = bed.create(Limits::default()).await;
+    let workspace = bed.engine.workspace(job).await.unwrap();
+    fs::create_dir(workspace.path().join("d")).unwrap();
+    fs::write(workspace.path().join("d/in"), "hello").unwrap();
+    for path in ["d", "d/in"] {
+        std::os::unix::fs::chown(workspace.path().join(path), Some(1000), Some(1000)).unwrap();
+    }
+    bed.engine.start(job).await.unwrap();
+    assert_eq!(bed.wait(job).await.end, SandboxEnd::Exited { code: 0 }, "{}", bed.log(job));
+    let workspace = bed.engine.workspace(job).await.unwrap();
+    assert!(!workspace.is_copy());
+    let read = fs::read_to_string(workspace.path().join("out/copy"));
+    assert_eq!(read.unwrap(), "hello", "{}", bed.log(job));
+    assert!(workspace.path().join("link").is_symlink());
+    bed.engine.remove(job).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_running_sandboxs_volume_is_seen_as_a_copy() {
     daemon();
     let agentd = "as_command('open(\"/workspace/now\", \"w\").write(\"1\")')\ntime.sleep(3600)";
-    let bed = Bed::with(agentd, &by_tcp(SOCKET).await, |_| {});
+    let bed = Bed::with(agentd, &by_tcp(SOCKET), |_| {});
     let job = bed.start(Limits::default()).await;
     let path = loop {
         let copy = bed.engine.workspace(job).await.unwrap();

@@ -75,14 +75,14 @@ async fn a_workspace_that_is_too_large_ends_it() {
     let limits = Limits { disk_bytes: 20 << 20, ..limits() };
     let bed = Bed::new(&format!("{agentd}time.sleep(3600)"));
     let (ended, log) = bed.run(limits).await;
-    assert_eq!(ended.end, SandboxEnd::DiskQuota, "{log}");
+    assert_eq!(ended.end, SandboxEnd::DiskQuota, "{log} {ended:?}");
     assert!(ended.disk_full && ended.usage.disk_bytes >= Some(40 << 20), "{ended:?}");
     daemon();
-    let tcp = by_tcp(SOCKET).await;
+    let tcp = by_tcp(SOCKET);
     for forever in ["", "time.sleep(3600)"] {
         let bed = Bed::with(&format!("{agentd}{forever}"), &tcp, |_| {});
         let (ended, log) = bed.run(limits).await;
-        assert_eq!(ended.end, SandboxEnd::DiskQuota, "{log}");
+        assert_eq!(ended.end, SandboxEnd::DiskQuota, "{log} {ended:?}");
         assert!(ended.disk_full);
     }
 }

@@ -1,4 +1,8 @@
 //! The images of an engine's sandboxes: named in their folders, mounted for whoever asks.
+//!
+//! The topmost directory of an image is the workspace and belongs to the job. Where the sandbox has a
+//! root file system of its own, the image has what is changed of that too: then the topmost directory
+//! is the host's root's, which no job can forge, and has [`inside::layers`] in it.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -10,8 +14,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rustix::fs::{AtFlags, CWD, Gid, Mode, Uid};
 
 use super::pool::Pool;
-use super::volume::{Volume, open_root};
+use super::volume::{Volume, open_directory};
 use crate::folder;
+use crate::inside::layers;
 
 /// The mounted workspaces of an engine, by their sandbox's folder.
 #[derive(Debug)]
@@ -29,12 +34,25 @@ impl Images {
         Ok(Self { pool: Pool::open(directory)?, open: Mutex::default() })
     }
 
-    /// Gives the sandbox of this folder a workspace of this size, which belongs to this user.
-    pub(super) fn make(&self, folder: &Path, bytes: u64, owner: u32) -> io::Result<()> {
+    /// Gives the sandbox of this folder a workspace of this size, which belongs to this user; and
+    /// this one a place for what is changed of the root file system, if it has one of its own.
+    pub(super) fn make(
+        &self,
+        folder: &Path,
+        bytes: u64,
+        commands: u32,
+        agentd: Option<u32>,
+    ) -> io::Result<()> {
         let (image, volume) = self.pool.take(bytes)?;
-        let (uid, gid) = (Uid::from_raw(owner), Gid::from_raw(owner));
-        rustix::fs::fchown(&volume.root, Some(uid), Some(gid))?;
-        rustix::fs::fchmod(&volume.root, Mode::RWXU)?;
+        match agentd {
+            None => give(&volume.root, commands, Mode::RWXU)?,
+            Some(agentd) => {
+                make_of(&volume.root, layers::WORKSPACE, commands, Mode::RWXU)?;
+                // Whose owner and mode are those of `/` inside.
+                make_of(&volume.root, layers::UPPER, agentd, Mode::from_raw_mode(0o755))?;
+                make_of(&volume.root, layers::WORK, agentd, Mode::RWXU)?;
+            }
+        }
         let unnamed = format!("/proc/self/fd/{}", image.as_raw_fd());
         let name = folder.join(folder::IMAGE);
         rustix::fs::linkat(CWD, unnamed, CWD, name, AtFlags::SYMLINK_FOLLOW)?;
@@ -58,10 +76,10 @@ impl Images {
     pub(super) fn root(&self, folder: &Path) -> io::Result<OwnedFd> {
         let mut volumes = self.volumes();
         if let Some(volume) = volumes.get(folder) {
-            return open_root(&volume.root);
+            return workspace(&volume.root);
         }
         let volume = attach(folder)?;
-        let root = open_root(&volume.root);
+        let root = workspace(&volume.root);
         volumes.insert(folder.into(), volume);
         root
     }
@@ -77,6 +95,24 @@ impl Images {
     fn volumes(&self) -> MutexGuard<'_, HashMap<PathBuf, Volume>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The job's files in an image.
+fn workspace(root: &OwnedFd) -> io::Result<OwnedFd> {
+    let is_layered = rustix::fs::fstat(root)?.st_uid == Uid::ROOT.as_raw();
+    open_directory(root, if is_layered { layers::WORKSPACE } else { "." })
+}
+
+/// Makes a directory of this user's.
+fn make_of(root: &OwnedFd, name: &str, owner: u32, mode: Mode) -> io::Result<()> {
+    rustix::fs::mkdirat(root, name, Mode::RWXU)?;
+    give(&open_directory(root, name)?, owner, mode)
+}
+
+/// Makes a directory this user's.
+fn give(directory: &OwnedFd, owner: u32, mode: Mode) -> io::Result<()> {
+    rustix::fs::fchown(directory, Some(Uid::from_raw(owner)), Some(Gid::from_raw(owner)))?;
+    Ok(rustix::fs::fchmod(directory, mode)?)
 }
 
 /// Mounts the image of a sandbox. Under the lock, so that no sandbox is removed meanwhile.

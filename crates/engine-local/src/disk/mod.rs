@@ -44,16 +44,24 @@ impl Workspaces {
         self.images.as_ref().err().map(String::as_str)
     }
 
-    /// Makes the workspace of a new sandbox.
-    pub(crate) fn make(&self, folder: &Path, bytes: u64, users: Users) -> Result<(), EngineError> {
-        let owner = match users {
-            Users::Separate { commands, .. } => Some(commands),
+    /// Makes the workspace of a new sandbox; with room for what is changed of its root file system
+    /// too, if it is `layered` on one.
+    pub(crate) fn make(
+        &self,
+        folder: &Path,
+        bytes: u64,
+        users: Users,
+        layered: bool,
+    ) -> Result<(), EngineError> {
+        let owners = match users {
+            Users::Separate { agentd, commands } => Some((agentd, commands)),
             Users::Shared { .. } => None,
         };
-        let (Ok(images), Some(owner)) = (&self.images, owner) else {
+        let (Ok(images), Some((agentd, commands))) = (&self.images, owners) else {
+            let owner = owners.map(|(_, commands)| commands);
             return folder::make_dir_of(&folder.join(folder::WORKSPACE), owner);
         };
-        let made = images.make(folder, bytes, owner);
+        let made = images.make(folder, bytes, commands, layered.then_some(agentd));
         made.map_err(|e| io_error("make", &folder.join(folder::IMAGE), e))
     }
 

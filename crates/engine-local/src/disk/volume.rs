@@ -71,13 +71,13 @@ impl Volume {
             | MountAttrFlags::MOUNT_ATTR_NODEV
             | MountAttrFlags::MOUNT_ATTR_NOATIME;
         let mount = rustix::mount::fsmount(&system, FsMountFlags::FSMOUNT_CLOEXEC, flags)?;
-        let root = open_root(&mount)?;
+        let root = open_directory(&mount, ".")?;
         Ok(Self { mount: Some(mount), root })
     }
 }
 
-/// Opens a directory once more.
-pub(super) fn open_root(directory: &OwnedFd) -> io::Result<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    Ok(rustix::fs::openat(directory, Path::new("."), flags, Mode::empty())?)
+/// Opens a directory in an open one; `.` is that once more. Never a link.
+pub(super) fn open_directory(directory: &OwnedFd, name: &str) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(rustix::fs::openat(directory, name, flags, Mode::empty())?)
 }

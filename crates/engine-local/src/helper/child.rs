@@ -13,10 +13,10 @@ use rustix::fs::Mode;
 use rustix::process::{Gid, Signal, Uid};
 
 use super::error::{SetupError, at};
-use super::mounts::{self, Source};
+use super::mounts::{self, Sources};
 use super::{limits, seccomp};
 use crate::inside;
-use crate::plan::{Plan, Users};
+use crate::plan::{Plan, Root, Users};
 
 /// First thing the child says; failing to say it means that the helper is gone.
 pub(super) const ALIVE: &str = "alive\n";
@@ -32,7 +32,7 @@ pub(super) struct Pipes {
 }
 
 /// Never returns: it becomes agentd, or says why not and ends.
-pub(super) fn become_agentd(plan: &Plan, sources: Option<Vec<Source>>, pipes: Pipes) -> ! {
+pub(super) fn become_agentd(plan: &Plan, sources: Option<Sources>, pipes: Pipes) -> ! {
     let mut status = File::from(pipes.status);
     let Err(e) = prepare_and_exec(plan, sources, &pipes.go, &pipes.output, &mut status);
     let _ = status.write_all(e.to_string().as_bytes());
@@ -41,7 +41,7 @@ pub(super) fn become_agentd(plan: &Plan, sources: Option<Vec<Source>>, pipes: Pi
 
 fn prepare_and_exec(
     plan: &Plan,
-    sources: Option<Vec<Source>>,
+    sources: Option<Sources>,
     go: &OwnedFd,
     output: &OwnedFd,
     status: &mut File,
@@ -52,7 +52,7 @@ fn prepare_and_exec(
         .map_err(at("wait for", "the helper"))?;
     mounts::make_private()?;
     // Before the change of user: whoever owns the directories may open them.
-    let sources = sources.map_or_else(|| mounts::open_sources(plan, None), Ok)?;
+    let sources = sources.map_or_else(|| Sources::open(plan, None), Ok)?;
     become_user(plan.users)?;
     die_with_helper(status)?;
     rustix::system::sethostname(b"sandbox").map_err(at("set", "the host name"))?;
@@ -89,9 +89,16 @@ fn exec(plan: &Plan) -> Result<Infallible, SetupError> {
         .args(arguments)
         .env_clear()
         .env("PATH", &plan.path)
-        .env("HOME", inside::HOME)
         .env("LANG", "C.UTF-8")
+        .envs(plan.root.iter().flat_map(variables))
+        .env("HOME", inside::HOME)
         .env("TERM", "dumb")
         .exec();
     Err(at("execute", program)(error))
+}
+
+/// What an image sets; commands have it too.
+fn variables(root: &Root) -> impl Iterator<Item = (&str, &str)> {
+    let own = root.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    own.chain([(protocol::IMAGE_VARIABLE, "1")])
 }

@@ -32,9 +32,11 @@ pub(super) const WRITTEN: [(&str, &str); 10] = [
 
 /// Of the host's `/etc`, read-only, where it exists: what programs under `/usr` expect to find.
 /// A link is copied as one.
-pub(super) const SHARED: [&str; 17] = [
+pub(super) const SHARED: [&str; 20] = [
+    "X11/app-defaults",
     "alternatives",
     "ca-certificates.conf",
+    "chromium.d",
     "fonts",
     "ld.so.cache",
     "locale.alias",
@@ -50,6 +52,7 @@ pub(super) const SHARED: [&str; 17] = [
     "ssl/certs",
     "ssl/openssl.cnf",
     "terminfo",
+    "xdg/openbox",
 ];
 
 /// The same for every name that starts like this: they carry versions.

@@ -11,7 +11,9 @@ use rustix::thread::{capabilities, set_capabilities};
 use super::child::{self, Pipes};
 use super::clone::{Side, into_new_namespaces};
 use super::error::{SetupError, at};
-use super::{limits, mounts};
+use super::layers;
+use super::limits;
+use super::mounts::Sources;
 use crate::cgroup::Group;
 use crate::plan::{Plan, Users};
 
@@ -22,17 +24,21 @@ pub(super) struct Sandbox {
     pub(super) group: Group,
     /// What agentd writes to stdout and stderr.
     pub(super) output: File,
+    /// Keeps its image.
+    _image: Option<File>,
 }
 
 /// Makes the sandbox of a plan, with this workspace if it is not a directory. After an error nothing
 /// of it is left.
 pub(super) fn launch(plan: &Plan, workspace: Option<OwnedFd>) -> Result<Sandbox, SetupError> {
     limits::allow_open_files(&plan.limits);
+    let image = plan.root.as_ref().map(|root| images::hold(&root.tree));
+    let _image = image.transpose().map_err(at("keep", "the image, which was replaced"))?;
     let group = plan.place.group(&plan.name, &plan.limits);
     let made = group.make().map_err(at("limit", "the sandbox"));
     let started = made.and_then(|()| run(plan, workspace, &group));
     match started {
-        Ok((pidfd, output)) => Ok(Sandbox { pidfd, group, output }),
+        Ok((pidfd, output)) => Ok(Sandbox { pidfd, group, output, _image }),
         Err(e) => {
             let _ = group.remove();
             Err(e)
@@ -48,7 +54,7 @@ fn run(
     // As root they are opened here, where no directory on the way is closed to us; an ordinary
     // user may only do it in a mount namespace of its own.
     let sources = match plan.users {
-        Users::Separate { .. } => Some(mounts::open_sources(plan, workspace)?),
+        Users::Separate { .. } => Some(Sources::open(plan, workspace)?),
         Users::Shared { .. } => None,
     };
     let (go_inside, go) = pipe()?;
@@ -61,8 +67,9 @@ fn run(
             child::become_agentd(plan, sources, pipes)
         }
         Side::Parent { pid, pidfd } => {
-            drop((go_inside, status_inside, output_inside, sources));
-            if let Err(e) = admit(plan, group, pid, go).and_then(|()| hear(status)) {
+            drop((go_inside, status_inside, output_inside));
+            let image = sources.and_then(|sources| sources.image);
+            if let Err(e) = admit(plan, group, pid, image, go).and_then(|()| hear(status)) {
                 let _ = rustix::process::pidfd_send_signal(&pidfd, Signal::KILL);
                 let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty());
                 return Err(e);
@@ -94,13 +101,20 @@ fn clone_for(users: Users) -> Result<Side, SetupError> {
     side
 }
 
-/// Gives the child its users and its limits, then lets it go on.
-fn admit(plan: &Plan, group: &Group, pid: Pid, go: OwnedFd) -> Result<(), SetupError> {
+/// Gives the child its users and its limits, and its image to them, then lets it go on.
+fn admit(
+    plan: &Plan,
+    group: &Group,
+    pid: Pid,
+    image: Option<OwnedFd>,
+    go: OwnedFd,
+) -> Result<(), SetupError> {
     let raw = pid.as_raw_nonzero().get();
     for (file, content) in maps(plan.users) {
         let path = format!("/proc/{raw}/{file}");
         std::fs::write(&path, content).map_err(at("write", path))?;
     }
+    image.map_or(Ok(()), |image| layers::map(&image, pid))?;
     group.join(raw.unsigned_abs()).map_err(at("limit", "the sandbox"))?;
     File::from(go).write_all(b"g").map_err(at("wake", "the sandbox"))
 }

@@ -1,7 +1,7 @@
 //! The helper: one process a sandbox, single-threaded, started in the sandbox's folder.
 //!
-//! It makes the sandbox (`launch`: `clone`, then in the child `child`: `mounts`, `etc_files`,
-//! `limits`, `seccomp`) and guards it to its end (`supervise`, with an eye on its `disk`). Killed by anybody, it takes the
+//! It makes the sandbox (`launch`: `clone`, then in the child `child`: `mounts`, `layers`,
+//! `etc_files`, `limits`, `seccomp`) and guards it to its end (`supervise`, with an eye on its `disk`). Killed by anybody, it takes the
 //! sandbox with it.
 
 mod child;
@@ -10,6 +10,7 @@ mod disk;
 mod error;
 mod etc_files;
 mod launch;
+mod layers;
 mod limits;
 mod mount_calls;
 mod mounts;

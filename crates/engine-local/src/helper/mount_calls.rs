@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "`mount_setattr` has no safe wrapper")]
 
 use std::ffi::CString;
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
@@ -35,9 +36,17 @@ pub(super) fn clone_tree(path: &Path, access: Access) -> Result<OwnedFd, SetupEr
         Access::Write => libc::MOUNT_ATTR_NODEV,
         Access::Device => libc::MOUNT_ATTR_NOEXEC,
     };
-    restrict(&tree, set | libc::MOUNT_ATTR_NOSUID)
+    let set = set | libc::MOUNT_ATTR_NOSUID;
+    set_attributes(&tree, MountAttr { set, clear: 0, propagation: libc::MS_PRIVATE, userns_fd: 0 })
         .map_err(at("restrict", path.to_string_lossy()))?;
     Ok(tree)
+}
+
+/// Shows the files of a detached tree as belonging to those that their owners are in a user namespace.
+pub(super) fn map_owners(tree: &OwnedFd, namespace: &File) -> io::Result<()> {
+    let userns_fd = u64::from(namespace.as_raw_fd().cast_unsigned());
+    let set = libc::MOUNT_ATTR_IDMAP;
+    set_attributes(tree, MountAttr { set, clear: 0, propagation: 0, userns_fd })
 }
 
 /// Mounts a detached tree here.
@@ -65,8 +74,7 @@ struct MountAttr {
     userns_fd: u64,
 }
 
-fn restrict(tree: &OwnedFd, set: u64) -> io::Result<()> {
-    let attr = MountAttr { set, clear: 0, propagation: libc::MS_PRIVATE, userns_fd: 0 };
+fn set_attributes(tree: &OwnedFd, attr: MountAttr) -> io::Result<()> {
     let flags = libc::AT_EMPTY_PATH | libc::AT_RECURSIVE;
     // SAFETY: the path is a C string, `attr` has the layout and the size we name; both outlive the
     // call, which keeps neither.

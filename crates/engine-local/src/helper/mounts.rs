@@ -1,5 +1,7 @@
-//! The file system of a sandbox: a small read-only tmpfs with the host's `/usr` and a few places
-//! of its own mounted in. Runs in the child, but for [`open_sources`].
+//! The file system of a sandbox: a small read-only tmpfs with the host's `/usr`, or an agent image
+//! (`layers`), and a few places of its own mounted in. Runs in the child, but for [`Sources::open`].
+//!
+//! An image is hostile: from the moment its tree is there all names are resolved within it.
 
 use std::fs::{File, create_dir_all};
 use std::os::fd::OwnedFd;
@@ -11,10 +13,19 @@ use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
 
 use super::error::{SetupError, at};
 use super::mount_calls::{Access, attach, clone_tree, mount_new};
-use super::{etc_files, limits};
+use super::{etc_files, layers, limits};
 use crate::folder;
 use crate::inside;
 use crate::plan::Plan;
+
+/// All that a sandbox sees of the host.
+pub(super) struct Sources {
+    places: Vec<Source>,
+    /// The image that is its root file system, if it has one.
+    pub(super) image: Option<OwnedFd>,
+    /// Its disk, if that has more than the workspace.
+    disk: Option<OwnedFd>,
+}
 
 /// A detached copy of a part of the host's tree, and where in the sandbox it goes (relative).
 pub(super) struct Source {
@@ -26,8 +37,8 @@ pub(super) struct Source {
 /// takes the place of the old one, and only in this namespace.
 const SCAFFOLD: &str = "/usr";
 
-/// Devices that only compute.
-const DEVICES: [&str; 5] = ["null", "zero", "full", "random", "urandom"];
+/// Devices that only compute; and `tty`, which is each process's own terminal, none if it has none.
+const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 
 /// In `/proc`, hidden behind a device that does not open: how the host was booted, its memory, keys
 /// and timers.
@@ -46,37 +57,50 @@ pub(super) fn make_private() -> Result<(), SetupError> {
     rustix::mount::mount_change("/", flags).map_err(at("make private", "/"))
 }
 
-/// Opens every part of the host that the sandbox sees. The workspace is this mount, if there is one.
-pub(super) fn open_sources(
-    plan: &Plan,
-    workspace: Option<OwnedFd>,
-) -> Result<Vec<Source>, SetupError> {
-    let needed = |from: &Path, target: &str, access| -> Result<Source, SetupError> {
-        Ok(Source { tree: clone_tree(from, access)?, target: relative(target) })
-    };
-    let mut sources = vec![
-        needed(Path::new("/usr"), "usr", Access::Read)?,
-        needed(&plan.tools, protocol::TOOLS, Access::Read)?,
-        needed(Path::new(folder::GATEWAY), inside::GATEWAY, Access::Read)?,
-    ];
-    sources.push(match workspace {
-        Some(tree) => Source { tree, target: relative(protocol::WORKSPACE) },
-        None => needed(Path::new(folder::WORKSPACE), protocol::WORKSPACE, Access::Write)?,
-    });
-    for device in DEVICES {
-        let path = format!("/dev/{device}");
-        sources.push(needed(Path::new(&path), &path, Access::Device)?);
+impl Sources {
+    /// Opens every part of the host that the sandbox sees. Its disk is this mount, if there is one.
+    pub(super) fn open(plan: &Plan, mount: Option<OwnedFd>) -> Result<Self, SetupError> {
+        let image =
+            plan.root.as_ref().map(|root| clone_tree(&root.tree, Access::Read)).transpose()?;
+        let mut places = vec![
+            Source::open(&plan.tools, protocol::TOOLS, Access::Read)?,
+            Source::open(Path::new(folder::GATEWAY), inside::GATEWAY, Access::Read)?,
+        ];
+        for device in DEVICES {
+            let path = format!("/dev/{device}");
+            places.push(Source::open(Path::new(&path), &path, Access::Device)?);
+        }
+        if let Some(bundle) = &plan.ca_bundle {
+            places.push(Source::open(bundle, protocol::CA_BUNDLE, Access::Read)?);
+        }
+        if image.is_none() {
+            places.extend(of_the_host(plan)?);
+        }
+        let mut disk = None;
+        match mount {
+            Some(tree) if image.is_some() => disk = Some(tree),
+            Some(tree) => places.push(Source { tree, target: relative(protocol::WORKSPACE) }),
+            None => places.push(workspace_in(Path::new(folder::WORKSPACE))?),
+        }
+        Ok(Self { places, image, disk })
     }
-    for path in shared_etc() {
-        sources.push(needed(&path, &path.to_string_lossy(), Access::Read)?);
+}
+
+impl Source {
+    fn open(from: &Path, target: &str, access: Access) -> Result<Self, SetupError> {
+        Ok(Self { tree: clone_tree(from, access)?, target: relative(target) })
     }
-    if let Some(bundle) = &plan.ca_bundle {
-        sources.push(needed(bundle, protocol::CA_BUNDLE, Access::Read)?);
-    }
-    for path in &plan.expose {
-        sources.push(needed(path, &path.to_string_lossy(), Access::Read)?);
-    }
-    Ok(sources)
+}
+
+/// What takes the place of an image.
+fn of_the_host(plan: &Plan) -> Result<Vec<Source>, SetupError> {
+    let shared = shared_etc();
+    let all = [PathBuf::from("/usr")].into_iter().chain(shared).chain(plan.expose.iter().cloned());
+    all.map(|path| Source::open(&path, &path.to_string_lossy(), Access::Read)).collect()
+}
+
+pub(super) fn workspace_in(directory: &Path) -> Result<Source, SetupError> {
+    Source::open(directory, protocol::WORKSPACE, Access::Write)
 }
 
 fn relative(target: &str) -> PathBuf {
@@ -84,18 +108,30 @@ fn relative(target: &str) -> PathBuf {
 }
 
 /// Builds the new root and moves into it. The old one is gone after it.
-pub(super) fn build_root(plan: &Plan, sources: Vec<Source>) -> Result<(), SetupError> {
+pub(super) fn build_root(plan: &Plan, sources: Sources) -> Result<(), SetupError> {
+    let Sources { mut places, image, disk } = sources;
+    let own = image.is_none();
     mount_new("tmpfs", SCAFFOLD, "size=4m,nr_inodes=4k,mode=755")?;
     rustix::process::chdir(SCAFFOLD).map_err(at("enter", SCAFFOLD))?;
+    match image {
+        None => write_root()?,
+        Some(image) => places.extend(layers::mount(&image, disk, plan.limits.memory_bytes / 2)?),
+    }
+    rustix::process::pivot_root(".", ".").map_err(at("move into", "the new root"))?;
+    mount_own(plan)?;
+    places.into_iter().try_for_each(place)?;
+    mount_proc()?;
+    finish_dev()?;
+    leave_old_root()?;
+    if own { seal("/") } else { Ok(()) }
+}
+
+/// What leads into the host's `/usr`, and an `/etc`.
+fn write_root() -> Result<(), SetupError> {
     for name in ["bin", "sbin", "lib", "lib64"] {
         symlink(format!("usr/{name}"), name).map_err(at("link", name))?;
     }
-    write_etc()?;
-    mount_proc()?;
-    mount_own(plan)?;
-    sources.into_iter().try_for_each(place)?;
-    finish_dev()?;
-    enter_root()
+    write_etc()
 }
 
 /// What exists of the host's `/etc` and is wanted, but links: those are copied.
@@ -132,7 +168,7 @@ fn mount_proc() -> Result<(), SetupError> {
     make_dir(Path::new("proc"))?;
     mount_new("proc", "proc", "")?;
     for path in in_proc(&PROC_HIDDEN) {
-        attach(&clone_tree(Path::new("/dev/null"), Access::Read)?, &path)?;
+        attach(&clone_tree(Path::new("dev/null"), Access::Read)?, &path)?;
     }
     for path in in_proc(&PROC_EMPTIED) {
         let path = path.to_string_lossy();
@@ -196,12 +232,11 @@ fn finish_dev() -> Result<(), SetupError> {
     seal("dev")
 }
 
-fn enter_root() -> Result<(), SetupError> {
-    rustix::process::pivot_root(".", ".").map_err(at("move into", "the new root"))?;
-    // The old root lies on top of the new one now; with it gone, nothing leads out.
+/// It lies on top of the new one, where the kernel wants to see its `/proc` before we get one. With it
+/// gone, nothing leads out.
+fn leave_old_root() -> Result<(), SetupError> {
     rustix::mount::unmount(".", UnmountFlags::DETACH).map_err(at("unmount", "the old root"))?;
-    rustix::process::chdir("/").map_err(at("enter", "/"))?;
-    seal("/")
+    rustix::process::chdir("/").map_err(at("enter", "/"))
 }
 
 /// Makes a mounted tmpfs read-only, but not what is mounted in it.
@@ -210,6 +245,6 @@ fn seal(path: &str) -> Result<(), SetupError> {
     rustix::mount::mount_remount(path, flags, "").map_err(at("make read-only", path))
 }
 
-fn make_dir(path: &Path) -> Result<(), SetupError> {
+pub(super) fn make_dir(path: &Path) -> Result<(), SetupError> {
     create_dir_all(path).map_err(at("create", path.to_string_lossy()))
 }

@@ -47,6 +47,7 @@ impl Bed {
             helper: helper(),
             tools,
             expose: vec![],
+            images: dir.path().join("images"),
             uids: UidRange::default(),
         };
         change(&mut config);
@@ -82,6 +83,11 @@ impl Bed {
     /// One sandbox from beginning to end: how it ended, and what it wrote to stdout and stderr.
     pub(crate) async fn run(&self, limits: Limits) -> (Ended, String) {
         let job = self.start(limits).await;
+        self.end(job).await
+    }
+
+    /// What is left of the life of a sandbox that was started.
+    pub(crate) async fn end(&self, job: JobId) -> (Ended, String) {
         let ended = self.wait(job).await;
         let log = fs::read(self.folder(job).join("agentd.log")).unwrap();
         self.engine.remove(job).await.unwrap();

@@ -184,8 +184,11 @@ async fn another_orchestrator() {
     config.tools = Path::new(&home).with_file_name("tools");
     config.home = home.into();
     let engine = LocalEngine::open(config).unwrap();
-    let spec =
-        SandboxSpec { job: JobId::generate(), limits: Limits { wall_seconds: 3, ..small() }, image: None };
+    let spec = SandboxSpec {
+        job: JobId::generate(),
+        limits: Limits { wall_seconds: 3, ..small() },
+        image: None,
+    };
     engine.create(&spec).await.unwrap();
     engine.start(spec.job).await.unwrap();
     println!("\njob {}", spec.job);

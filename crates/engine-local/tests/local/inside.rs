@@ -157,7 +157,7 @@ except PermissionError: print('no command line')
 True
 [0, 1, 2] 4
 [('HOME', '/home/agent'), ('LANG', 'C.UTF-8'), ('PATH', '/opt/cagent/bin:/usr/local/bin:/usr/bin:/bin'), ('PWD', '/'), ('TERM', 'dumb')]
-['fd', 'full', 'null', 'ptmx', 'pts', 'random', 'shm', 'stderr', 'stdin', 'stdout', 'urandom', 'zero']
+['fd', 'full', 'null', 'ptmx', 'pts', 'random', 'shm', 'stderr', 'stdin', 'stdout', 'tty', 'urandom', 'zero']
 0
 no command line
 ";
@@ -206,6 +206,7 @@ for line in open('/proc/self/mountinfo'):
         "/dev/pts",
         "/dev/random",
         "/dev/shm",
+        "/dev/tty",
         "/dev/urandom",
         "/dev/zero",
         "/home/agent",

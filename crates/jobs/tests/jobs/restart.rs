@@ -6,7 +6,7 @@ use std::time::Duration;
 use engine::{Engine, FakeEngine};
 use jobs::{Config, Jobs, OpenError, ScheduleError};
 use tempfile::TempDir;
-use types::{JobId, JobStatus, Limits};
+use types::{EventKind, JobId, JobStatus, Limits};
 
 use crate::support::{
     HELLO, PATIENCE, Setup, claim, config, obey_later, open, request, started, succeed,
@@ -32,6 +32,25 @@ async fn a_running_job_goes_on_under_the_next_orchestrator() {
     setup.until(waiting, started).await;
     setup.jobs.cancel(waiting).await.unwrap();
     setup.end(waiting).await;
+}
+
+/// Else the agent would wait for ever for somebody who is not there.
+#[tokio::test]
+async fn a_desktop_that_somebody_had_is_given_back() {
+    let Setup { home, engine, jobs } = Setup::new(obey_later, 1).await;
+    let setup = Setup { home, engine, jobs };
+    let job = setup.schedule().await;
+    setup.until(job, started).await;
+    setup.jobs.take_desktop(job, true).await.unwrap();
+    setup.jobs.stop().await;
+    let Setup { home, engine, jobs } = setup;
+    drop(jobs);
+
+    let jobs = open(&home, &engine, 1).await.unwrap();
+    let setup = Setup { home, engine, jobs };
+    setup.until(job, |event| matches!(event, EventKind::Desktop { taken: false })).await;
+    setup.jobs.cancel(job).await.unwrap();
+    setup.end(job).await;
 }
 
 #[tokio::test]

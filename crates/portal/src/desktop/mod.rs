@@ -83,7 +83,9 @@ pub(crate) async fn answer(portal: &Portal, job: JobId, request: Request) -> Res
     match path {
         "/" if watch => page(),
         "/" => stranger(portal, job, request.headers()).await,
-        "/state" if watch => state(portal, job, control).await.unwrap_or_else(|e| unseen(&e)),
+        "/state" if watch => {
+            state(portal, job, control).await.unwrap_or_else(|e| pages::unseen(&e))
+        }
         "/rfb/control" if control => connect(portal, job, true, request).await,
         "/rfb/watch" if watch => connect(portal, job, false, request).await,
         "/state" | "/rfb/control" | "/rfb/watch" => {
@@ -120,11 +122,11 @@ fn page() -> Response {
 /// Without a session. Where nobody needs a key, whoever typed the address is let in.
 async fn stranger(portal: &Portal, job: JobId, headers: &HeaderMap) -> Response {
     if let Err(e) = portal.jobs.get(job).await {
-        return unseen(&e);
+        return pages::unseen(&e);
     }
     if portal.config.needs_keys {
         return Page::new(StatusCode::FORBIDDEN, "Come by a link")
-            .text("`cagent desktop JOB` and the dashboard have links to this desktop.")
+            .text("`cagent open JOB` and the dashboard have links to this desktop.")
             .into();
     }
     if !guard::is_own(headers) {
@@ -196,18 +198,6 @@ fn refusal(error: &SeatError) -> Response {
         SeatError::Full => StatusCode::SERVICE_UNAVAILABLE,
     };
     plain(status, &error.to_string())
-}
-
-fn unseen(error: &JobError) -> Response {
-    match error {
-        JobError::NotFound(job) => Page::new(StatusCode::NOT_FOUND, "There is no such job")
-            .text(&format!("There is no job {job}, or its retention is over."))
-            .into(),
-        JobError::Store(_) => {
-            tracing::error!("could not look at a job: {error}");
-            Page::new(StatusCode::INTERNAL_SERVER_ERROR, "The server failed").into()
-        }
-    }
 }
 
 fn plain(status: StatusCode, text: &str) -> Response {

@@ -5,5 +5,9 @@
 mod control;
 mod entry;
 mod list;
+mod paths;
+mod proxy;
+mod sockets;
 mod support;
+mod upstream;
 mod watch;

@@ -13,7 +13,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use jobs::{Config, Folders, Jobs, NetworkPolicy, ScheduleRequest};
 use models::Models;
 use portal::{Portal, PortalConfig, View};
-use protocol::{Client, Control, Report, ReportKind, Verdict};
+use protocol::{Client, Control, Dial, Report, ReportKind, Target, Verdict};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -23,6 +23,8 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 use tower::ServiceExt as _;
 use types::{EventKind, JobId, JobStatus, Limits, LimitsPolicy, Mode, Network, PartialLimits};
+
+use crate::upstream;
 
 /// Far above what anything here may take; reaching it means that something hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -66,6 +68,15 @@ impl Stage {
     }
 
     pub(crate) async fn with(needs_keys: bool) -> Self {
+        Self::set_up(needs_keys, false).await
+    }
+
+    /// With previews by path.
+    pub(crate) async fn by_path() -> Self {
+        Self::set_up(false, true).await
+    }
+
+    async fn set_up(needs_keys: bool, path_previews: bool) -> Self {
         let home = TempDir::new().unwrap();
         let heard = Arc::<Mutex<Vec<u8>>>::default();
         let ears = heard.clone();
@@ -93,7 +104,7 @@ impl Stage {
             jupyter: address,
             domain: "localhost".into(),
             needs_keys,
-            path_previews: false,
+            path_previews,
         };
         let portal = Portal::new(jobs.clone(), config);
         let router = portal.desktops();
@@ -253,6 +264,12 @@ async fn agent(gateway: PathBuf, heard: Arc<Mutex<Vec<u8>>>) -> i32 {
         match controls.next().await.unwrap() {
             Some(Control::Dial(dial)) if is_bare => {
                 client.refuse(dial.n, NO_DESKTOP).await.unwrap()
+            }
+            Some(Control::Dial(dial)) if dial.to == Target::Port { port: upstream::NOBODY } => {
+                client.refuse(dial.n, upstream::NOBODY_SAYS).await.unwrap()
+            }
+            Some(Control::Dial(Dial { n, to: to @ (Target::Port { .. } | Target::Jupyter) })) => {
+                desktops.spawn(upstream::serve(to, client.arrive(n).await.unwrap()));
             }
             Some(Control::Dial(dial)) => {
                 let stream = client.arrive(dial.n).await.unwrap();

@@ -51,7 +51,13 @@ impl Clipboard {
         let atoms = &display.atoms;
         let (connection, into) = (&display.connection, atoms.CAGENT_COPIED);
         connection.delete_property(self.window, into)?;
-        connection.convert_selection(self.window, atoms.CLIPBOARD, atoms.UTF8_STRING, into, CURRENT_TIME)?;
+        connection.convert_selection(
+            self.window,
+            atoms.CLIPBOARD,
+            atoms.UTF8_STRING,
+            into,
+            CURRENT_TIME,
+        )?;
         let given = self.given(display)?;
         if !given {
             return Ok(None);

@@ -54,6 +54,8 @@ pub(super) struct Display {
     pub(super) root: Window,
     pub(super) atoms: Atoms,
     shared: Option<Shared>,
+    /// Room for the next frame: to have the kernel find it anew takes longer than to fill it.
+    room: Vec<u8>,
 }
 
 /// Memory that the server writes pictures to.
@@ -79,7 +81,7 @@ impl Display {
             return Err(Trouble::Lost("the screen's pixels are no 24-bit colours".into()));
         }
         let atoms = Atoms::new(&connection)?.reply()?;
-        Ok(Self { connection, root, atoms, shared: None })
+        Ok(Self { connection, root, atoms, shared: None, room: vec![] })
     }
 
     /// What is on the screen. The pointer is not.
@@ -89,7 +91,8 @@ impl Display {
         let size = Size { width: width.into(), height: height.into() };
         let pixels = u64::from(size.width) * u64::from(size.height);
         if pixels > MOST_PIXELS {
-            let why = format!("the screen is too large: {width} x {height} pixels; make it smaller");
+            let why =
+                format!("the screen is too large: {width} x {height} pixels; make it smaller");
             return Err(Trouble::Refused(why));
         }
         self.share(4 * pixels)?;
@@ -97,18 +100,28 @@ impl Display {
         let bytes = match &self.shared {
             Some(Shared { segment, file, .. }) => {
                 let format = format.into();
-                let shot = self.connection.shm_get_image(root, 0, 0, width, height, all, format, *segment, 0);
+                let shot = self
+                    .connection
+                    .shm_get_image(root, 0, 0, width, height, all, format, *segment, 0);
                 shot?.reply()?;
-                let mut bytes = vec![0; 4 * usize::try_from(pixels).unwrap_or(0)];
+                let mut bytes = std::mem::take(&mut self.room);
+                bytes.resize(4 * usize::try_from(pixels).unwrap_or(0), 0);
                 file.read_exact_at(&mut bytes, 0).map_err(lost)?;
                 bytes
             }
-            None => self.connection.get_image(format, root, 0, 0, width, height, all)?.reply()?.data,
+            None => {
+                self.connection.get_image(format, root, 0, 0, width, height, all)?.reply()?.data
+            }
         };
         if bytes.len() as u64 != 4 * pixels {
             return Err(Trouble::Refused("the server sent too few pixels".into()));
         }
         Ok(Frame { size, bytes })
+    }
+
+    /// Takes back a frame that nobody needs any more.
+    pub(super) fn reuse(&mut self, frame: Frame) {
+        self.room = frame.bytes;
     }
 
     /// Has so much memory together with the server, if the server can do that.

@@ -78,7 +78,9 @@ pub(super) fn of_chord(chord: &str) -> Result<Vec<Keysym>, String> {
     let chord = chord.trim();
     // The key `+` itself is the last one: `ctrl++`.
     let (names, last) = match chord.strip_suffix('+') {
-        Some(rest) if rest.is_empty() || rest.ends_with('+') => (rest.trim_end_matches('+'), Some("+")),
+        Some(rest) if rest.is_empty() || rest.ends_with('+') => {
+            (rest.trim_end_matches('+'), Some("+"))
+        }
         _ => (chord, None),
     };
     let names = names.split('+').map(str::trim).filter(|name| !name.is_empty()).chain(last);
@@ -248,8 +250,15 @@ mod tests {
         assert_eq!(batches.len(), 1);
         let codes: Vec<_> = batches[0].strokes.iter().map(|s| (s.code, s.shift)).collect();
         let lent = 8 + 26 + 3 + 1;
-        let expected =
-            [(8, false), (9, true), (35, false), (lent, false), (36, false), (lent, false), (34, false)];
+        let expected = [
+            (8, false),
+            (9, true),
+            (35, false),
+            (lent, false),
+            (36, false),
+            (lent, false),
+            (34, false),
+        ];
         assert_eq!(codes, expected);
         assert_eq!(batches[0].lend, [(lent, 0x0100_20ac)]);
         assert_eq!(map(2).typed("日本語").unwrap().len(), 2, "two keys for three characters");

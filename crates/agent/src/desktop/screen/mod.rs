@@ -15,6 +15,7 @@ mod still;
 mod windows;
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::mem;
 use std::time::Instant;
 
 use super::order::{Answer, MOST_LINE_BYTES, Order, Request, Show};
@@ -42,9 +43,13 @@ pub(crate) fn serve() -> Result<(), String> {
         }
         let request = serde_json::from_str(&line).map_err(|error| error.to_string())?;
         let (answer, picture, lost) = match screen.answer(&request) {
-            Ok((text, picture)) => (Answer { ok: true, text, picture: picture.len() }, picture, None),
+            Ok((text, picture)) => {
+                (Answer { ok: true, text, picture: picture.len() }, picture, None)
+            }
             Err(Trouble::Refused(text)) => (Answer { text, ..Answer::default() }, vec![], None),
-            Err(Trouble::Lost(why)) => (Answer { text: why.clone(), ..Answer::default() }, vec![], Some(why)),
+            Err(Trouble::Lost(why)) => {
+                (Answer { text: why.clone(), ..Answer::default() }, vec![], Some(why))
+            }
         };
         send(&answer, &picture).map_err(|error| error.to_string())?;
         if let Some(why) = lost {
@@ -98,7 +103,10 @@ impl Screen {
     fn answer(&mut self, request: &Request) -> Result<Told, Trouble> {
         match request {
             Request::Whole => {
-                Ok((String::new(), self.display.grab()?.whole().map_err(Trouble::Refused)?))
+                let frame = self.display.grab()?;
+                let picture = frame.whole().map_err(Trouble::Refused)?;
+                self.display.reuse(frame);
+                Ok((String::new(), picture))
             }
             Request::Do { order, show } => self.perform(order, *show),
         }
@@ -109,11 +117,10 @@ impl Screen {
         let before = self.display.grab()?;
         let (mut text, patience) = self.begin(order, before.size)?;
         let Some(patience) = patience else { return self.tell(order, text, show, before) };
-        let before = match (order, self.seen.take()) {
-            (Order::Wait { .. }, Some(seen)) => seen,
-            _ => before,
+        let (before, small) = match order {
+            Order::Wait { .. } => (self.seen.take().unwrap_or(before), CURSOR),
+            _ => (before, NOTHING),
         };
-        let small = if matches!(order, Order::Wait { .. }) { CURSOR } else { NOTHING };
         let (frame, seen) = self.watch(before, patience, small)?;
         text.push_str(match seen {
             Seen::Unchanged => "; the screen did not change",
@@ -124,7 +131,11 @@ impl Screen {
     }
 
     /// Does what is to be done; what was, and how long it is waited for what comes of it.
-    fn begin(&mut self, order: &Order, screen: Size) -> Result<(String, Option<Patience>), Trouble> {
+    fn begin(
+        &mut self,
+        order: &Order,
+        screen: Size,
+    ) -> Result<(String, Option<Patience>), Trouble> {
         let on_screen = |at| screen.on_screen(at).map_err(Trouble::Refused);
         let display = &self.display;
         let go = |at: &Option<_>| at.map_or(Ok(()), |at| display.point(on_screen(at)?));
@@ -133,7 +144,8 @@ impl Screen {
             Order::Look { .. } | Order::Windows => return Ok((String::new(), None)),
             Order::Clipboard => {
                 let copied = self.clipboard.paste(display)?;
-                let text = copied.map_or("there is no text on it".into(), |text| format!("it holds:\n{text}"));
+                let text = copied
+                    .map_or("there is no text on it".into(), |text| format!("it holds:\n{text}"));
                 return Ok((text, None));
             }
             Order::Copy { text } => {
@@ -179,7 +191,12 @@ impl Screen {
     }
 
     /// Looks until the screen has changed and is still, or it has taken too long.
-    fn watch(&mut self, before: Frame, patience: Patience, small: Size) -> Result<(Frame, Seen), Trouble> {
+    fn watch(
+        &mut self,
+        before: Frame,
+        patience: Patience,
+        small: Size,
+    ) -> Result<(Frame, Seen), Trouble> {
         let began = Instant::now();
         let (mut last, mut changed) = (before, None);
         loop {
@@ -192,15 +209,19 @@ impl Screen {
             if let Some(seen) = patience.over(now, changed) {
                 return Ok((frame, seen));
             }
-            if is_change {
-                last = frame;
-            }
+            self.display.reuse(if is_change { mem::replace(&mut last, frame) } else { frame });
             self.events()?;
             self.display.pause(LOOK)?;
         }
     }
 
-    fn tell(&mut self, order: &Order, mut text: String, show: Show, frame: Frame) -> Result<Told, Trouble> {
+    fn tell(
+        &mut self,
+        order: &Order,
+        mut text: String,
+        show: Show,
+        frame: Frame,
+    ) -> Result<Told, Trouble> {
         let mut picture = vec![];
         match (order, show) {
             (Order::Clipboard | Order::Copy { .. }, _) => {}
@@ -219,7 +240,9 @@ impl Screen {
                 }
             }
         }
-        self.seen = Some(frame);
+        if let Some(old) = self.seen.replace(frame) {
+            self.display.reuse(old);
+        }
         Ok((text, picture))
     }
 }

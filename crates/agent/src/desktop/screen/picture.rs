@@ -45,7 +45,8 @@ impl Size {
             return self;
         }
         // By the side that is too large by more.
-        let by_width = Self { width: MOST_SHOWN.width, height: part(height, MOST_SHOWN.width, width) };
+        let by_width =
+            Self { width: MOST_SHOWN.width, height: part(height, MOST_SHOWN.width, width) };
         let by_height =
             Self { width: part(width, MOST_SHOWN.height, height), height: MOST_SHOWN.height };
         if by_width.height <= MOST_SHOWN.height { by_width } else { by_height }
@@ -56,7 +57,9 @@ impl Size {
         let shown = self.shown();
         if x >= shown.width || y >= shown.height {
             let Self { width, height } = shown;
-            return Err(format!("{x},{y} is not on the screen, which has {width} x {height} pixels"));
+            return Err(format!(
+                "{x},{y} is not on the screen, which has {width} x {height} pixels"
+            ));
         }
         // The middle of what became one pixel.
         let middle = |at: u32, from: u32, to: u32| part(2 * at + 1, from, 2 * to).min(from - 1);
@@ -138,11 +141,13 @@ impl Pixels {
     fn of(frame: &Frame, Area { left, top, size }: Area) -> Self {
         let (width, stride) = (4 * size.width as usize, 4 * frame.size.width as usize);
         let (left, top) = (4 * left as usize, top as usize);
-        let mut rgb = Vec::with_capacity(3 * size.width as usize * size.height as usize);
-        for row in frame.bytes.chunks_exact(stride).skip(top).take(size.height as usize) {
+        let mut rgb = vec![0; 3 * size.width as usize * size.height as usize];
+        let rows = frame.bytes.chunks_exact(stride).skip(top);
+        for (into, row) in rgb.chunks_exact_mut(3 * size.width as usize).zip(rows) {
+            let (into, _) = into.as_chunks_mut::<3>();
             let (pixels, _) = row[left..left + width].as_chunks::<4>();
-            for [blue, green, red, _] in pixels {
-                rgb.extend_from_slice(&[*red, *green, *blue]);
+            for (into, [blue, green, red, _]) in into.iter_mut().zip(pixels) {
+                *into = [*red, *green, *blue];
             }
         }
         Self { size, rgb }
@@ -274,7 +279,8 @@ mod tests {
         let png = frame.shown(frame.size.all()).unwrap();
         assert!(png.len() <= MOST_BYTES, "{}", png.len());
         let (_, rgb) = read(&png);
-        let off = |at: usize| rgb[at].abs_diff(noise(at as u32 / 3 % 1280, at as u32 / 3 / 1280)[at % 3]);
+        let off =
+            |at: usize| rgb[at].abs_diff(noise(at as u32 / 3 % 1280, at as u32 / 3 / 1280)[at % 3]);
         assert!((0..3 * 1280 * 800).all(|at| off(at) <= 64), "the colours are nearly the same");
     }
 

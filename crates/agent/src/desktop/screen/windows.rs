@@ -65,7 +65,8 @@ impl Display {
         if self.list(self.atoms._NET_CLIENT_LIST, self.root)?.contains(&entry.id) {
             // 2: it is a person's wish, which a window manager follows.
             let data = [2, x11rb::CURRENT_TIME, 0, 0, 0];
-            let message = ClientMessageEvent::new(32, entry.id, self.atoms._NET_ACTIVE_WINDOW, data);
+            let message =
+                ClientMessageEvent::new(32, entry.id, self.atoms._NET_ACTIVE_WINDOW, data);
             let mask = EventMask::SUBSTRUCTURE_REDIRECT | EventMask::SUBSTRUCTURE_NOTIFY;
             self.connection.send_event(false, self.root, mask, message)?;
         } else {
@@ -110,7 +111,8 @@ impl Display {
         let attributes = self.connection.get_window_attributes(id)?;
         let geometry = self.connection.get_geometry(id)?;
         let place = self.connection.translate_coordinates(id, self.root, 0, 0)?;
-        let (attributes, geometry, place) = (attributes.reply()?, geometry.reply()?, place.reply()?);
+        let (attributes, geometry, place) =
+            (attributes.reply()?, geometry.reply()?, place.reply()?);
         let title = self.title(id)?;
         let hidden = attributes.map_state != MapState::VIEWABLE
             || self.list(self.atoms._NET_WM_STATE, id)?.contains(&self.atoms._NET_WM_STATE_HIDDEN);
@@ -125,7 +127,8 @@ impl Display {
     fn title(&self, window: Window) -> Result<String, Trouble> {
         for name in [self.atoms._NET_WM_NAME, AtomEnum::WM_NAME.into()] {
             let most = u32::try_from(TITLE_CHARS).unwrap_or(u32::MAX);
-            let title = self.connection.get_property(false, window, name, AtomEnum::ANY, 0, most)?;
+            let title =
+                self.connection.get_property(false, window, name, AtomEnum::ANY, 0, most)?;
             let title = clean(&title.reply()?.value);
             if !title.is_empty() {
                 return Ok(title);
@@ -137,7 +140,8 @@ impl Display {
     /// Windows, or atoms, that a property of a window lists.
     fn list(&self, name: u32, window: Window) -> Result<Vec<u32>, Trouble> {
         let most = 1024;
-        let list = self.connection.get_property(false, window, name, AtomEnum::ANY, 0, most)?.reply()?;
+        let list =
+            self.connection.get_property(false, window, name, AtomEnum::ANY, 0, most)?.reply()?;
         Ok(list.value32().map(Iterator::collect).unwrap_or_default())
     }
 }

@@ -6,19 +6,20 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use bollard::models::ImageSummary;
 use bollard::query_parameters::ListImagesOptionsBuilder;
+use images::{Image, Images};
 use serde::Serialize;
 use serde_json::json;
 
 use super::daemon;
 use crate::args::Format;
 use crate::settings::Settings;
-use crate::{output, text};
+use crate::{complaint, output, server, text};
 
 /// What all our images have, see `image/Dockerfile`: which of the targets it is.
 const TARGET: &str = "cagent.image";
 const VERSION: &str = "cagent.version";
 
-/// An image of ours that the daemon has.
+/// An image that an engine can use: of a daemon only those that are ours.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 struct Listed {
     name: String,
@@ -29,11 +30,14 @@ struct Listed {
 }
 
 pub(super) async fn ls(settings: &Settings, format: Format) -> anyhow::Result<ExitCode> {
-    let docker = daemon::connect(settings).await?;
-    let filters = HashMap::from([("label", vec![TARGET])]);
-    let options = ListImagesOptionsBuilder::new().filters(&filters).build();
-    let found = docker.list_images(Some(options)).await.context("list the daemon's images")?;
-    let images: Vec<_> = found.into_iter().flat_map(listed).collect();
+    let mut images: Vec<_> =
+        Images::open(&server::images(settings)).list()?.into_iter().map(imported).collect();
+    match of_daemon(settings).await {
+        Ok(found) => images.extend(found),
+        // Who has imported some may have no daemon.
+        Err(e) if !images.is_empty() => complaint::say(&complaint::of(&e)),
+        Err(e) => return Err(e),
+    }
     match format {
         Format::Json => output::json(&json!({ "images": images }))?,
         Format::Text => {
@@ -42,6 +46,20 @@ pub(super) async fn ls(settings: &Settings, format: Format) -> anyhow::Result<Ex
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn of_daemon(settings: &Settings) -> anyhow::Result<Vec<Listed>> {
+    let docker = daemon::connect(settings).await?;
+    let filters = HashMap::from([("label", vec![TARGET])]);
+    let options = ListImagesOptionsBuilder::new().filters(&filters).build();
+    let found = docker.list_images(Some(options)).await.context("list the daemon's images")?;
+    Ok(found.into_iter().flat_map(listed).collect())
+}
+
+fn imported(image: Image) -> Listed {
+    let label = |name| text::one_line(image.labels.get(name).map_or("", String::as_str));
+    let (target, version) = (label(TARGET), label(VERSION));
+    Listed { name: image.name, engine: "local", target, version, bytes: image.bytes }
 }
 
 /// One for each of its names; none for what only lies about.

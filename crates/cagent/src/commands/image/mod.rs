@@ -7,6 +7,7 @@
 //! | `context` | what the daemon is sent for it |
 //! | `authorities` | the certificates that it shall trust |
 //! | `daemon` | the connection |
+//! | `import` | has one unpacked for the embedded engine |
 //! | `ls` | what there is |
 //!
 //! Not here: what an image holds (`image/` of the repository), how one is unpacked (crate `images`).
@@ -16,6 +17,7 @@ mod base;
 mod build;
 mod context;
 mod daemon;
+mod import;
 mod ls;
 
 use std::process::ExitCode;
@@ -30,6 +32,7 @@ pub(super) async fn image(
 ) -> anyhow::Result<ExitCode> {
     match command {
         ImageCommand::Build(args) => build::build(args, settings, format).await,
+        ImageCommand::Import(args) => import::import(args, settings, format).await,
         ImageCommand::Ls => ls::ls(settings, format).await,
     }
 }

@@ -1,0 +1,55 @@
+//! An agent image as a root file system: the image, which is never written, beneath what the sandbox
+//! changes. That goes to the sandbox's disk, or is memory of the job where it has none of its own.
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use rustix::process::Pid;
+
+use super::error::{SetupError, at};
+use super::mount_calls::{attach, map_owners, mount_new};
+use super::mounts::{Source, make_dir, workspace_in};
+use crate::inside::layers::{UPPER, WORK, WORKSPACE};
+
+/// Places in the scaffold.
+const IMAGE: &str = "image";
+const DISK: &str = "disk";
+const ROOT: &str = "root";
+
+/// Makes the owners that files of an image have, agentd and the job's user inside, those of this
+/// sandbox: of its first process, which waits.
+pub(super) fn map(image: &OwnedFd, pid: Pid) -> Result<(), SetupError> {
+    let path = format!("/proc/{}/ns/user", pid.as_raw_nonzero());
+    let namespace = File::open(&path).map_err(at("open", path))?;
+    map_owners(image, &namespace).map_err(at("map the owners of", "the image"))
+}
+
+/// Mounts an image in the current directory and goes into it. Returns the workspace if that is on
+/// this disk. What is changed without a disk is memory, of which it may take so many bytes.
+pub(super) fn mount(
+    image: &OwnedFd,
+    disk: Option<OwnedFd>,
+    most: u64,
+) -> Result<Option<Source>, SetupError> {
+    [IMAGE, DISK, ROOT].iter().try_for_each(|name| make_dir(Path::new(name)))?;
+    attach(image, Path::new(IMAGE))?;
+    let workspace = match disk {
+        Some(disk) => {
+            attach(&disk, Path::new(DISK))?;
+            Some(workspace_in(&Path::new(DISK).join(WORKSPACE))?)
+        }
+        None => {
+            mount_new("tmpfs", DISK, &format!("size={most},nr_inodes=200k,mode=700"))?;
+            [UPPER, WORK].iter().try_for_each(|name| make_dir(&Path::new(DISK).join(name)))?;
+            None
+        }
+    };
+    // Nothing of it outlives a power cut, so nothing needs to be waited for.
+    let options = format!(
+        "lowerdir={IMAGE},upperdir={DISK}/{UPPER},workdir={DISK}/{WORK},userxattr,volatile"
+    );
+    mount_new("overlay", ROOT, &options)?;
+    rustix::process::chdir(ROOT).map_err(at("enter", "the image"))?;
+    Ok(workspace)
+}
