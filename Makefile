@@ -30,17 +30,20 @@ build: setup ## Build the program, target/release/cagent
 image: build ## Have the Docker daemon build the agent image, containerized-agent:latest
 	$(CAGENT) image build
 
-setup: ## Install what is missing on this machine (Debian packages), if anything is
+setup: ## Install what building and running take and is missing here (Debian packages)
 	@scripts/setup
 
 ##@ Change
-.PHONY: check test
+.PHONY: check test testsetup
 check: format lint tidy unit ## Format, lints, rules of the house, unit tests: under a minute when warm
 
-test: setup format lint tidy docs testimage ## Everything: the parts of check, docs, all tests, licences
+test: testsetup format lint tidy docs testimage ## Everything: the parts of check, docs, all tests, licences
 	cargo test --workspace --locked --no-fail-fast
 	@$(MAKE) --no-print-directory contract compose vm
 	@$(MAKE) --no-print-directory licences
+
+testsetup: ## Install what tests take beside that: Docker, a screen, a browser
+	@scripts/setup test
 
 .PHONY: bench
 bench: build ## Measure what we promise in numbers on this machine: writes bench/RESULTS.md
@@ -72,8 +75,8 @@ contract: ## Does a real server do what its OpenAPI document says? (Schemathesis
 	scripts/contract target/debug/cagent
 
 .PHONY: testimage compose
-testimage: ## The agent image that tests use; installs and starts a Docker daemon if there is none
-	scripts/docker
+testimage: ## The agent image that tests use; starts a Docker daemon if none answers
+	@scripts/docker
 	cargo build --locked --package cagent
 	target/debug/cagent image build
 

@@ -14,6 +14,10 @@ pub(crate) struct Bed {
     pub(crate) quick: bool,
     /// How many jobs run at one time.
     pub(crate) cores: usize,
+    /// Whether the agent image is built too.
+    pub(crate) builds_image: bool,
+    /// The folder of what is built beside that.
+    pub(crate) prototype: Option<PathBuf>,
 }
 
 impl Bed {
@@ -25,7 +29,7 @@ impl Bed {
             || format!("{} is missing; run: cargo build --package cagent", cagent.display());
         ensure!(cagent.is_file(), missing());
         let cores = std::thread::available_parallelism().context("count the cores")?.get();
-        Ok(Self { cagent, quick, cores })
+        Ok(Self { cagent, quick, cores, builds_image: false, prototype: None })
     }
 
     /// So many measurements, or a few.
@@ -45,7 +49,12 @@ impl Bed {
 
     /// A server that can still be given arguments and variables. It logs what goes wrong only.
     pub(crate) fn builder(&self, data: &DataDir) -> Builder {
-        let builder = Builder::new(&self.cagent).data_dir(data).env("RUST_LOG", "error");
-        builder.arg("--concurrency").arg(self.cores.to_string())
+        Builder::new(&self.cagent)
+            .data_dir(data)
+            .env("RUST_LOG", "error")
+            .env("CAGENT_DESKTOP_LISTEN", "127.0.0.1:0")
+            .env("CAGENT_JUPYTER_LISTEN", "127.0.0.1:0")
+            .arg("--concurrency")
+            .arg(self.cores.to_string())
     }
 }

@@ -10,11 +10,36 @@ use anyhow::Context as _;
 /// and all that descend from them.
 pub(crate) fn of(data: &Path) -> anyhow::Result<BTreeSet<i32>> {
     let all = processes()?;
-    let is_helper = |pid: &i32| {
-        std::fs::read(format!("/proc/{pid}/cmdline"))
-            .is_ok_and(|line| line.starts_with(data.as_os_str().as_bytes()))
-    };
-    let mut found: BTreeSet<i32> = all.iter().map(|(pid, _)| *pid).filter(is_helper).collect();
+    let helpers = all.iter().map(|(pid, _)| *pid).filter(|pid| is_helper(*pid, data)).collect();
+    Ok(with_descendants(helpers, &all))
+}
+
+/// The same, each sandbox by itself.
+pub(crate) fn each(data: &Path) -> anyhow::Result<Vec<BTreeSet<i32>>> {
+    let all = processes()?;
+    let of_sandbox =
+        |(pid, parent): &&(i32, i32)| is_helper(*pid, data) && !is_helper(*parent, data);
+    let first = all.iter().filter(of_sandbox);
+    Ok(first.map(|(pid, _)| with_descendants([*pid].into(), &all)).collect())
+}
+
+/// A process and every one that descends from it.
+pub(crate) fn below(pid: i32) -> anyhow::Result<BTreeSet<i32>> {
+    Ok(with_descendants([pid].into(), &processes()?))
+}
+
+/// Whose child a process is.
+pub(crate) fn parent(pid: i32) -> anyhow::Result<i32> {
+    let found = processes()?.into_iter().find(|(of, _)| *of == pid);
+    found.map(|(_, parent)| parent).with_context(|| format!("process {pid} has ended"))
+}
+
+fn is_helper(pid: i32, data: &Path) -> bool {
+    let line = std::fs::read(format!("/proc/{pid}/cmdline"));
+    line.is_ok_and(|line| line.starts_with(data.as_os_str().as_bytes()))
+}
+
+fn with_descendants(mut found: BTreeSet<i32>, all: &[(i32, i32)]) -> BTreeSet<i32> {
     let mut size = 0;
     while found.len() > size {
         size = found.len();
@@ -22,7 +47,7 @@ pub(crate) fn of(data: &Path) -> anyhow::Result<BTreeSet<i32>> {
         let children: Vec<i32> = children.map(|(pid, _)| *pid).collect();
         found.extend(children);
     }
-    Ok(found)
+    found
 }
 
 /// The one among them that is agentd, PID 1 of the only sandbox.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::header::{CONTENT_TYPE, HOST, SET_COOKIE};
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
@@ -49,11 +49,16 @@ pub(crate) fn address(server: &Server) -> anyhow::Result<SocketAddr> {
 impl Http {
     pub(crate) async fn connect(server: &Server) -> anyhow::Result<Self> {
         let address = address(server)?;
+        Self::to(address, address.to_string()).await
+    }
+
+    /// A connection to whom asks for this host.
+    pub(crate) async fn to(address: SocketAddr, host: String) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(address).await.context("connect to the server")?;
         stream.set_nodelay(true)?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
-        Ok(Self { host: address.to_string(), sender })
+        Ok(Self { host, sender })
     }
 
     pub(crate) async fn get(&mut self, path: &str) -> anyhow::Result<Bytes> {
@@ -62,6 +67,15 @@ impl Http {
 
     pub(crate) async fn post(&mut self, path: &str, body: Option<&Value>) -> anyhow::Result<Bytes> {
         whole(self.send(Method::POST, path, body).await?).await
+    }
+
+    /// The cookie that a page gives, as it is to be sent.
+    pub(crate) async fn cookie(&mut self, path: &str) -> anyhow::Result<String> {
+        let answer = self.send(Method::GET, path, None).await?;
+        let cookie = answer.headers().get(SET_COOKIE).context("a cookie")?.to_str()?;
+        let cookie = cookie.split(';').next().unwrap_or_default().to_owned();
+        whole(answer).await?;
+        Ok(cookie)
     }
 
     /// Gives a job that is a runbook.

@@ -21,17 +21,21 @@ pub(crate) struct Load {
     pub(crate) latencies: Vec<f64>,
 }
 
-/// Sends these GETs round and round on so many keep-alive connections for so long. Blocks.
+/// Sends these GETs round and round on so many keep-alive connections for so long, with a key if
+/// there is one. Blocks.
 ///
 /// # Errors
 /// When an answer is not a 200 with a `Content-Length`.
 pub(crate) fn load(
     address: SocketAddr,
     paths: &[String],
+    key: Option<&str>,
     connections: usize,
     time: Duration,
 ) -> anyhow::Result<Load> {
-    let request = |path: &String| format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").into();
+    let key = key.map(|key| format!("Authorization: Bearer {key}\r\n")).unwrap_or_default();
+    let request =
+        |path: &String| format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{key}\r\n").into();
     let requests: Arc<[Vec<u8>]> = paths.iter().map(request).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     runtime.block_on(async {

@@ -1,7 +1,7 @@
 //! What was measured on: numbers mean nothing without it.
 
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::bed::Bed;
+use crate::missing::Missing;
 use crate::stats::{Summary, millis};
 
 const FSYNCS: usize = 100;
@@ -84,6 +85,22 @@ impl Memory {
         let field = |name| mebibytes(&status, name);
         Ok(Self { resident: field("VmRSS:")?, peak: field("VmHWM:")? })
     }
+}
+
+/// What these processes have in memory together, each page that they share with others divided among
+/// all that have it, in MiB. What has ended has nothing.
+///
+/// # Errors
+/// [`Missing`] where an ordinary user may not look.
+pub(crate) fn proportional<'a>(pids: impl IntoIterator<Item = &'a i32>) -> anyhow::Result<f64> {
+    let of = |pid: &i32| match std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")) {
+        Ok(text) => mebibytes(&text, "Pss:"),
+        Err(e) if e.kind() == ErrorKind::PermissionDenied => Err(Missing::of(
+            "an ordinary user may not see what memory others' processes have; run it as root",
+        )),
+        Err(_) => Ok(0.0),
+    };
+    pids.into_iter().map(of).sum()
 }
 
 /// A field of `/proc/PID/status` or `/proc/meminfo`, which count KiB, in MiB.

@@ -9,19 +9,24 @@ mod bare;
 mod bed;
 mod chart;
 mod command;
+mod daemon;
 mod family;
 mod floor_server;
 mod http;
 mod load;
+mod look;
 mod machine;
+mod missing;
 mod model;
 mod pack;
 mod report;
+mod rfb;
 mod row;
 mod rows;
 mod stats;
 mod steps;
 mod tree;
+mod xvnc;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -32,6 +37,7 @@ use clap::{Parser, Subcommand, ValueEnum as _};
 
 use bed::Bed;
 use machine::Machine;
+use missing::Missing;
 use report::Report;
 use rows::What;
 
@@ -47,6 +53,12 @@ struct Args {
     /// As few measurements as show that measuring works
     #[arg(long)]
     quick: bool,
+    /// Also build the agent image, without what was built before: minutes
+    #[arg(long)]
+    image: bool,
+    /// And beside it what the Dockerfile in this folder builds
+    #[arg(long, value_name = "DIR", requires = "image")]
+    prototype: Option<PathBuf>,
     /// Where the results go, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -97,8 +109,9 @@ async fn measure(args: &Args) -> anyhow::Result<Report> {
     let begun = Instant::now();
     let beside = std::env::current_exe()?.with_file_name("cagent");
     let bed = Bed::new(args.cagent.as_ref().unwrap_or(&beside), args.quick)?;
+    let bed = Bed { builds_image: args.image, prototype: args.prototype.clone(), ..bed };
     let machine = Machine::look(&bed)?;
-    let (mut rows, mut failures) = (vec![], vec![]);
+    let (mut rows, mut skipped, mut failures) = (vec![], vec![], vec![]);
     for what in What::value_variants()
         .iter()
         .filter(|what| args.only.is_empty() || args.only.contains(what))
@@ -110,12 +123,14 @@ async fn measure(args: &Args) -> anyhow::Result<Report> {
                 measured.iter().for_each(|row| say(&row.line()));
                 rows.extend(measured);
             }
+            Ok(Err(why)) if why.is::<Missing>() => skipped.push(format!("{what:?}: {why:#}")),
             Ok(Err(why)) => failures.push(format!("{what:?}: {why:#}")),
             Err(why) => failures.push(format!("{what:?}: {why}")),
         }
     }
+    skipped.iter().for_each(|skipped| say(&format!("skipped {skipped}")));
     failures.iter().for_each(|failure| say(&format!("FAILED  {failure}")));
-    Ok(Report { machine, rows, failures, seconds: begun.elapsed().as_secs_f64() })
+    Ok(Report { machine, rows, skipped, failures, seconds: begun.elapsed().as_secs_f64() })
 }
 
 fn publish(args: &Args, report: &Report) -> anyhow::Result<()> {

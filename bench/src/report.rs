@@ -13,6 +13,8 @@ use crate::stats::Summary;
 pub(crate) struct Report {
     pub(crate) machine: Machine,
     pub(crate) rows: Vec<Row>,
+    /// What this machine lacks something for, and the cure.
+    pub(crate) skipped: Vec<String>,
     /// What could not be measured, and why.
     pub(crate) failures: Vec<String>,
     /// How long it all took, in seconds.
@@ -36,7 +38,11 @@ impl Row {
     }
 
     fn verdict(&self) -> &'static str {
-        if self.is_met() { "met" } else { "MISSED" }
+        match (self.is_promised(), self.is_met()) {
+            (false, _) => "–",
+            (true, true) => "met",
+            (true, false) => "MISSED",
+        }
     }
 
     fn summary(&self, measured: &Summary) -> String {
@@ -78,14 +84,15 @@ impl Row {
 impl Report {
     /// What `bench/RESULTS.md` says.
     pub(crate) fn markdown(&self) -> String {
-        let met = self.rows.iter().filter(|row| row.is_met()).count();
+        let promised = self.rows.iter().filter(|row| row.is_promised());
+        let met = promised.clone().filter(|row| row.is_met()).count();
         let mut text = format!(
             "# Results\n\nMade by `make bench`, which writes this file; not edited by hand. \
              {met} of {} promises are kept in this run, which took {:.0} s.\n\n\
              ![What of each promise is used up](results.svg)\n\n\
              | | promised | measured: median | floor, measured in turns with it | ratio | | n |\n\
              |---|---|---|---|---|---|---|\n",
-            self.rows.len(),
+            promised.count(),
             self.seconds
         );
         for row in &self.rows {
@@ -94,6 +101,9 @@ impl Report {
         text.push_str("\nThe ratio is that of the promised number to the first floor's.\n\n");
         for row in self.rows.iter().filter(|row| !row.note.is_empty()) {
             let _ = writeln!(text, "- **{}**: {}", row.name, row.note);
+        }
+        for skipped in &self.skipped {
+            let _ = writeln!(text, "- **Skipped**: {skipped}");
         }
         for failure in &self.failures {
             let _ = writeln!(text, "- **Not measured**: {failure}");

@@ -49,6 +49,8 @@ pub(crate) enum Statistic {
 pub(crate) enum Bound {
     AtMost,
     AtLeast,
+    /// Nothing was promised.
+    None,
 }
 
 /// What the same machine does at the same time with less.
@@ -78,6 +80,11 @@ impl Target {
         Self { text: text.into(), of, is: Bound::AtLeast, bound }
     }
 
+    /// Nothing was promised: it is told beside what it is compared with.
+    pub(crate) fn none(of: Statistic) -> Self {
+        Self { text: "–".into(), of, is: Bound::None, bound: 0.0 }
+    }
+
     /// The number of these that was promised.
     pub(crate) fn number(&self, measured: &Summary) -> f64 {
         match self.of {
@@ -99,13 +106,19 @@ impl Row {
         match self.target.is {
             Bound::AtMost => number / self.target.bound,
             Bound::AtLeast => self.target.bound / number,
+            Bound::None => 0.0,
         }
+    }
+
+    pub(crate) fn is_promised(&self) -> bool {
+        self.target.is != Bound::None
     }
 
     pub(crate) fn is_met(&self) -> bool {
         match self.target.is {
             Bound::AtMost => self.number() <= self.target.bound,
             Bound::AtLeast => self.number() >= self.target.bound,
+            Bound::None => true,
         }
     }
 

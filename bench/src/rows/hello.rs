@@ -47,7 +47,7 @@ pub(super) async fn rows(bed: &Bed) -> anyhow::Result<Vec<Row>> {
 }
 
 /// Milliseconds until a job is complete.
-async fn complete(server: &Server, job: &Value) -> anyhow::Result<f64> {
+pub(super) async fn complete(server: &Server, job: &Value) -> anyhow::Result<f64> {
     let mut calls = Http::connect(server).await?;
     let events = Http::connect(server).await?;
     let begun = Instant::now();

@@ -2,12 +2,18 @@
 
 mod agents;
 mod cancel;
+mod click;
+mod docker;
+mod first_frame;
 mod hello;
+mod idle_job;
+mod image;
 mod launch;
 mod log_line;
 mod long_job;
 mod memory;
 mod restart;
+mod screenshot;
 mod status;
 mod step;
 mod throughput;
@@ -45,6 +51,22 @@ pub(crate) enum What {
     LongJob,
     /// Fifty agents at one time
     Agents,
+    /// From `POST` to the end of a job on Docker
+    Docker,
+    /// From the first look at a job to its desktop
+    FirstFrame,
+    /// A picture of a desktop
+    Screenshot,
+    /// From a click to what it changes
+    Click,
+    /// Memory of a job that waits
+    IdleJob,
+    /// The same with a desktop
+    IdleDesktop,
+    /// The same on Docker
+    IdleDocker,
+    /// The agent image
+    Image,
 }
 
 impl What {
@@ -62,6 +84,14 @@ impl What {
             Self::Step => step::rows(bed).await,
             Self::LongJob => long_job::rows(bed).await,
             Self::Agents => agents::rows(bed).await,
+            Self::Docker => docker::rows(bed).await,
+            Self::FirstFrame => first_frame::rows(bed).await,
+            Self::Screenshot => screenshot::rows(bed).await,
+            Self::Click => click::rows(bed).await,
+            Self::IdleJob => idle_job::rows(bed).await,
+            Self::IdleDesktop => idle_job::with_desktop(bed).await,
+            Self::IdleDocker => idle_job::on_docker(bed).await,
+            Self::Image => image::rows(bed).await,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use testkit::Server;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -28,16 +28,26 @@ pub(super) async fn rows(bed: &Bed) -> anyhow::Result<Vec<Row>> {
     let paths = fill(&server, jobs, ended, bed.cores).await?;
     let (_floor, bare) = floor().await?;
     let address = http::address(&server)?;
-    let (mut rates, mut bare_rates) = (vec![], vec![]);
+    let key = key(bed, &server).await?;
+    let (mut rates, mut keyed_rates, mut bare_rates) = (vec![], vec![], vec![]);
     let mut latencies = vec![];
     for _ in 0..bed.times(ROUNDS) {
-        let measured = ask(address, &paths, round).await?;
+        let measured = ask(address, &paths, None, round).await?;
         rates.push(measured.rate);
         latencies.extend(measured.latencies);
-        bare_rates.push(ask(bare, &paths, round).await?.rate);
+        keyed_rates.push(ask(address, &paths, Some(&key), round).await?.rate);
+        bare_rates.push(ask(bare, &paths, None, round).await?.rate);
     }
     let latency = Summary::of(latencies).context("no answers")?;
-    Ok(vec![Row {
+    let keyed = Row {
+        name: format!("GET /status with {jobs} jobs, showing a key"),
+        unit: "/s".into(),
+        target: Target::at_least(Statistic::Median, 10_000.0, "≥ 10,000 /s"),
+        measured: Summary::of(keyed_rates).context("no rounds")?,
+        floors: vec![Floor::new("without a key", Ok(rates.clone()))],
+        note: "The same calls with `Authorization: Bearer …`, a key of scope `read`.".into(),
+    };
+    let plain = Row {
         name: format!("GET /status with {jobs} jobs"),
         unit: "/s".into(),
         target: Target::at_least(Statistic::Median, 10_000.0, "≥ 10,000 /s"),
@@ -48,7 +58,17 @@ pub(super) async fn rows(bed: &Bed) -> anyhow::Result<Vec<Row>> {
              cores. One answer took {:.2} ms (p99 {:.2}). {ended} of the jobs have ended, the others wait.",
             latency.median, latency.p99
         ),
-    }])
+    };
+    Ok(vec![plain, keyed])
+}
+
+/// A new key of a server.
+async fn key(bed: &Bed, server: &Server) -> anyhow::Result<String> {
+    let mut command = Command::new(&bed.cagent);
+    command.args(["key", "create", "bench", "--scope", "read", "--data-dir"]);
+    let output = command.arg(server.data_dir().path()).output().await?;
+    ensure!(output.status.success(), "cagent key create: {output:?}");
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
 /// Gives the server so many jobs; what to ask it about them.
@@ -78,10 +98,12 @@ async fn fill(
 async fn ask(
     address: std::net::SocketAddr,
     paths: &[String],
+    key: Option<&str>,
     time: Duration,
 ) -> anyhow::Result<Load> {
-    let paths = paths.to_vec();
-    tokio::task::spawn_blocking(move || load(address, &paths, CONNECTIONS, time)).await?
+    let (paths, key) = (paths.to_vec(), key.map(str::to_owned));
+    let work = move || load(address, &paths, key.as_deref(), CONNECTIONS, time);
+    tokio::task::spawn_blocking(work).await?
 }
 
 /// This program again, as the least of a server. Killed when it is dropped.

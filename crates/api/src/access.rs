@@ -6,6 +6,7 @@
 use axum::extract::{MatchedPath, Request};
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, Method};
+use jobs::Holder;
 use types::Scope;
 use utoipa::IntoResponses as _;
 use utoipa::openapi::path::{Operation, PathItem};
@@ -68,23 +69,24 @@ const CALLS: &[(Method, &str, Access)] = &[
     (Method::GET, "/openapi.json", Open),
 ];
 
-/// What the caller may do, in the request for handlers; not there for a stranger who makes an open
-/// call to a server that asks for keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Caller(pub(crate) Scope);
+/// Who calls, in the request for handlers; not there for a stranger who makes an open call to a
+/// server that asks for keys.
+pub(crate) type Caller = Holder;
 
 /// Finds out who calls, and lets through who may.
 pub(crate) fn admit(api: &Api, request: &mut Request) -> Result<(), Problem> {
     let key = presented(request.headers())?;
     let key = key.map(|key| api.jobs.look_up_key(key)).transpose().map_err(|bad| refused(&bad))?;
     let stranger = if api.config.needs_keys { None } else { Some(Operate) };
-    let held = key.or(stranger);
+    let held = key.or(stranger.map(|scope| Caller { scope, key: None }));
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     match needed(request.method(), path) {
-        Needs(scope) if held < Some(scope) => Err(too_little(scope, key)),
+        Needs(scope) if held.is_none_or(|held| held.scope < scope) => {
+            Err(too_little(scope, key.map(|key| key.scope)))
+        }
         Needs(_) | Open => {
-            if let Some(scope) = held {
-                request.extensions_mut().insert(Caller(scope));
+            if let Some(caller) = held {
+                request.extensions_mut().insert(caller);
             }
             Ok(())
         }
@@ -93,7 +95,8 @@ pub(crate) fn admit(api: &Api, request: &mut Request) -> Result<(), Problem> {
 
 /// Lets a caller through for what needs more than the call it is part of.
 pub(crate) fn may(caller: Caller, needed: Scope) -> Result<(), Problem> {
-    if caller.0 < needed { Err(too_little(needed, Some(caller.0))) } else { Ok(()) }
+    let held = caller.scope;
+    if held < needed { Err(too_little(needed, Some(held))) } else { Ok(()) }
 }
 
 /// `path` is the route's; none where nothing is.

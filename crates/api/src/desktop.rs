@@ -110,7 +110,7 @@ pub(crate) async fn ticket(
         let detail = format!("the job is {status}; only one that is not over can be looked into");
         return Err(Problem::new(Code::JobOver, detail));
     }
-    let link = api.config.portal.link(job, view);
+    let link = api.config.portal.link(job, view, caller.key);
     let ticket = Ticket { url: link.url, expires: link.expires };
     Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(ticket)).into_response())
 }

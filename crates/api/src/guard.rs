@@ -17,6 +17,8 @@ use crate::code::Code;
 use crate::problem::Problem;
 use crate::{Api, access};
 
+const RESOURCE_POLICY: &str = "cross-origin-resource-policy";
+
 /// To what the server answers beside `localhost` and loopback addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hosts {
@@ -35,8 +37,9 @@ pub(crate) async fn guard(State(api): State<Api>, mut request: Request, next: Ne
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     };
-    // Whatever a job wrote, no browser shall take it for something to run.
+    // Whatever a job wrote, no browser shall take it for something to run, or show it elsewhere.
     response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response.headers_mut().insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
     response
 }
 
@@ -51,11 +54,21 @@ fn check(request: &Request, hosts: &Hosts) -> Result<(), Problem> {
         }
     }
     let reads_only = request.method().is_safe();
-    if reads_only || hosts.is_origin_of(&host, request.headers()) {
+    if !is_loaded_elsewhere(request.headers())
+        && (reads_only || hosts.is_origin_of(&host, request.headers()))
+    {
         return Ok(());
     }
     let detail = format!("a page of another origin may not do this; open http://{host}/ instead");
     Err(Problem::new(Code::OriginRefused, detail))
+}
+
+/// Whether a page of another origin has it loaded: it could not read a picture of a desktop, but show
+/// it, and start the desktop by that. It may lead a person here.
+fn is_loaded_elsewhere(headers: &HeaderMap) -> bool {
+    let says = |name, what: &str| headers.get_all(name).iter().any(|value| value == what);
+    let is_elsewhere = says("sec-fetch-site", "cross-site") || says("sec-fetch-site", "same-site");
+    is_elsewhere && !(says("sec-fetch-mode", "navigate") && says("sec-fetch-dest", "document"))
 }
 
 fn host(headers: &HeaderMap) -> Result<Authority, Problem> {
@@ -188,6 +201,29 @@ mod tests {
     fn a_page_elsewhere_may_ask_but_never_reads_the_answer() {
         let get = request(Method::GET, "localhost", Some("http://evil.example"));
         assert_eq!(code(&get), None);
+    }
+
+    #[test]
+    fn a_page_elsewhere_may_lead_here_and_load_nothing() {
+        let get = |headers: &[(&'static str, &'static str)]| {
+            let mut get = request(Method::GET, "localhost", None);
+            get.headers_mut().extend(headers.iter().map(|(name, value)| {
+                (axum::http::HeaderName::from_static(name), HeaderValue::from_static(value))
+            }));
+            code(&get)
+        };
+        let (navigate, document) = (("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document"));
+        for site in ["none", "same-origin"] {
+            assert_eq!(get(&[("sec-fetch-site", site), ("sec-fetch-dest", "image")]), None);
+        }
+        for site in ["same-site", "cross-site"] {
+            let site = ("sec-fetch-site", site);
+            assert_eq!(get(&[site, navigate, document]), None);
+            let frame = ("sec-fetch-dest", "iframe");
+            for headers in [&[site][..], &[site, navigate, frame], &[site, document]] {
+                assert_eq!(get(headers), Some(Code::OriginRefused), "{headers:?}");
+            }
+        }
     }
 
     #[test]

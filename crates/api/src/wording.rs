@@ -3,9 +3,6 @@
 use crate::code::Code;
 use crate::problem::Problem;
 
-/// A field of a job that the API knows and this version cannot serve.
-const NOT_YET: &str = "image";
-
 /// serde's words and ours.
 const WORDS: [(&str, &str); 8] = [
     ("expected f64", "expected a number"),
@@ -22,10 +19,6 @@ const WORDS: [(&str, &str); 8] = [
 /// The refusal of the field at `path` (`.` if that is not known), of which serde says `text`.
 pub(crate) fn invalid_field(path: &str, text: &str) -> Problem {
     let Some(field) = field(path, text) else { return Problem::new(Code::InvalidField, text) };
-    if field == NOT_YET {
-        let message = "not supported in this version; leave the field out";
-        return Problem::field(Code::InvalidField, &field, message);
-    }
     let message =
         WORDS.iter().fold(text.to_owned(), |text, (theirs, ours)| text.replace(theirs, ours));
     Problem::field(Code::InvalidField, &field, message)

@@ -1,11 +1,14 @@
 //! The command line. Options that are settings are taken as they are; `settings` reads them.
 
+mod image;
+
 use std::ffi::{OsStr, OsString};
 use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Arg, Args, Parser, Subcommand, ValueEnum};
+use clap::{Arg, Args, Parser, Subcommand};
+pub(crate) use image::{ImageBuildArgs, ImageCommand, ImageImportArgs};
 use types::{JobStatus, Mode, Network, Scope};
 
 use crate::input::{Input, Variable};
@@ -168,6 +171,12 @@ pub(crate) struct RunArgs {
     /// Put dependency caches such as node_modules into the ZIP too
     #[arg(long)]
     pub(crate) include_caches: bool,
+    /// The image of its sandbox, such as containerized-agent:latest [default: the engine's]
+    #[arg(long, value_name = "NAME:TAG")]
+    pub(crate) image: Option<String>,
+    /// Start its desktop at once, for programs that show something from the first step on
+    #[arg(long)]
+    pub(crate) desktop: bool,
     #[command(flatten)]
     pub(crate) engine_args: EngineArgs,
 }
@@ -300,73 +309,6 @@ pub(crate) struct KeyCreateArgs {
     /// For how long it works, such as 12h or 30d [default: until it is revoked]
     #[arg(long, value_parser = value::lifetime::<str>, value_name = "TIME")]
     pub(crate) expires: Option<u64>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum ImageCommand {
-    /// Have the Docker daemon build one
-    Build(ImageBuildArgs),
-    /// Unpack one for the embedded engine, which needs no Docker for it
-    Import(ImageImportArgs),
-    /// List those there are
-    Ls,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ImageImportArgs {
-    /// What `docker save` or `docker export` wrote, a tar of a root file system, or an OCI layout;
-    /// gzip and zstd are understood; - reads it from standard input
-    pub(crate) source: PathBuf,
-    /// Its name; of several images in it the one of this name is taken [default: the one it comes
-    /// with, or containerized-agent:latest]
-    #[arg(long, value_name = "NAME:TAG")]
-    pub(crate) name: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ImageBuildArgs {
-    /// How much it has: core (shell, compilers, Python, Node), desktop (and a screen) or full (and
-    /// Chromium and Jupyter Lab)
-    #[arg(
-        long,
-        value_enum,
-        default_value = "full",
-        hide_possible_values = true,
-        value_name = "core|desktop|full"
-    )]
-    pub(crate) target: ImageTarget,
-    /// Its name [default: that of AGENT_IMAGE, containerized-agent:latest]
-    #[arg(long, value_name = "NAME:TAG")]
-    pub(crate) tag: Option<String>,
-    /// What it is made from, a Debian [default: debian:trixie-slim; where that can neither be found
-    /// nor pulled it is made here with mmdebstrap]
-    #[arg(long, value_name = "IMAGE")]
-    pub(crate) base: Option<String>,
-    /// A certificate that it shall trust, PEM, or a bundle of them; may be repeated [default: those
-    /// that were added to this machine]
-    #[arg(long = "ca", value_name = "FILE")]
-    pub(crate) authorities: Vec<PathBuf>,
-    /// Make every layer again
-    #[arg(long)]
-    pub(crate) no_cache: bool,
-}
-
-/// The targets of `image/Dockerfile`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ImageTarget {
-    Core,
-    Desktop,
-    Full,
-}
-
-impl ImageTarget {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Core => "core",
-            Self::Desktop => "desktop",
-            Self::Full => "full",
-        }
-    }
 }
 
 #[derive(Debug, Args)]

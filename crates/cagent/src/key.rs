@@ -29,8 +29,9 @@ impl Key {
 
     /// The header that carries it.
     pub(crate) fn header(&self) -> Option<HeaderValue> {
-        let local = self.data_dir.as_deref().and_then(|dir| jobs::local_key(dir).ok());
-        local.as_deref().and_then(bearer).or_else(|| self.given.clone())
+        let local = || self.data_dir.as_deref().and_then(|dir| jobs::local_key(dir).ok());
+        // Whoever gives one may mean to be held to what it allows.
+        self.given.clone().or_else(|| local().as_deref().and_then(bearer))
     }
 }
 
@@ -51,17 +52,19 @@ mod tests {
     use crate::client::Client;
 
     #[test]
-    fn the_key_of_the_data_directory_comes_first_and_none_is_shown() {
+    fn the_key_that_is_given_comes_first_and_none_is_shown() {
         let dir = tempfile::tempdir().unwrap();
         let given = bearer("g1ven");
-        let key = Key::of(dir.path(), given.as_ref());
-        assert_eq!(key.header(), given);
+        let key = Key::of(dir.path(), None);
+        assert_eq!(key.header(), None);
         for local in ["l0cal", "an0ther"] {
             std::fs::write(dir.path().join("local.key"), format!("{local}\n")).unwrap();
             assert_eq!(key.header().unwrap(), format!("Bearer {local}"));
         }
-        assert_eq!(Key::given(given.as_ref()).header(), given);
-        let shown = format!("{key:?} {:?}", key.header());
+        for first in [Key::given(given.as_ref()), Key::of(dir.path(), given.as_ref())] {
+            assert_eq!(first.header(), given);
+        }
+        let shown = format!("{key:?} {:?} {given:?}", key.header());
         assert!(!shown.contains("g1ven") && !shown.contains("an0ther"), "{shown}");
         assert_eq!(bearer("a b"), None);
     }

@@ -2,14 +2,14 @@
 //! there are file descriptors for, none that says nothing, and none that does not read.
 
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use rustix::net::sockopt::set_socket_send_buffer_size;
+use rustix::net::sockopt;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -31,6 +31,13 @@ const BUFFER_BYTES: usize = 64 * 1024;
 /// What the kernel keeps of what a client has not taken; by itself it would keep megabytes.
 const KERNEL_BYTES: usize = 256 * 1024;
 
+/// How long a client may be out of reach: somebody whose machine is gone must not keep what they
+/// hold, such as a desktop's mouse and keyboard. They are asked thrice, from when they are silent for
+/// so long.
+const REACH_PATIENCE: Duration = Duration::from_secs(50);
+const SILENCE: Duration = Duration::from_secs(20);
+const QUESTIONS: u32 = 3;
+
 /// How long to wait when no connection can be taken (no file descriptor left, usually).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -40,24 +47,25 @@ const RESERVED_FILES: u64 = 256;
 /// More clients than this are more than one machine's jobs are good for.
 const MOST_CONNECTIONS: u64 = 4096;
 
+/// Room for clients, of all listeners together: they share this process's file descriptors.
+static SLOTS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(connections())));
+
 /// Serves until `closing`, then until the last request is answered.
 pub(crate) async fn serve(listener: TcpListener, router: Router, closing: CancellationToken) {
-    // Connections have it from their listener.
-    if let Err(e) = set_socket_send_buffer_size(&listener, KERNEL_BYTES) {
-        tracing::debug!("could not bound what the kernel keeps for clients: {e}");
+    if let Err(e) = bound(&listener) {
+        tracing::debug!("could not bound what the kernel does for clients: {e}");
     }
     let service = TowerToHyperService::new(router);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE).max_buf_size(BUFFER_BYTES);
-    let slots = Arc::new(Semaphore::new(connections()));
     let open = TaskTracker::new();
     loop {
         let (stream, slot) = tokio::select! {
             () = closing.cancelled() => break,
-            accepted = accept(&listener, &slots) => accepted,
+            accepted = accept(&listener, &SLOTS) => accepted,
         };
-        let stream = TokioIo::new(Patient::new(stream, WRITE_PATIENCE));
-        // What a connection is upgraded to is whoever's that did it.
+        // What a connection is upgraded to is whoever's that did it; its slot goes with it.
+        let stream = TokioIo::new(Patient::new(stream, WRITE_PATIENCE, slot));
         let connection = http.serve_connection(stream, service.clone()).with_upgrades();
         let closing = closing.clone();
         open.spawn(async move {
@@ -72,11 +80,22 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, closing: Cancel
             if let Err(e) = served {
                 tracing::debug!("a connection ended early: {e}");
             }
-            drop(slot);
         });
     }
     open.close();
     open.wait().await;
+}
+
+/// What connections have from their listener.
+fn bound(listener: &TcpListener) -> rustix::io::Result<()> {
+    sockopt::set_socket_send_buffer_size(listener, KERNEL_BYTES)?;
+    sockopt::set_socket_keepalive(listener, true)?;
+    sockopt::set_tcp_keepidle(listener, SILENCE)?;
+    sockopt::set_tcp_keepintvl(listener, (REACH_PATIENCE - SILENCE) / QUESTIONS)?;
+    sockopt::set_tcp_keepcnt(listener, QUESTIONS)?;
+    // While something is on its way to them, nobody asks.
+    let millis = u32::try_from(REACH_PATIENCE.as_millis()).unwrap_or(u32::MAX);
+    sockopt::set_tcp_user_timeout(listener, millis)
 }
 
 /// The next connection, once there is a slot for it; others wait in the kernel's queue.
@@ -116,4 +135,37 @@ fn connections() -> usize {
     // No limit at all is more than enough.
     let clients = files.map_or(MOST_CONNECTIONS, |files| files.saturating_sub(RESERVED_FILES));
     usize::try_from(clients.clamp(16, MOST_CONNECTIONS)).unwrap_or(16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_is_gone_for_a_minute_is_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        bound(&listener).unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = accept(&listener, &Arc::new(Semaphore::new(1))).await;
+        assert!(sockopt::socket_keepalive(&stream).unwrap());
+        let (idle, pause) =
+            (sockopt::tcp_keepidle(&stream).unwrap(), sockopt::tcp_keepintvl(&stream).unwrap());
+        let whole = idle + pause * sockopt::tcp_keepcnt(&stream).unwrap();
+        let unheard = sockopt::tcp_user_timeout(&stream).unwrap();
+        let minute = Duration::from_secs(60);
+        assert!(whole < minute && u128::from(unheard) < minute.as_millis());
+    }
+
+    /// Also when a connection has become something else.
+    #[tokio::test]
+    async fn a_slot_is_given_back_with_its_connection() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let slots = Arc::new(Semaphore::new(1));
+        let (stream, slot) = accept(&listener, &slots).await;
+        let stream = Patient::new(stream, WRITE_PATIENCE, slot);
+        assert_eq!(slots.available_permits(), 0);
+        drop(stream);
+        assert_eq!(slots.available_permits(), 1);
+    }
 }

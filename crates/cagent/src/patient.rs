@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep, sleep};
 
 /// A stream whose writes fail once nothing could be written for as long as its patience.
@@ -20,11 +21,18 @@ pub(crate) struct Patient {
     /// Runs while a write waits.
     deadline: Pin<Box<Sleep>>,
     waits: bool,
+    _slot: Option<OwnedSemaphorePermit>,
 }
 
 impl Patient {
-    pub(crate) fn new(stream: TcpStream, patience: Duration) -> Self {
-        Self { stream, patience, deadline: Box::pin(sleep(patience)), waits: false }
+    /// `slot` is given back with the stream.
+    pub(crate) fn new(
+        stream: TcpStream,
+        patience: Duration,
+        slot: Option<OwnedSemaphorePermit>,
+    ) -> Self {
+        let deadline = Box::pin(sleep(patience));
+        Self { stream, patience, deadline, waits: false, _slot: slot }
     }
 
     /// Passes on what a write came to, unless it waits for too long.
@@ -102,7 +110,7 @@ mod tests {
     async fn connection(patience: Duration) -> (Patient, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        (Patient::new(listener.accept().await.unwrap().0, patience), client)
+        (Patient::new(listener.accept().await.unwrap().0, patience, None), client)
     }
 
     #[tokio::test]

@@ -211,7 +211,13 @@ fn hosts(settings: &Settings, address: SocketAddr) -> Hosts {
 fn tell_who_may_come(settings: &Settings, jobs: &Jobs) {
     let now = Timestamp::now();
     let works = |key: &ApiKey| key.revoked.is_none() && key.expires.is_none_or(|end| end > now);
-    if settings.allow_no_keys {
+    if settings.allow_no_keys && settings.has_name() {
+        tracing::warn!(
+            "CAGENT_ALLOW_NO_KEYS does not count: CAGENT_PUBLIC_NAMES or CAGENT_PREVIEW_DOMAIN names \
+             this server for others"
+        );
+    }
+    if !settings.needs_keys() {
         tracing::warn!(
             "whoever reaches this server may give, read and delete jobs: CAGENT_ALLOW_NO_KEYS is set"
         );

@@ -2,13 +2,14 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum as Found};
 use bollard::query_parameters::ListContainersOptionsBuilder;
 use engine::{Ended, Engine, EngineError, SandboxEnd, SandboxSpec, SandboxState, Workspace};
 use tokio::sync::OnceCell;
+use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use types::{JobId, SandboxReport, Usage};
 
@@ -221,7 +222,8 @@ impl Inner {
             // What it still has to write would only be thrown away.
             known.discard();
         }
-        self.link().await?.remove(job).await?;
+        let has_volume = known.as_ref().is_none_or(|known| known.bridged);
+        self.link().await?.remove(job, has_volume).await?;
         self.known().remove(&job);
         known.inspect(|known| known.vanish());
         tokio::task::spawn_blocking(move || folder.remove())

@@ -33,6 +33,11 @@ pub(crate) async fn upload(link: &Link, sandbox: &Sandbox) -> Result<(), EngineE
     let from = sandbox.folder.workspace();
     // Docker sets the owner of a volume only from outside it, Podman only from inside.
     let to = if link.is_podman() { (protocol::WORKSPACE, ".") } else { ("/", "workspace") };
+    if link.is_podman() {
+        // It gives a volume to container root when a container first starts with it: now, so that it
+        // does not do so later. There is nothing to run, so the start fails after that.
+        drop(docker.start_container(&filler, None).await);
+    }
     let sent = archive::put_tree(docker, &filler, &from, to, protocol::COMMAND_ID).await;
     let options = RemoveContainerOptionsBuilder::default().force(true).build();
     let removed = docker.remove_container(&filler, Some(options)).await;

@@ -25,7 +25,7 @@ pub(crate) struct Link {
     owner: String,
     image: String,
     runtime: Option<String>,
-    tools: String,
+    tools: Tools,
     is_podman: bool,
 }
 
@@ -42,7 +42,7 @@ impl Link {
         let runtime = config.runtime.as_deref();
         report::check(&info, runtime)?;
         let tools = Tools::read(&config.tools, engine::ca_bundle().as_deref())?;
-        let tools = tools.volume(&docker, owner, &config.image).await?;
+        tools.volume(&docker, owner, &config.image).await?;
         let unprobed = Self {
             docker,
             way: Way::Bridged { why: String::new() },
@@ -92,13 +92,14 @@ impl Link {
         places: Places,
     ) -> Result<(), EngineError> {
         let image = spec.image.as_deref().unwrap_or(&self.image);
+        let tools = self.tools.volume(&self.docker, &self.owner, &self.image).await?;
         let plan = Plan {
             owner: &self.owner,
             job: spec.job,
             image,
             limits: &spec.limits,
             runtime: self.runtime.as_deref(),
-            tools: &self.tools,
+            tools: &tools,
             places,
             is_podman: self.is_podman,
         };
@@ -125,8 +126,9 @@ impl Link {
         }
     }
 
-    /// Kills everything in a container and removes it, and its volume. No error if it is gone.
-    pub(crate) async fn remove(&self, job: JobId) -> Result<(), EngineError> {
+    /// Kills everything in a container and removes it, and the volume it may have. No error if it is
+    /// gone.
+    pub(crate) async fn remove(&self, job: JobId, has_volume: bool) -> Result<(), EngineError> {
         use bollard::query_parameters::{
             RemoveContainerOptionsBuilder, RemoveVolumeOptionsBuilder,
         };
@@ -138,6 +140,9 @@ impl Link {
                 return Err(failed(job, "remove its container", &e));
             }
             _ => {}
+        }
+        if !has_volume {
+            return Ok(());
         }
         let options = RemoveVolumeOptionsBuilder::default().force(true).build();
         match self.docker.remove_volume(&name, Some(options)).await {

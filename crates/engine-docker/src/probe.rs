@@ -79,7 +79,7 @@ async fn try_mounts(link: &Link, home: &Path) -> Result<Result<PathBuf, String>,
     folder.make(None)?;
     let outside = own::seen_by_daemon(&link.docker, home).await;
     let tried = try_one(link, &folder, &outside, job).await;
-    let removed = link.remove(job).await;
+    let removed = link.remove(job, false).await;
     folder.remove()?;
     removed?;
     Ok(tried?.map(|()| outside))

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bollard::Docker;
 use bollard::errors::Error;
@@ -31,6 +32,8 @@ const WHOLE: &str = ".whole";
 pub(crate) struct Tools {
     /// Paths relative to [`protocol::TOOLS`], in order; with mode and content.
     files: Vec<(PathBuf, u32, Vec<u8>)>,
+    name: String,
+    is_filled: AtomicBool,
 }
 
 impl Tools {
@@ -43,18 +46,8 @@ impl Tools {
             files.push((protocol::TOOLS_CA_BUNDLE.into(), 0o644, bytes));
         }
         files.sort();
-        Ok(Self { files })
-    }
-
-    /// The volume's name.
-    fn name(&self) -> String {
-        let mut hash = Sha256::new();
-        for (path, mode, bytes) in &self.files {
-            hash.update(format!("{}\0{mode:o}\0{}\0", path.display(), bytes.len()));
-            hash.update(bytes);
-        }
-        let hash = hash.finalize();
-        format!("cagent-tools-{}", hash[..8].iter().map(|b| format!("{b:02x}")).collect::<String>())
+        let name = name_of(&files);
+        Ok(Self { files, name, is_filled: AtomicBool::new(false) })
     }
 
     fn tar(&self) -> io::Result<Vec<u8>> {
@@ -67,15 +60,20 @@ impl Tools {
         })
     }
 
-    /// The name of a volume that has them.
+    /// The name of a volume that has them; filled again if somebody removed it meanwhile.
     pub(crate) async fn volume(
         &self,
         docker: &Docker,
         owner: &str,
         image: &str,
     ) -> Result<String, EngineError> {
-        let name = self.name();
-        let labels = [(LABEL.to_owned(), env!("CARGO_PKG_VERSION").to_owned())].into();
+        let name = self.name.clone();
+        if docker.inspect_volume(&name).await.is_ok_and(|_| self.is_filled.load(Ordering::Relaxed))
+        {
+            return Ok(name);
+        }
+        let labels = [(LABEL, env!("CARGO_PKG_VERSION")), (container::OWNER, owner)];
+        let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let volume = VolumeCreateRequest {
             name: Some(name.clone()),
             labels: Some(labels),
@@ -89,6 +87,7 @@ impl Tools {
         let options = RemoveContainerOptionsBuilder::default().force(true).build();
         let removed = docker.remove_container(&filler, Some(options)).await;
         filled.and(removed).map_err(|e| not_made(&e))?;
+        self.is_filled.store(true, Ordering::Relaxed);
         Ok(name)
     }
 
@@ -106,6 +105,17 @@ async fn is_whole(docker: &Docker, filler: &str) -> bool {
     let options = DownloadFromContainerOptionsBuilder::default().path(&path).build();
     let mut found = docker.download_from_container(filler, Some(options));
     matches!(found.next().await, Some(Ok(_)))
+}
+
+/// The volume's name, by its content.
+fn name_of(files: &[(PathBuf, u32, Vec<u8>)]) -> String {
+    let mut hash = Sha256::new();
+    for (path, mode, bytes) in files {
+        hash.update(format!("{}\0{mode:o}\0{}\0", path.display(), bytes.len()));
+        hash.update(bytes);
+    }
+    let hash: String = hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("cagent-tools-{hash}")
 }
 
 fn not_made(error: &Error) -> EngineError {
@@ -137,7 +147,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("bin")).unwrap();
         fs::write(dir.path().join("bin/agentd"), "1").unwrap();
-        let name = || Tools::read(dir.path(), None).unwrap().name();
+        let name = || Tools::read(dir.path(), None).unwrap().name;
         let first = name();
         assert_eq!(first, name());
         fs::write(dir.path().join("bin/agentd"), "2").unwrap();
@@ -146,6 +156,6 @@ mod tests {
         fs::rename(dir.path().join("bin/agentd"), dir.path().join("bin/other")).unwrap();
         assert_ne!(second, name());
         let certificates = Tools::read(dir.path(), Some(&dir.path().join("bin/other"))).unwrap();
-        assert_ne!(certificates.name(), name());
+        assert_ne!(certificates.name, name());
     }
 }

@@ -5,7 +5,7 @@
 use std::convert::Infallible;
 use std::fs::File;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bollard::Docker;
 use bollard::errors::Error;
@@ -13,7 +13,7 @@ use bollard::models::ContainerState;
 use bollard::query_parameters::KillContainerOptionsBuilder;
 use engine::{Ended, SandboxEnd, Watch};
 use futures_util::StreamExt;
-use tokio::time::{sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::daemon::{is_gone, status};
 use crate::sandbox::Sandbox;
@@ -22,11 +22,17 @@ use crate::{bridge, fetch, usage};
 /// How long a daemon may be away until its sandboxes count as lost. One that is upgraded takes less.
 const AWAY_PATIENCE: Duration = Duration::from_secs(120);
 
+/// How long silence is believed, while a container runs and when the daemon is asked: a connection can
+/// die without a word, and a daemon can take calls that it never answers.
+const SILENCE: Duration = Duration::from_secs(30);
+
 /// Pauses between questions to a daemon that is away.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LAST_PAUSE: Duration = Duration::from_secs(1);
 
-/// How often what a sandbox uses is looked at.
+/// When what a sandbox uses is first looked at, and how often then. Docker itself looks once a second:
+/// asked earlier, it has more to do while a container starts, and nothing to say.
+const FIRST_USAGE: Duration = Duration::from_secs(1);
 const USAGE_PAUSE: Duration = Duration::from_secs(5);
 
 /// How often the files in a volume are measured: each time costs a process.
@@ -54,12 +60,22 @@ pub(crate) async fn watch(docker: Docker, name: String, sandbox: Arc<Sandbox>, d
 }
 
 async fn conclude(docker: &Docker, name: &str, sandbox: &Sandbox, exit: Exit) -> Ended {
-    let state = docker.inspect_container(name, None).await.ok().and_then(|found| found.state);
-    let kept = match sandbox.bridged {
-        _ if sandbox.is_discarded() => None,
-        true => fetch::keep_result(docker, name, sandbox).await,
-        false => measure(sandbox).await,
+    let is_there = matches!(exit, Exit::Code(_));
+    let oom_killed = async {
+        if !is_there {
+            return None;
+        }
+        docker.inspect_container(name, None).await.ok()?.state?.oom_killed
     };
+    let kept = async {
+        match sandbox.bridged {
+            _ if sandbox.is_discarded() => None,
+            true if is_there => fetch::keep_result(docker, name, sandbox).await,
+            true => None,
+            false => measure(sandbox).await,
+        }
+    };
+    let (oom_killed, kept) = tokio::join!(oom_killed, kept);
     sandbox.note_disk(kept);
     let full = kept > Some(sandbox.disk_bytes);
     let end = match (exit, sandbox.folder.intent()) {
@@ -69,7 +85,7 @@ async fn conclude(docker: &Docker, name: &str, sandbox: &Sandbox, exit: Exit) ->
         (Exit::Code(code), None) => SandboxEnd::Exited { code },
     };
     let mut usage = sandbox.used();
-    usage.oom_kills = state.and_then(|state| state.oom_killed).map(u64::from);
+    usage.oom_kills = oom_killed.map(u64::from);
     Ended { end, usage, disk_full: full || end == SandboxEnd::DiskQuota, disk_lost: false }
 }
 
@@ -96,11 +112,12 @@ async fn end(docker: &Docker, name: &str, sandbox: &Sandbox, why: SandboxEnd) ->
 }
 
 async fn wall(docker: &Docker, name: &str, sandbox: &Sandbox, deadline: Instant) -> Infallible {
-    sleep_until(deadline.into()).await;
+    sleep_until(deadline).await;
     end(docker, name, sandbox, SandboxEnd::WallTime).await
 }
 
 async fn look(docker: &Docker, name: &str, sandbox: &Sandbox) -> Infallible {
+    sleep(FIRST_USAGE).await;
     loop {
         sandbox.note_use(usage::look(docker, name).await);
         sleep(USAGE_PAUSE).await;
@@ -160,28 +177,26 @@ fn watch_of(sandbox: &Sandbox) -> Option<Watch> {
 
 /// Waits for a container's end, also across restarts of the daemon.
 async fn exit(docker: &Docker, name: &str) -> Exit {
-    let mut away: Option<Instant> = None;
+    let mut heard = Instant::now();
     let mut pause = FIRST_PAUSE;
     loop {
-        match docker.wait_container(name, None).next().await {
-            Some(Ok(answer)) => return Exit::Code(code(answer.status_code)),
-            Some(Err(Error::DockerContainerWaitError { code: found, .. })) => {
+        match timeout(SILENCE, docker.wait_container(name, None).next()).await {
+            Ok(Some(Ok(answer))) => return Exit::Code(code(answer.status_code)),
+            Ok(Some(Err(Error::DockerContainerWaitError { code: found, .. }))) => {
                 return Exit::Code(code(found));
             }
-            Some(Err(e)) if is_gone(&e) => return Exit::Lost,
+            Ok(Some(Err(e))) if is_gone(&e) => return Exit::Lost,
             // It goes away, or comes, or its answer was cut off.
             _ => {}
         }
-        match docker.inspect_container(name, None).await {
-            Ok(found) => match found.state.as_ref().and_then(ended_with) {
+        match timeout(SILENCE, docker.inspect_container(name, None)).await {
+            Ok(Ok(found)) => match found.state.as_ref().and_then(ended_with) {
                 Some(code) => return Exit::Code(code),
-                None => away = None,
+                None => (heard, pause) = (Instant::now(), FIRST_PAUSE),
             },
-            Err(e) if is_gone(&e) => return Exit::Lost,
-            Err(_) if away.get_or_insert_with(Instant::now).elapsed() > AWAY_PATIENCE => {
-                return Exit::Lost;
-            }
-            Err(_) => {}
+            Ok(Err(e)) if is_gone(&e) => return Exit::Lost,
+            _ if heard.elapsed() > AWAY_PATIENCE => return Exit::Lost,
+            _ => {}
         }
         sleep(pause).await;
         pause = (pause * 2).min(LAST_PAUSE);

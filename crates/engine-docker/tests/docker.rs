@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "docker/away.rs"]
+mod away;
 #[path = "docker/bed.rs"]
 mod bed;
 #[path = "docker/daemons.rs"]

@@ -1,6 +1,7 @@
 //! How long the life of an empty sandbox takes: create, start, wait, remove; and up to each.
 //!
-//! `cargo build --release -p engine-local && cargo run --release -p engine-local --example latency`
+//! `cargo build --release -p engine-local && cargo run --release -p engine-local --example latency`;
+//! with `-- DATA_DIR/images NAME` also of one made from that image.
 
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
@@ -12,7 +13,6 @@ use types::{JobId, Limits};
 
 const ROUNDS: usize = 30;
 
-#[expect(clippy::print_stdout, reason = "it is what this program is for")]
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dir = tempfile::tempdir()?;
@@ -23,13 +23,26 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         helper: helper()?,
         tools: dir.path().join("tools"),
         expose: vec![],
-        images: dir.path().join("images"),
+        images: std::env::args_os().nth(1).unwrap_or_default().into(),
         uids: UidRange::default(),
     })?;
+    measure(&engine, None).await?;
+    match std::env::args().nth(2) {
+        Some(image) => measure(&engine, Some(image)).await,
+        None => Ok(()),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "it is what this program is for")]
+async fn measure(
+    engine: &LocalEngine,
+    image: Option<String>,
+) -> Result<(), Box<dyn std::error::Error>> {
     let mut rounds = Vec::new();
     for _ in 0..ROUNDS {
-        rounds.push(round(&engine).await?);
+        rounds.push(round(engine, image.clone()).await?);
     }
+    println!("{}", image.as_deref().unwrap_or("the host's /usr"));
     for (step, name) in ["created", "started", "ended", "removed"].into_iter().enumerate() {
         let mut times: Vec<Duration> = rounds.iter().map(|round| round[step]).collect();
         times.sort_unstable();
@@ -38,8 +51,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-async fn round(engine: &LocalEngine) -> Result<[Duration; 4], engine::EngineError> {
-    let spec = SandboxSpec { job: JobId::generate(), limits: Limits::default(), image: None };
+async fn round(
+    engine: &LocalEngine,
+    image: Option<String>,
+) -> Result<[Duration; 4], engine::EngineError> {
+    let spec = SandboxSpec { job: JobId::generate(), limits: Limits::default(), image };
     let begun = Instant::now();
     engine.create(&spec).await?;
     let created = begun.elapsed();

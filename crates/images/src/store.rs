@@ -192,7 +192,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let home = home.path();
         let draft = Draft::new(home).unwrap();
-        fs::create_dir_all(home.join(TREES).join("crashed/root/d")).unwrap();
+        fs::create_dir_all(home.join(TREES).join("crashed/deep/d")).unwrap();
         sweep(home).unwrap();
         assert!(draft.root().is_dir());
         assert_eq!(trees(home), 1);

@@ -65,6 +65,19 @@ impl fmt::Debug for MadeKey {
     }
 }
 
+/// The public part of a key in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct KeyId(u64);
+
+/// Who showed a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// What they may do.
+    pub scope: Scope,
+    /// Their key; none for that of this process.
+    pub key: Option<KeyId>,
+}
+
 /// Why a key was not made or revoked.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
@@ -139,13 +152,20 @@ impl Jobs {
         Ok(())
     }
 
-    /// What the holder of this key may do.
+    /// Whose this key is, and what they may do.
     ///
     /// # Errors
     /// When it is no key, or none any more.
-    pub fn look_up_key(&self, key: &str) -> Result<Scope, BadKey> {
+    pub fn look_up_key(&self, key: &str) -> Result<Holder, BadKey> {
         let keys = &self.inner.keys;
         judge(key, &keys.local, &keys.all(), Timestamp::now())
+    }
+
+    /// Whether a key that somebody has shown before works still.
+    #[must_use]
+    pub fn key_works(&self, key: KeyId) -> bool {
+        let all = self.inner.keys.all();
+        all.get(&key.to_string()).is_some_and(|kept| still(kept, Timestamp::now()).is_ok())
     }
 
     /// A task of its own: what is on the disk must also be in force, though the client has left.
@@ -153,6 +173,20 @@ impl Jobs {
         let inner = self.inner.clone();
         let saved = self.inner.tasks.spawn(async move { inner.save_key(kept).await });
         saved.await.unwrap_or(Err(StoreError::Closed)).map_err(KeyError::Store)
+    }
+}
+
+impl KeyId {
+    /// As in the key; none for what is no id of ours.
+    fn of(id: &str) -> Option<Self> {
+        let known = u64::from_str_radix(id, 16).ok().map(Self);
+        known.filter(|known| known.to_string() == id)
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:0ID_DIGITS$x}", self.0)
     }
 }
 
@@ -216,19 +250,25 @@ fn judge(
     local: &[u8; 32],
     all: &BTreeMap<String, KeptKey>,
     now: Timestamp,
-) -> Result<Scope, BadKey> {
+) -> Result<Holder, BadKey> {
     let parts = key.strip_prefix(PREFIX).and_then(|rest| rest.split_once('_'));
     let (id, secret) = parts.ok_or(BadKey::Unknown)?;
     // Hashes may be compared in any time: who does not know the secret cannot choose the hash.
     let hash = hash(secret);
     if id == LOCAL && hash == *local {
-        return Ok(Scope::Admin);
+        return Ok(Holder { scope: Scope::Admin, key: None });
     }
     let kept = all.get(id).filter(|kept| kept.hash == hash).ok_or(BadKey::Unknown)?;
+    still(kept, now)?;
+    let key = KeyId::of(id).ok_or(BadKey::Unknown)?;
+    Ok(Holder { scope: kept.key.scope, key: Some(key) })
+}
+
+fn still(kept: &KeptKey, now: Timestamp) -> Result<(), BadKey> {
     match (kept.key.revoked, kept.key.expires) {
         (Some(revoked), _) => Err(BadKey::Revoked(revoked)),
         (None, Some(expires)) if expires <= now => Err(BadKey::Expired(expires)),
-        (None, _) => Ok(kept.key.scope),
+        (None, _) => Ok(()),
     }
 }
 
@@ -263,9 +303,11 @@ mod tests {
         let mut all = BTreeMap::from([(about.id.clone(), kept)]);
         let (hash, local) = (hash(&local), format!("cagent_local_{local}"));
         let at = |key: &str, all: &_, now| judge(key, &hash, all, now);
-        assert_eq!(at(&key, &all, now), Ok(Scope::Operate));
+        let held = Holder { scope: Scope::Operate, key: KeyId::of(&about.id) };
+        assert!(held.key.is_some_and(|key| key.to_string() == about.id));
+        assert_eq!(at(&key, &all, now), Ok(held));
         assert_eq!(at(&key, &all, now + DAY), Err(BadKey::Expired(now + DAY)));
-        assert_eq!(at(&local, &all, now), Ok(Scope::Admin));
+        assert_eq!(at(&local, &all, now), Ok(Holder { scope: Scope::Admin, key: None }));
         for wrong in [
             "",
             "cagent_",

@@ -75,7 +75,7 @@ pub use folders::{Folders, OpenError, owner};
 pub use follow::Follower;
 pub use gateway::Inward;
 pub use ipnet::IpNet;
-pub use keys::{BadKey, KeyError, MadeKey, NewKey, local_key};
+pub use keys::{BadKey, Holder, KeyError, KeyId, MadeKey, NewKey, local_key};
 pub use protocol::Target;
 pub use room::NoRoom;
 pub use service::{

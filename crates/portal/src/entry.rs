@@ -12,6 +12,7 @@ use axum::http::header::{COOKIE, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::Response;
 use jiff::{SignedDuration, Timestamp};
+use jobs::KeyId;
 use serde::Deserialize;
 use types::JobId;
 
@@ -33,10 +34,11 @@ struct Ticket {
 }
 
 impl Portal {
-    /// Makes a ticket and the address to use it at.
+    /// Makes a ticket and the address to use it at. What it opens ends with the key that it was had
+    /// with, if there was one.
     #[must_use]
-    pub fn link(&self, job: JobId, view: View) -> Link {
-        let ticket = self.tickets.give(Instant::now(), Grant { job, view });
+    pub fn link(&self, job: JobId, view: View, key: Option<KeyId>) -> Link {
+        let ticket = self.tickets.give(Instant::now(), Grant { job, view, key });
         let expires = Timestamp::now() + SignedDuration::try_from(TICKET).unwrap_or_default();
         Link { url: format!("{}{PATH}?ticket={ticket}", self.address(job, view)), expires }
     }
@@ -75,12 +77,13 @@ impl Portal {
             |grant: &Grant| (grant.job, grant.view.door(), grant.view.port()) == (job, door, port);
         let ticket = Query::<Ticket>::try_from_uri(uri).ok().filter(|_| method == Method::GET);
         let grant = ticket.and_then(|Query(Ticket { ticket })| {
-            self.tickets.take(Instant::now(), &ticket).filter(here)
+            let grant = self.tickets.take(Instant::now(), &ticket);
+            grant.filter(here).filter(|grant| self.is_good(grant))
         });
         match grant {
-            Some(Grant { job, view }) => {
-                let home = format!("{}/", self.base(job, view));
-                admitted(&self.admit(job, view), &home)
+            Some(grant) => {
+                let home = format!("{}/", self.base(grant.job, grant.view));
+                admitted(&self.begin(grant), &home)
             }
             // Also for who comes back to the address: a session may be there, and `/` knows.
             None => Page::new(StatusCode::FORBIDDEN, "This link does not work any more")
@@ -90,9 +93,15 @@ impl Portal {
         }
     }
 
-    /// Begins a session; the cookie for it.
+    /// Lets somebody in who needs no key; the cookie for it.
     pub(crate) fn admit(&self, job: JobId, view: View) -> HeaderValue {
-        let secret = self.sessions.give(Instant::now(), Grant { job, view });
+        self.begin(Grant { job, view, key: None })
+    }
+
+    /// Begins a session; the cookie for it.
+    fn begin(&self, grant: Grant) -> HeaderValue {
+        let secret = self.sessions.give(Instant::now(), grant);
+        let Grant { job, view, .. } = grant;
         let (name, age) = (view.cookie(), SESSION.as_secs());
         let base = self.base(job, view);
         let cookie =
@@ -105,7 +114,12 @@ impl Portal {
     pub(crate) fn is_in(&self, headers: &HeaderMap, job: JobId, view: View) -> bool {
         let now = Instant::now();
         let mut secrets = cookies(headers, view.cookie()).take(MAX_COOKIES);
-        secrets.any(|secret| self.sessions.look(now, secret) == Some(Grant { job, view }))
+        let here = |grant: &Grant| (grant.job, grant.view) == (job, view) && self.is_good(grant);
+        secrets.any(|secret| self.sessions.look(now, secret).as_ref().is_some_and(here))
+    }
+
+    fn is_good(&self, grant: &Grant) -> bool {
+        grant.key.is_none_or(|key| self.jobs.key_works(key))
     }
 }
 

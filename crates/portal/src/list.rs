@@ -35,7 +35,7 @@ pub(crate) async fn answer(
         "/" | "/list" if !free => by_link(),
         "/" | "/list" => list(portal, door, invited && path == "/").await.unwrap_or_else(failed),
         _ => match opened(door, path) {
-            Some((job, view)) if invited => see_other(&portal.link(job, view).url),
+            Some((job, view)) if invited => see_other(&portal.link(job, view, None).url),
             Some(_) if free => see_other("/list"),
             Some(_) => by_link(),
             None => pages::nothing(),
@@ -64,7 +64,7 @@ async fn list(portal: &Portal, door: Door, straight: bool) -> Result<Response, J
     let request = ListRequest { statuses: running, limit: Some(MOST), after: None };
     let jobs = portal.jobs.list(&request).await?.jobs;
     Ok(match &jobs[..] {
-        [job] if straight => see_other(&portal.link(job.id, view).url),
+        [job] if straight => see_other(&portal.link(job.id, view, None).url),
         [] => Page::new(StatusCode::OK, "No job is running")
             .text("As soon as one does, this page leads there. `cagent run` gives one.")
             .refresh(LOOK_AGAIN, "/")

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use jobs::KeyId;
 use types::JobId;
 use uuid::Uuid;
 
@@ -16,21 +17,28 @@ pub(crate) const TICKET: Duration = Duration::from_secs(60);
 /// How long a session works: a working day.
 pub(crate) const SESSION: Duration = Duration::from_secs(12 * 60 * 60);
 
-/// The most secrets of one kind; the oldest goes for a new one.
+/// The most secrets of one kind; for a new one goes the oldest of the key that has the most.
 const MOST: usize = 4096;
+
+/// The most for one thing; the oldest goes for a new one.
+const MOST_ALIKE: usize = 64;
 
 /// What a secret stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Grant {
     pub(crate) job: JobId,
     pub(crate) view: View,
+    /// The key that it was had with, and ends with; none where none was needed.
+    pub(crate) key: Option<KeyId>,
 }
 
 /// Secrets of one kind.
 pub(crate) struct Secrets {
     lifetime: Duration,
-    held: Mutex<HashMap<String, (Instant, Grant)>>,
+    held: Mutex<Held>,
 }
+
+type Held = HashMap<String, (Instant, Grant)>;
 
 // A secret must not reach a log by way of `{:?}`.
 impl std::fmt::Debug for Secrets {
@@ -49,10 +57,11 @@ impl Secrets {
         let secret = generate();
         let mut held = self.lock();
         held.retain(|_, (until, _)| *until > now);
-        if held.len() >= MOST {
-            let oldest = held.iter().min_by_key(|(_, (until, _))| *until);
-            let oldest = oldest.map(|(secret, _)| secret.clone()).unwrap_or_default();
-            held.remove(&oldest);
+        if held.values().filter(|(_, other)| *other == grant).count() >= MOST_ALIKE {
+            drop_oldest(&mut held, |other| *other == grant);
+        } else if held.len() >= MOST {
+            let greediest = greediest(&held);
+            drop_oldest(&mut held, |other| other.key == greediest);
         }
         held.insert(secret.clone(), (now + self.lifetime, grant));
         secret
@@ -70,9 +79,22 @@ impl Secrets {
         (until > now).then_some(grant)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, (Instant, Grant)>> {
+    fn lock(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn drop_oldest(held: &mut Held, of: impl Fn(&Grant) -> bool) {
+    let those = held.iter().filter(|(_, (_, grant))| of(grant));
+    let oldest = those.min_by_key(|(_, (until, _))| *until).map(|(secret, _)| secret.clone());
+    held.remove(&oldest.unwrap_or_default());
+}
+
+/// The key that has the most of them.
+fn greediest(held: &Held) -> Option<KeyId> {
+    let mut by_key = HashMap::<_, usize>::new();
+    held.values().for_each(|(_, grant)| *by_key.entry(grant.key).or_default() += 1);
+    by_key.into_iter().max_by_key(|(_, count)| *count).and_then(|(key, _)| key)
 }
 
 /// 244 random bits, in characters that need no escape anywhere.
@@ -85,7 +107,7 @@ mod tests {
     use super::*;
 
     fn grant() -> Grant {
-        Grant { job: JobId::generate(), view: View::Watch }
+        Grant { job: JobId::generate(), view: View::Watch, key: None }
     }
 
     #[test]
@@ -118,6 +140,20 @@ mod tests {
         assert_eq!(tickets.lock().len(), MOST);
         assert_eq!(tickets.look(now, &oldest), None);
         assert!(newer.iter().all(|ticket| tickets.look(now, ticket).is_some()));
+    }
+
+    #[test]
+    fn whoever_asks_for_many_loses_their_own() {
+        let (tickets, now, mine) = (Secrets::new(TICKET), Instant::now(), grant());
+        let moment = Duration::from_nanos(1);
+        let others = tickets.give(now, Grant { view: View::Control, ..mine });
+        let first = tickets.give(now, mine);
+        for _ in 0..MOST_ALIKE {
+            tickets.give(now + moment, mine);
+        }
+        assert_eq!(tickets.lock().len(), MOST_ALIKE + 1);
+        assert_eq!(tickets.look(now, &first), None);
+        assert!(tickets.look(now, &others).is_some());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A real server for tests: the program itself, on a data directory and a port of its own; and
-//! scripted models for it to ask ([`scripted`]); and a browser to look at it ([`Browser`]).
+//! scripted models for it to ask ([`scripted`]); a browser to look at it ([`Browser`]); Docker
+//! daemons ([`docker`]); and jobs that install packages ([`packages`]).
 //!
 //! Invariant: what a test starts is gone when it ends, also when it panics. Not here: what is
 //! expected of the server; that is for the tests to say.
@@ -7,6 +8,8 @@
 mod browser;
 mod client;
 mod data_dir;
+pub mod docker;
+pub mod packages;
 pub mod scripted;
 mod server;
 

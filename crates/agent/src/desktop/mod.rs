@@ -24,8 +24,8 @@ use crate::step::{Place, Runner};
 use helper::{Helper, PATIENCE};
 use order::{Answer, Request};
 pub(crate) use order::{Button, Direction, MOST_TEXT_BYTES, Order, Point, Show};
-use server::Server;
 pub(crate) use server::{DISPLAY, SERVER};
+use server::{Managed, Server};
 
 /// The desktop. There is one, which may not have been started.
 #[derive(Debug)]
@@ -47,25 +47,37 @@ impl Desktop {
         server::absent(&self.place.environment)
     }
 
-    /// Starts it, unless it runs. Where there is no `Xvnc`, says how to get one.
+    /// Starts it, unless it runs, until what opens there gets the keyboard. Where there is no `Xvnc`,
+    /// says how to get one.
     pub(crate) async fn start(&self) -> Result<(), String> {
-        let mut server = self.server.lock().await;
-        if !server.as_mut().is_some_and(Server::lives) {
-            *server = None;
-            *server = Some(Server::start(&self.runner, &self.place).await?);
-        }
+        // Those who only look do not wait for that meanwhile.
+        self.serve().await?.wait().await;
         Ok(())
+    }
+
+    /// Starts it, unless it runs: there is something to be seen then.
+    async fn serve(&self) -> Result<Managed, String> {
+        let mut slot = self.server.lock().await;
+        if let Some(server) = slot.as_mut()
+            && server.lives()
+        {
+            return Ok(server.managed());
+        }
+        *slot = None;
+        let server = Server::start(&self.runner, &self.place).await?;
+        Ok(slot.insert(server).managed())
     }
 
     /// A connection by RFB.
     pub(crate) async fn rfb(&self) -> Result<UnixStream, String> {
-        self.start().await?;
+        self.serve().await?;
         let connected = server::connect().await;
         connected.map_err(|error| format!("the desktop takes no connections: {error}"))
     }
 
     /// What is to be seen, as a PNG. Who made it may be hostile.
     pub(crate) async fn screenshot(&self) -> Result<Vec<u8>, String> {
+        self.serve().await?;
         Ok(self.ask(&Request::Whole, Duration::ZERO).await?.1)
     }
 
@@ -76,13 +88,13 @@ impl Desktop {
         order: &Order,
         show: Show,
     ) -> Result<(String, Vec<u8>), String> {
+        self.start().await?;
         let request = Request::Do { order: order.clone(), show };
         let (answer, picture) = self.ask(&request, order.takes()).await?;
         if answer.ok { Ok((answer.text, picture)) } else { Err(answer.text) }
     }
 
     async fn ask(&self, request: &Request, takes: Duration) -> Result<(Answer, Vec<u8>), String> {
-        self.start().await?;
         let mut slot = self.helper.lock().await;
         // Whoever stops waiting for an answer leaves none behind for the next.
         let mut helper = match slot.take_if(|helper| helper.lives()) {

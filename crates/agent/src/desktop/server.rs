@@ -3,9 +3,11 @@
 
 use std::io::{self, ErrorKind};
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::net::UnixStream;
+use tokio::sync::OnceCell;
 use tokio::time::{sleep, timeout};
 
 use crate::step::{Environment, Place, Runner, Service, is_installed};
@@ -22,18 +24,29 @@ const RFB: &str = "/tmp/.cagent-rfb";
 /// What it complains about.
 const LOG: &str = "/tmp/.cagent-desktop.log";
 
+/// What is there once windows are managed, or nobody is there to do that.
+const MANAGED: &str = "/tmp/.cagent-desktop-managed";
+
 /// The socket is for agentd too, which is not the command user; nobody else is there. Who connects
 /// and leaves again is not locked out: nobody has to log in. Without root, X servers do not make the
 /// folder of their sockets. What is written to the display's descriptor says that it is ready.
 const COMMAND: &str = r#"exec 2>/tmp/.cagent-desktop.log
+managed='touch /tmp/.cagent-desktop-managed'
+rm -f /tmp/.cagent-desktop-managed
 [ -d /tmp/.X11-unix ] || mkdir -m 1777 /tmp/.X11-unix
 Xvnc :1 -displayfd 1 -geometry 1280x800 -depth 24 -s 0 -desktop desktop -nolisten tcp \
     -rfbport -1 -rfbunixpath /tmp/.cagent-rfb -rfbunixmode 0666 \
     -SecurityTypes None -UseBlacklist=0 -AlwaysShared -AcceptSetDesktopSize |
-{ read -r _ && [ -n "$(command -v openbox)" ] && exec openbox >/dev/null 2>&1; }"#;
+{ read -r _ || exit
+[ -n "$(command -v openbox)" ] && exec openbox --startup "$managed" >/dev/null 2>&1
+$managed; }"#;
 
 /// How long it may take to start: on a cold disk it takes seconds.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long windows may have to wait until they are managed: from then on they get the keyboard when
+/// they open, until then not even the one that was there before.
+const MANAGED_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How often to look whether it has started.
 const LOOK: Duration = Duration::from_millis(5);
@@ -46,7 +59,12 @@ const NOT_THERE: &str = "this sandbox has no desktop, because it has no Xvnc: us
 #[derive(Debug)]
 pub(super) struct Server {
     service: Service,
+    managed: Managed,
 }
+
+/// Whether its windows are managed. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Managed(Rc<OnceCell<()>>);
 
 /// Why a sandbox with this environment has no desktop, if it has none.
 pub(super) fn absent(environment: &Environment) -> Option<&'static str> {
@@ -75,7 +93,7 @@ impl Server {
             ready = timeout(PATIENCE, listens()) => ready,
         };
         match ready {
-            Ok(Ok(())) => Ok(Self { service }),
+            Ok(Ok(())) => Ok(Self { service, managed: Managed::default() }),
             Ok(Err(error)) => Err(format!("the desktop takes no connections: {error}")),
             Err(_) => {
                 service.kill().await;
@@ -87,6 +105,22 @@ impl Server {
 
     pub(super) fn lives(&mut self) -> bool {
         self.service.lives()
+    }
+
+    pub(super) fn managed(&self) -> Managed {
+        self.managed.clone()
+    }
+}
+
+impl Managed {
+    /// Waits for it, for a moment: who does not manage in time is not waited for again.
+    pub(super) async fn wait(&self) {
+        let there = async {
+            while !Path::new(MANAGED).exists() {
+                sleep(LOOK).await;
+            }
+        };
+        self.0.get_or_init(|| async { drop(timeout(MANAGED_PATIENCE, there).await) }).await;
     }
 }
 

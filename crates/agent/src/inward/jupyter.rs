@@ -6,7 +6,7 @@
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::UnixStream;
 use tokio::sync::Mutex;
@@ -35,6 +35,9 @@ const PATIENCE: Duration = Duration::from_secs(25);
 /// How often to look whether it has started.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// How long to try again while it has no room for further connections.
+const BUSY_PATIENCE: Duration = Duration::from_secs(2);
+
 /// What a shell says when there is no such program.
 const NOT_FOUND: i32 = 127;
 
@@ -61,10 +64,16 @@ impl Jupyter {
         Self { runner, place, state: Mutex::default() }
     }
 
+    /// Whose processes it is one of.
+    pub(super) fn uid(&self) -> u32 {
+        let user = self.runner.command_user;
+        user.map_or_else(|| rustix::process::geteuid().as_raw(), |user| user.uid)
+    }
+
     /// A connection by HTTP. Starts it if it does not run, or not any more.
     pub(super) async fn connect(&self) -> Result<UnixStream, String> {
         let mut state = self.state.lock().await;
-        match UnixStream::connect(SOCKET).await {
+        match reach(SOCKET).await {
             Err(e) if is_nobody(&e) => {}
             connected => {
                 let slow = state.starting.take();
@@ -113,13 +122,47 @@ impl Jupyter {
 
 async fn answered() -> Result<UnixStream, String> {
     loop {
-        match UnixStream::connect(SOCKET).await {
+        match reach(SOCKET).await {
             Err(e) if is_nobody(&e) => sleep(LOOK).await,
             connected => return connected.map_err(|e| format!("connect to Jupyter Lab: {e}")),
         }
     }
 }
 
+/// Where TCP would wait for room in the other's queue, these sockets say at once that there is none.
+async fn reach(socket: &str) -> io::Result<UnixStream> {
+    let began = Instant::now();
+    loop {
+        match UnixStream::connect(socket).await {
+            Err(e) if e.kind() == ErrorKind::WouldBlock && began.elapsed() < BUSY_PATIENCE => {
+                sleep(LOOK).await;
+            }
+            connected => return connected,
+        }
+    }
+}
+
 fn is_nobody(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_is_busy_for_a_moment_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("socket");
+        let (listener, path) = (UnixListener::bind(&path).unwrap(), path.to_str().unwrap());
+        rustix::net::listen(&listener, 0).unwrap();
+        let _first = UnixStream::connect(path).await.unwrap();
+        let full = UnixStream::connect(path).await.unwrap_err();
+        assert_eq!(full.kind(), ErrorKind::WouldBlock);
+        let room = async { drop(listener.accept().unwrap()) };
+        let (second, ()) = tokio::join!(reach(path), room);
+        second.unwrap();
+    }
 }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use protocol::{Dial, Target, relay};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_local;
 
@@ -86,8 +87,14 @@ impl Inward {
     async fn bring(&self, dial: &Dial) -> Result<(), String> {
         match dial.to {
             Target::Port { port } => self.join(dial.n, port::connect(port).await?).await,
-            Target::Desktop => self.join(dial.n, self.desktop.rfb().await?).await,
-            Target::Jupyter => self.join(dial.n, self.jupyter.connect().await?).await,
+            Target::Desktop => {
+                let desktop = self.desktop.rfb().await?;
+                self.join(dial.n, of_user(self.jupyter.uid(), desktop)?).await;
+            }
+            Target::Jupyter => {
+                let jupyter = self.jupyter.connect().await?;
+                self.join(dial.n, of_user(self.jupyter.uid(), jupyter)?).await;
+            }
             Target::Screenshot => self.hand_over(dial.n, &self.desktop.screenshot().await?).await,
         }
         Ok(())
@@ -106,5 +113,36 @@ impl Inward {
             drop(outside.write_all(bytes).await);
             drop(outside.shutdown().await);
         }
+    }
+}
+
+/// What a command put in the place of a socket of ours may be a link to one that only agentd may use,
+/// and whose other end is outside.
+fn of_user(uid: u32, stream: UnixStream) -> Result<UnixStream, String> {
+    let peer = stream.peer_cred().map_err(|e| format!("ask who listens: {e}"))?;
+    // Processes outside have no number in here.
+    let is_inside = peer.pid().is_some_and(|pid| pid > 0);
+    if is_inside && peer.uid() == uid {
+        return Ok(stream);
+    }
+    Err("what listens there is none of this job's programs".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::UnixListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_the_jobs_own_programs_are_connected_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let (socket, link) = (dir.path().join("socket"), dir.path().join("link"));
+        let _listener = UnixListener::bind(&socket).unwrap();
+        std::os::unix::fs::symlink(&socket, &link).unwrap();
+        let own = rustix::process::geteuid().as_raw();
+        of_user(own, UnixStream::connect(&link).await.unwrap()).unwrap();
+        let refused = of_user(own + 1, UnixStream::connect(&link).await.unwrap()).unwrap_err();
+        assert!(refused.contains("none of this job's"), "{refused}");
     }
 }

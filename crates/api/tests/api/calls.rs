@@ -1,6 +1,6 @@
 //! Every call, on jobs that are what they should be.
 
-use api::{Cancelled, Health, Job, JobList, Logs, Scheduled, Status};
+use api::{Cancelled, Code, Health, Job, JobList, Logs, Scheduled, Status};
 use axum::http::Method;
 use serde_json::{Value, json};
 use types::{Event, EventKind, JobStatus, Mode, Reason, Stream};
@@ -111,8 +111,15 @@ async fn every_link_of_a_job_leads_somewhere() {
     let server = Server::new().await;
     let job = server.run(HELLO).await;
     let full: Value = server.get(&format!("/job/{job}")).await.read();
-    let links = full["links"].as_object().unwrap();
-    assert_eq!(links.len(), 6);
+    let mut links = full["links"].as_object().unwrap().clone();
+    assert_eq!(links.len(), 8);
+    // Into a sandbox, while there is one.
+    for (name, method) in [("screenshot", Method::GET), ("tickets", Method::POST)] {
+        let link = links.remove(name).unwrap();
+        let json = [("content-type", "application/json")];
+        let answer = server.send(request(method, link.as_str().unwrap(), &json, "{}")).await;
+        answer.problem(Code::JobOver);
+    }
     for (name, link) in links {
         assert_eq!(server.get(link.as_str().unwrap()).await.status, 200, "{name}");
     }

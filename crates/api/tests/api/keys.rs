@@ -14,7 +14,13 @@ use crate::support::{Answer, HELLO, Server, WAIT, request};
 const SCOPES: [Scope; 4] = [Scope::Read, Scope::Submit, Scope::Operate, Scope::Admin];
 
 /// A call with a key, and a body if it is a POST.
-async fn call(server: &Server, key: &str, method: Method, path: &str, body: &Value) -> Answer {
+pub(crate) async fn call(
+    server: &Server,
+    key: &str,
+    method: Method,
+    path: &str,
+    body: &Value,
+) -> Answer {
     let bearer = format!("Bearer {key}");
     let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
     let body = if method == Method::POST { body.to_string() } else { String::new() };
@@ -27,7 +33,7 @@ async fn make(server: &Server, body: &Value) -> MadeKey {
     serde_json::from_slice(&answer.body).unwrap()
 }
 
-async fn made(server: &Server, scope: Scope) -> String {
+pub(crate) async fn made(server: &Server, scope: Scope) -> String {
     make(server, &json!({ "name": "a key", "scope": scope })).await.key
 }
 
@@ -59,11 +65,13 @@ async fn each_scope_may_do_what_those_before_it_may() {
         (Method::GET, format!("/v1/jobs/{job}/files/"), Scope::Read),
         (Method::GET, "/nowhere".to_owned(), Scope::Read),
         (Method::PATCH, "/jobs".to_owned(), Scope::Read),
+        (Method::GET, format!("/v1/jobs/{job}/screenshot.png"), Scope::Read),
         (Method::POST, "/schedule".to_owned(), Scope::Submit),
         (Method::POST, "/submit".to_owned(), Scope::Submit),
         (Method::POST, format!("/cancel/{job}"), Scope::Operate),
         (Method::PUT, format!("/v1/jobs/{job}/files/x"), Scope::Operate),
         (Method::POST, format!("/v1/jobs/{job}/messages"), Scope::Operate),
+        (Method::POST, format!("/v1/jobs/{job}/tickets"), Scope::Operate),
         (Method::DELETE, format!("/v1/jobs/{job}"), Scope::Operate),
         (Method::GET, "/v1/keys".to_owned(), Scope::Admin),
         (Method::POST, "/v1/keys".to_owned(), Scope::Admin),
@@ -186,7 +194,7 @@ async fn a_key_is_shown_once_and_revoked_for_good() {
     assert_eq!(made.about.expires, Some(expires));
     let secret = made.key.rsplit('_').next().unwrap();
     assert!(!format!("{made:?} {:?}", server.jobs).contains(secret));
-    assert_eq!(list(&server).await.keys, [made.about.clone()]);
+    assert_eq!(list(&server).await.keys, std::slice::from_ref(&made.about));
     assert_eq!(jobs(&server, &made.key).await.status, 200);
 
     let path = format!("/v1/keys/{}", made.about.id);

@@ -5,6 +5,7 @@
 
 mod calls;
 mod converse;
+mod desktop;
 mod downloads;
 mod files;
 mod keys;

@@ -80,13 +80,14 @@ async fn fields_that_are_wrong() {
             InvalidField,
             &[
                 "`promt`",
-                "`prompt`, `mode`, `engine`, `limits`, `include_caches`, `network`, `environment`, `model`, `approve`",
+                "`prompt`, `mode`, `engine`, `image`, `desktop`, `limits`, `include_caches`, `network`, `environment`, `model`, `approve`",
             ],
         ),
         bad_field("task", json!("x"), InvalidField, &["`task`", "`prompt`"]),
         bad_field("mode", json!("magic"), InvalidField, &["mode", "`runbook`"]),
         bad_field("include_caches", json!("yes"), InvalidField, &["include_caches", "boolean"]),
-        bad_field("image", json!("x"), InvalidField, &["image", "not supported"]),
+        bad_field("image", json!(1), InvalidField, &["image", "string"]),
+        bad_field("desktop", json!("yes"), InvalidField, &["desktop", "boolean"]),
         bad_field("model", json!({}), InvalidField, &["model", "string"]),
         bad_field("approve", json!(1), InvalidField, &["approve", "boolean"]),
         bad_field("network", json!("full"), InvalidField, &["network", "\"none\"", "example.org"]),
@@ -178,7 +179,7 @@ async fn the_wrong_field_is_named_for_programs() {
     for (body, wrong) in [
         (json!({}), "prompt"),
         (json!({"prompt": "x", "promt": "x"}), "promt"),
-        (json!({"prompt": "x", "image": "x"}), "image"),
+        (json!({"prompt": "x", "image": []}), "image"),
         (json!({"prompt": "x", "limits": {"cpus": []}}), "limits.cpus"),
         (json!({"prompt": "x", "limits": {"ram": 1}}), "limits.ram"),
     ] {

@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const BUFFER_BYTES: u32 = 64 * 1024;
 
 /// Listens with small buffers, so that a client that does not read stops the server soon.
-async fn listen(router: Router) -> SocketAddr {
+pub(crate) async fn listen(router: Router) -> SocketAddr {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_send_buffer_size(BUFFER_BYTES).unwrap();
     socket.set_recv_buffer_size(BUFFER_BYTES).unwrap();
@@ -30,7 +30,7 @@ async fn listen(router: Router) -> SocketAddr {
     address
 }
 
-async fn connect(address: SocketAddr, head: &str) -> TcpStream {
+pub(crate) async fn connect(address: SocketAddr, head: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(head.as_bytes()).await.unwrap();
     stream

@@ -235,10 +235,16 @@ async fn agent(gateway: PathBuf) -> i32 {
     let code = code(&runbook).trim();
     if code == "flood" {
         flood(&mut client, started).await;
-    } else if code == "wait" {
+    } else if let Some(desktop) = code.strip_prefix("wait") {
         report(&mut client, 1, vec![started]).await;
         let mut controls = client.control().await.unwrap();
-        while controls.next().await.unwrap() != Some(Control::Cancel) {}
+        loop {
+            match controls.next().await.unwrap() {
+                Some(Control::Cancel) => break,
+                Some(Control::Dial(dial)) => crate::desktop::answer(&client, dial, desktop).await,
+                _ => {}
+            }
+        }
         report(&mut client, 2, vec![ReportKind::Finished(Verdict::Cancelled)]).await;
     } else {
         let output =

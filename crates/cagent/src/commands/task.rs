@@ -19,7 +19,11 @@ pub(super) fn body(args: &RunArgs) -> anyhow::Result<Value> {
         "environment": variables.collect::<BTreeMap<_, _>>(),
         "include_caches": args.include_caches,
         "approve": args.approve,
+        "desktop": args.desktop,
     });
+    if let Some(image) = &args.image {
+        body["image"] = json!(image);
+    }
     if let Some(model) = &args.model {
         body["model"] = json!(model);
     }

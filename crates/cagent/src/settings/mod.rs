@@ -167,15 +167,23 @@ impl Settings {
     }
 
     /// Whether people are asked for a key: as soon as others than this machine's own can come,
-    /// unless the operator says by name that they need none.
+    /// unless the operator says by name that they need none. Who has a name that others know is meant
+    /// for others, whatever was said.
     pub(crate) fn needs_keys(&self) -> bool {
-        self.is_public() && !self.allow_no_keys
+        self.has_name() || (self.is_public() && !self.allow_no_keys)
     }
 
     /// Whether others than this machine's own can come: directly, or by a proxy that has a name.
     pub(crate) fn is_public(&self) -> bool {
         let all = [self.listen, self.desktop_listen, self.jupyter_listen];
-        all.iter().any(|address| !address.ip().is_loopback()) || !self.public_names.is_empty()
+        self.has_name() || all.iter().any(|address| !address.ip().is_loopback())
+    }
+
+    /// Whether there is a name that leads here from other machines.
+    pub(crate) fn has_name(&self) -> bool {
+        let domain = &*self.preview_domain;
+        let is_local = domain == "localhost" || domain.ends_with(".localhost");
+        !is_local || !self.public_names.is_empty()
     }
 
     /// Settles what depends on more than one of them.

@@ -142,7 +142,8 @@ const GENERAL: &[Setting] = &[
         variable: "CAGENT_PREVIEW_DOMAIN",
         default: "`localhost`",
         about: "What the addresses of desktops, Jupyter and previews end in. Each job has names \
-                below it, so every name below it must lead to this server.",
+                below it, so every name below it must lead to this server. With one beyond `localhost` every \
+                call needs a key.",
         set: |settings, text| value::name(text).map(|domain| settings.preview_domain = domain),
         show: |settings| Some(settings.preview_domain.clone()),
         ..PLAIN
@@ -163,7 +164,8 @@ const GENERAL: &[Setting] = &[
         variable: "CAGENT_ALLOW_NO_KEYS",
         default: "`0`",
         about: "`1` lets anybody give, steer and delete jobs who can reach the server, beyond \
-                loopback too. See `docs/keys.md`.",
+                loopback too, as long as neither `CAGENT_PUBLIC_NAMES` nor `CAGENT_PREVIEW_DOMAIN` \
+                names it for others. See `docs/keys.md`.",
         files: Files::NotEnv,
         set: |settings, text| value::flag(text).map(|yes| settings.allow_no_keys = yes),
         show: |settings| Some(value::shown_flag(settings.allow_no_keys)),

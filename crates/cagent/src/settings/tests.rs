@@ -125,7 +125,12 @@ fn what_was_said_in_vain_is_told() {
 #[test]
 fn keys_are_needed_as_soon_as_others_can_come() {
     let needs = |own: &[(&str, &str)]| Said { own, ..NOTHING }.settings().unwrap().0.needs_keys();
-    for inside in [&[][..], &[("CAGENT_LISTEN", "[::1]:80")], &[("CAGENT_LISTEN", "127.8.9.1:0")]] {
+    for inside in [
+        &[][..],
+        &[("CAGENT_LISTEN", "[::1]:80")],
+        &[("CAGENT_LISTEN", "127.8.9.1:0")],
+        &[("CAGENT_PREVIEW_DOMAIN", "jobs.localhost")],
+    ] {
         assert!(!needs(inside), "{inside:?}");
     }
     for (name, value) in [
@@ -133,10 +138,17 @@ fn keys_are_needed_as_soon_as_others_can_come() {
         ("CAGENT_LISTEN", "[::]:8000"),
         ("CAGENT_DESKTOP_LISTEN", "10.0.0.1:6080"),
         ("CAGENT_JUPYTER_LISTEN", "0.0.0.0:8888"),
-        ("CAGENT_PUBLIC_NAMES", "agent.example.org"),
     ] {
         assert!(needs(&[(name, value)]), "{name}={value}");
         assert!(!needs(&[(name, value), ("CAGENT_ALLOW_NO_KEYS", "1")]), "{name}={value}");
+    }
+    for (name, value) in [
+        ("CAGENT_PUBLIC_NAMES", "agent.example.org"),
+        ("CAGENT_PREVIEW_DOMAIN", "agents.example.org"),
+        ("CAGENT_PREVIEW_DOMAIN", "notlocalhost"),
+    ] {
+        assert!(needs(&[(name, value)]), "{name}={value}");
+        assert!(needs(&[(name, value), ("CAGENT_ALLOW_NO_KEYS", "1")]), "{name}={value}");
     }
 }
 

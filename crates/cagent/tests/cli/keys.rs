@@ -57,9 +57,10 @@ async fn a_server_that_others_reach_asks_for_keys() {
     let said = refusal(&from_afar(&server, Some(&operate), &["key", "ls"]));
     assert!(said.contains("`admin`"), "{said}");
 
-    // Whoever may read the data directory needs none, also with one that is another server's.
-    let mut here = cagent(&data, &["ps"]);
-    stdout(&here.env("CAGENT_API_KEY", "cagent_of_another").output().unwrap(), 0);
+    // Whoever may read the data directory needs none; one that is given counts.
+    stdout(&cagent(&data, &["ps"]).output().unwrap(), 0);
+    let said = cagent(&data, &["delete", job]).env("CAGENT_API_KEY", &submit).output().unwrap();
+    assert!(refusal(&said).contains("`operate`"), "{said:?}");
     let said = refusal(&from_afar(&server, Some("cagent_of_another"), &["ps"]));
     assert!(said.contains("refused the key") && !said.contains("of_another"), "{said}");
 

@@ -23,6 +23,7 @@ class Site(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         sent = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        print(sent, flush=True)
         fields = dict(urllib.parse.parse_qsl(sent))
         pathlib.Path("sent").write_text(f"{fields['who']}|{fields['what']}\n")
         self.answer("<title>Thanks</title><body style='background: #00ff00'>")

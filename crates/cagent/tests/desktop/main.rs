@@ -4,5 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod form;
+mod people;
+mod runbook;
 mod start;
 mod support;

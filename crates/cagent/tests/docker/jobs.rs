@@ -1,7 +1,7 @@
 use serde_json::json;
 use types::{Event, EventKind, JobStatus, Reason, Stream};
 
-use crate::support::{Bed, assert_complete, docker, file, run};
+use crate::support::{Bed, assert_complete, file, run};
 
 #[tokio::test]
 async fn a_job_runs_and_its_files_come_back() {
@@ -38,8 +38,14 @@ async fn a_job_outlives_the_server() {
         let begun = |event: &Event| matches!(event.event, EventKind::Output { .. });
         server.client().events_until(job, begun).await;
         server.kill().await;
-        let touched =
-            docker(&["exec", "-u", "1000", &bed.container(job), "touch", "/workspace/go"]);
+        let touched = bed.daemon.docker(&[
+            "exec",
+            "-u",
+            "1000",
+            &bed.container(job),
+            "touch",
+            "/workspace/go",
+        ]);
         assert!(touched.status.success(), "{touched:?}");
         let server = bed.server().await;
         let job = server.client().wait_end(job).await;
@@ -56,7 +62,7 @@ async fn a_container_that_is_taken_away_ends_its_job() {
     let job = server.client().run("```bash\necho up; sleep 1000\n```\n").await;
     let begun = |event: &Event| matches!(event.event, EventKind::Output { .. });
     server.client().events_until(job, begun).await;
-    docker(&["rm", "-f", &bed.container(job)]);
+    bed.daemon.docker(&["rm", "-f", &bed.container(job)]);
     let job = server.client().wait_end(job).await;
     assert_eq!((job.status, job.reason), (JobStatus::Error, Some(Reason::SandboxLost)), "{job:#?}");
 }

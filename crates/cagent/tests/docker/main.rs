@@ -1,7 +1,9 @@
-//! Jobs on a real server in containers of a real Docker daemon. Needs what the tests of crate
-//! `engine-docker` need, which make the image.
+//! Jobs on a real server in containers of a real Docker daemon. Needs root and,
+//! once, `mmdebstrap` to make an image.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod away;
+mod image;
 mod jobs;
 mod support;

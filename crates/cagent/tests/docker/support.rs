@@ -1,45 +1,49 @@
 use std::fs;
-use std::io::{Cursor, Read as _, Write, copy};
-use std::net::{Shutdown, TcpListener};
-use std::os::unix::net::UnixStream;
-use std::process::Command;
-use std::thread;
+use std::io::{Cursor, Read as _};
 
 use api::Job;
+use testkit::docker::{Daemon, IMAGE};
 use testkit::{Builder, DataDir, Server};
 use types::{JobId, JobStatus};
 use zip::ZipArchive;
 
-/// What the tests' sandboxes are made from; the tests of crate `engine-docker` make it.
-pub(crate) const IMAGE: &str = "cagent-test-base:latest";
-
-const SOCKET: &str = "/var/run/docker.sock";
-
 /// Servers on one data directory, one after the other; what they leave with the daemon is removed.
 pub(crate) struct Bed {
     dir: DataDir,
-    host: String,
+    pub(crate) daemon: Daemon,
 }
 
 impl Bed {
     /// On the machine's daemon, whose containers see our directories.
     pub(crate) fn mounted() -> Self {
-        Self { dir: DataDir::new(), host: format!("unix://{SOCKET}") }
+        Self::on(&Daemon::usual())
     }
 
     /// The same daemon by TCP.
     pub(crate) fn bridged() -> Self {
-        Self { dir: DataDir::new(), host: by_tcp() }
+        Self::on(&Daemon::usual_by_tcp())
+    }
+
+    /// On this one.
+    pub(crate) fn on(daemon: &Daemon) -> Self {
+        Self { dir: DataDir::new(), daemon: daemon.clone() }
     }
 
     pub(crate) fn builder(&self) -> Builder {
-        let found = docker(&["image", "inspect", IMAGE]);
-        assert!(found.status.success(), "make it: cargo test -p engine-docker; {found:?}");
+        // By its certificates each bed has a volume of programs of its own, which it can remove.
+        let own = self.dir.path().with_file_name("own.pem");
+        let found =
+            std::env::var("SSL_CERT_FILE").unwrap_or("/etc/ssl/certs/ca-certificates.crt".into());
+        let certificates = fs::read_to_string(found).unwrap_or_default();
+        fs::write(&own, format!("# {}\n{certificates}", own.display())).unwrap();
         Builder::new(env!("CARGO_BIN_EXE_cagent"))
             .data_dir(&self.dir)
+            .env("CAGENT_DESKTOP_LISTEN", "127.0.0.1:0")
+            .env("CAGENT_JUPYTER_LISTEN", "127.0.0.1:0")
             .env("CAGENT_ENGINE", "docker")
-            .env("CAGENT_IMAGE", IMAGE)
-            .env("DOCKER_HOST", &self.host)
+            .env("AGENT_IMAGE", IMAGE)
+            .env("DOCKER_HOST", &self.daemon.0)
+            .env("SSL_CERT_FILE", own)
     }
 
     pub(crate) async fn server(&self) -> Server {
@@ -57,29 +61,16 @@ impl Bed {
 
     /// What is left of its containers and volumes.
     pub(crate) fn left(&self) -> Vec<String> {
-        let owner = self.owner().unwrap();
-        let containers = docker(&["ps", "-aq", "--filter", &format!("label=cagent.owner={owner}")]);
-        let volumes = docker(&["volume", "ls", "-q", "--filter", &format!("name=cagent-{owner}-")]);
-        let text = [containers.stdout, volumes.stdout].concat();
-        String::from_utf8(text).unwrap().lines().map(Into::into).collect()
+        self.daemon.left_of(&self.owner().unwrap())
     }
 }
 
 impl Drop for Bed {
     fn drop(&mut self) {
-        let Some(owner) = self.owner() else { return };
-        let shell = format!(
-            "docker ps -aq --filter label=cagent.owner={owner} | while read -r c; do docker rm -f \"$c\"; done
-             docker volume ls -q --filter name=cagent-{owner}- | while read -r v; do docker volume rm \"$v\"; done
-             docker volume ls -q --filter label=cagent.tools | while read -r v; do docker volume rm \"$v\"; done"
-        );
-        drop(Command::new("bash").arg("-c").arg(shell).output());
+        if let Some(owner) = self.owner() {
+            self.daemon.sweep(&owner);
+        }
     }
-}
-
-pub(crate) fn docker(args: &[&str]) -> std::process::Output {
-    let ran = Command::new("docker").args(args).output();
-    ran.expect("docker: apt-get install docker.io docker-cli")
 }
 
 /// Runs a runbook of one block to its end.
@@ -99,23 +90,4 @@ pub(crate) async fn file(server: &Server, job: JobId, name: &str) -> String {
     let mut text = String::new();
     zip.by_name(name).unwrap().read_to_string(&mut text).unwrap();
     text
-}
-
-fn by_tcp() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    thread::spawn(move || {
-        while let Ok((stream, _)) = listener.accept() {
-            let daemon = UnixStream::connect(SOCKET).unwrap();
-            let (from_stream, from_daemon) =
-                (stream.try_clone().unwrap(), daemon.try_clone().unwrap());
-            thread::spawn(move || pass_on(from_stream, daemon, |to| to.shutdown(Shutdown::Write)));
-            thread::spawn(move || pass_on(from_daemon, stream, |to| to.shutdown(Shutdown::Write)));
-        }
-    });
-    format!("tcp://{address}")
-}
-
-fn pass_on<W: Write>(mut from: impl std::io::Read, mut to: W, end: fn(&W) -> std::io::Result<()>) {
-    drop(copy(&mut from, &mut to).and_then(|_| end(&to)));
 }

@@ -22,7 +22,7 @@ while True:
 
 const IDLE: &str = "```sh\necho ready\nsleep 1000\n```\n";
 
-fn middle(mut all: Vec<Duration>) -> Duration {
+pub(crate) fn middle(mut all: Vec<Duration>) -> Duration {
     all.sort();
     all[all.len() / 2]
 }

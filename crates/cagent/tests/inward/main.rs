@@ -8,4 +8,5 @@ mod http;
 mod jupyter;
 mod latency;
 mod ports;
+mod proxied;
 mod support;

@@ -1,18 +1,13 @@
 //! What jobs reach and what they do not, with the clients people use.
-//!
-//! Package managers are used as this machine has them configured, wherever that leads: which hosts
-//! those are is learnt from the refusals in a job's own log.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use api::Job;
 use serde_json::{Value, json};
-use testkit::{Builder, Server};
+use testkit::{Builder, Server, packages};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, lookup_host};
+use tokio::net::TcpListener;
 use types::{Egress, EgressVerdict, Event, EventKind, Reason, Stream};
 
 use crate::support::assert_complete;
@@ -98,60 +93,13 @@ async fn a_domain_that_is_not_listed_is_refused() {
 async fn pip_works_out_of_the_box() {
     let code =
         "python3 -m pip download --no-deps --no-cache-dir -d wheels six\nls wheels | grep six";
-    package_manager("bash", code).await;
+    packages::install(|| Builder::new(env!("CARGO_BIN_EXE_cagent")), code).await;
 }
 
 #[tokio::test]
 async fn npm_works_out_of_the_box() {
-    package_manager("bash", "npm install --no-audit --no-fund is-odd\nls node_modules/is-odd")
-        .await;
-}
-
-/// Runs the code with the hosts it needs and no others.
-async fn package_manager(language: &str, code: &str) {
-    let mut hosts = BTreeSet::new();
-    let mut addresses = BTreeSet::new();
-    loop {
-        let allow: Vec<_> = addresses.iter().cloned().collect();
-        let server = server_allowing(&allow.join(",")).await;
-        let network: Vec<_> = hosts.iter().cloned().collect();
-        let prompt = format!("```{language}\n{code}\n```\n");
-        let body = json!({ "prompt": prompt, "network": network, "environment": configuration() });
-        let (job, egress) = ended(&server, server.client().schedule(&body).await).await;
-        let refused: BTreeSet<_> = egress
-            .iter()
-            .filter(|one| one.verdict == EgressVerdict::Refused)
-            .map(|one| (one.host.clone(), one.port))
-            .collect();
-        if refused.is_empty() {
-            let log = server.client().log(job.job_id, Stream::Stderr).await;
-            assert_eq!(job.reason, Some(Reason::Finished), "{}", String::from_utf8_lossy(&log));
-            assert!(!hosts.is_empty(), "it went through the proxy");
-            return;
-        }
-        let before = hosts.len();
-        for (host, port) in refused {
-            let found = lookup_host((host.as_str(), port)).await.unwrap();
-            addresses.extend(found.map(|address| address.ip().to_string()));
-            hosts.insert(host);
-        }
-        assert!(hosts.len() > before, "listed and yet refused: {egress:#?}");
-    }
-}
-
-/// Where this machine's package managers get their packages, as variables.
-fn configuration() -> BTreeMap<String, String> {
-    let asked = |program: &str, args: &[&str]| {
-        let output = Command::new(program).args(args).output().ok()?;
-        let text = String::from_utf8(output.stdout).ok()?.trim().to_owned();
-        (output.status.success() && !text.is_empty() && text != "undefined").then_some(text)
-    };
-    let index = asked("python3", &["-m", "pip", "config", "get", "global.index-url"]);
-    let registry = asked("npm", &["config", "get", "registry"]);
-    [("PIP_INDEX_URL", index), ("npm_config_registry", registry)]
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
-        .collect()
+    let code = "npm install --no-audit --no-fund is-odd\nls node_modules/is-odd";
+    packages::install(|| Builder::new(env!("CARGO_BIN_EXE_cagent")), code).await;
 }
 
 /// A server whose jobs may reach these addresses though they are not public.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::json;
-use testkit::Browser;
+use testkit::{Browser, Server};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::{is_output, link, server, shows, socket, until_pixel};
@@ -57,10 +57,21 @@ async fn a_click_is_answered_at_once() {
 #[tokio::test]
 async fn the_first_look_shows_a_frame_soon() {
     let server = server().await;
+    let mut took = vec![];
+    for _ in 0..20 {
+        took.push(first_look(&server).await);
+    }
+    took.sort_by(f64::total_cmp);
+    println!("first look to first whole frame, ms: median {:.0}, worst {:.0}", took[10], took[19]);
+    assert!(took[10] < 1000.0, "{took:?}");
+}
+
+/// How long it takes on a job that runs and whose desktop nobody wanted so far.
+async fn first_look(server: &Server) -> f64 {
     let prompt = "# Work\n\n```bash\necho begun; sleep 1000\n```\n";
     let job = server.client().schedule(&json!({ "prompt": prompt, "mode": "runbook" })).await;
     server.client().events_until(job, is_output).await;
-    let link = link(&server, job, "watch").await;
+    let link = link(server, job, "watch").await;
     let began = Instant::now();
     let mut viewer = socket(&link, "/rfb/watch").await;
     let whole = b"RFB 003.008\n\x01\x01\x03\0\0\0\0\0\x05\0\x03\x20";
@@ -71,7 +82,8 @@ async fn the_first_look_shows_a_frame_soon() {
             bytes += some.len();
         }
     }
-    let took = began.elapsed().as_millis();
-    println!("first look to first whole frame, ms: {took}");
-    assert!(took < 2000, "{took}");
+    let took = began.elapsed().as_secs_f64() * 1000.0;
+    server.client().cancel(job).await;
+    server.client().wait_end(job).await;
+    took
 }

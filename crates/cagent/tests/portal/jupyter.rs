@@ -45,12 +45,12 @@ async fn a_cell_runs_and_so_does_a_terminal() {
 
     page.click(&card("Notebook")).await;
     page.until(&there(".jp-Notebook .cm-content")).await;
-    page.until(&there("[data-status=idle]")).await;
+    page.until("document.body.innerText.includes('| Idle')").await;
     page.click(".jp-Notebook .cm-content").await;
     page.until("document.activeElement.closest('.jp-Notebook') !== null").await;
     page.type_text("print(6*7)").await;
-    keep(&page, "jupyter.png").await;
-    page.until("document.querySelector('.jp-Notebook .cm-content').innerText === 'print(6*7)'").await;
+    page.until("document.querySelector('.jp-Notebook .cm-content').innerText === 'print(6*7)'")
+        .await;
     page.click("[data-command=\"notebook:run-cell-and-select-next\"]").await;
     page.until("document.querySelector('.jp-OutputArea-output pre')?.innerText.trim() === '42'")
         .await;

@@ -8,6 +8,7 @@ mod desktop;
 mod figures;
 mod hostile;
 mod jupyter;
+mod people;
 mod preview;
 mod raw;
 mod support;

@@ -43,7 +43,7 @@ async fn greeted(viewer: &mut WebSocketStream<TcpStream>) {
 }
 
 /// Reads one key, whose arrival shows that keys reach the program, then a line.
-const READS: &str = "xterm -e bash -c 'read -rsn1; touch ready; IFS= read -rs line; \
+const READS: &str = "xterm -geometry 80x24+0+0 -e bash -c 'read -rsn1; touch ready; IFS= read -rs line; \
     printf %s \"$line\" > new; mv new line.txt; sleep 1000'";
 
 #[tokio::test]

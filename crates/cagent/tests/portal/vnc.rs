@@ -72,6 +72,19 @@ async fn a_link_is_printed() {
     let link = String::from_utf8(printed.stdout).unwrap();
     assert!(link.starts_with(&format!("http://{job}.localhost:")), "{link}");
     assert!(link.contains("ticket=") && link.lines().count() == 1, "{link}");
+    for (what, code, answer) in [
+        ("jupyter", 0, format!("http://{job}.localhost:")),
+        ("5173", 0, format!("http://5173-{job}.localhost:")),
+        ("0", 2, "desktop, jupyter or a port".into()),
+    ] {
+        let printed = cagent(&server, &["open", &job.to_string(), what]).output().await.unwrap();
+        assert_eq!(printed.status.code(), Some(code), "{printed:?}");
+        let said = [printed.stdout, printed.stderr].concat();
+        assert!(String::from_utf8_lossy(&said).contains(&answer), "{what}: {said:?}");
+    }
+    let both =
+        cagent(&server, &["open", "--watch", &job.to_string(), "80"]).output().await.unwrap();
+    assert_eq!(both.status.code(), Some(2), "{both:?}");
 
     server.client().cancel(job).await;
     server.client().wait_end(job).await;

@@ -4,9 +4,10 @@ use std::fs;
 
 use engine::{Engine, EngineError, SandboxSpec};
 use engine_docker::DockerEngine;
+use testkit::docker::Daemon;
 use types::{JobId, Limits};
 
-use crate::bed::{Bed, Daemon, IDLE, daemon};
+use crate::bed::{Bed, IDLE};
 
 async fn report_on(host: &str) -> String {
     let bed = Bed::with(IDLE, &Daemon(host.into()), |_| {});
@@ -48,8 +49,9 @@ async fn an_address_that_makes_no_sense() {
 
 #[tokio::test]
 async fn an_image_that_is_not_there() {
-    let bed =
-        Bed::with(IDLE, &daemon(), |config| config.image = "containerized-agent:missing".into());
+    let bed = Bed::with(IDLE, &Daemon::usual(), |config| {
+        config.image = "containerized-agent:missing".into()
+    });
     let error = bed.engine.report().await.unwrap_err();
     assert!(matches!(error, EngineError::Image { .. }), "{error}");
     assert!(error.to_string().contains("cagent image build"), "{error}");
@@ -67,7 +69,7 @@ async fn an_image_that_is_not_there() {
 
 #[tokio::test]
 async fn a_runtime_that_is_not_there() {
-    let bed = Bed::with(IDLE, &daemon(), |config| config.runtime = Some("nothing".into()));
+    let bed = Bed::with(IDLE, &Daemon::usual(), |config| config.runtime = Some("nothing".into()));
     let error = bed.engine.report().await.unwrap_err().to_string();
     assert!(error.contains("runc") && error.contains("daemon.json"), "{error}");
 }

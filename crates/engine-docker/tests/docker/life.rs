@@ -4,14 +4,14 @@ use std::fs;
 use std::time::Instant;
 
 use engine::{Engine, SandboxEnd, SandboxState};
+use testkit::docker::Daemon;
 use types::Limits;
 
-use crate::bed::{Bed, IDLE, SOCKET, by_tcp, daemon};
+use crate::bed::{Bed, IDLE};
 
 #[tokio::test]
 async fn the_next_orchestrator_goes_on_with_a_sandbox() {
-    daemon();
-    let tcp = by_tcp(SOCKET);
+    let tcp = Daemon::usual_by_tcp();
     for bed in [Bed::idle(), Bed::with(IDLE, &tcp, |_| {})] {
         let job = bed.start(Limits::default()).await;
         let created = bed.create(Limits::default()).await;
@@ -66,18 +66,17 @@ async fn one_that_somebody_kills_or_removes_ends() {
 }
 
 /// Has a job copy a file.
-pub(crate) const COPY: &str = "as_command('''
+pub(crate) const COPY: &str = "sys.exit(as_command('''
 import os
 text = open('/workspace/d/in').read()
 os.makedirs('/workspace/out', exist_ok=True)
 open('/workspace/out/copy', 'w').write(text)
 os.symlink('/etc/passwd', '/workspace/link')
-''')";
+'''))";
 
 #[tokio::test]
 async fn files_come_and_go() {
-    daemon();
-    let tcp = by_tcp(SOCKET);
+    let tcp = Daemon::usual_by_tcp();
     for bed in [Bed::new(COPY), Bed::with(COPY, &tcp, |_| {})] {
         files_go_in_and_come_back(&bed).await;
     }
@@ -93,7 +92,8 @@ pub(crate) async fn files_go_in_and_come_back(bed: &Bed) {
         std::os::unix::fs::chown(workspace.path().join(path), Some(1000), Some(1000)).unwrap();
     }
     bed.engine.start(job).await.unwrap();
-    assert_eq!(bed.wait(job).await.end, SandboxEnd::Exited { code: 0 }, "{}", bed.log(job));
+    let ended = bed.wait(job).await;
+    assert_eq!(ended.end, SandboxEnd::Exited { code: 0 }, "{}", bed.log(job));
     let workspace = bed.engine.workspace(job).await.unwrap();
     assert!(!workspace.is_copy());
     let read = fs::read_to_string(workspace.path().join("out/copy"));
@@ -103,10 +103,22 @@ pub(crate) async fn files_go_in_and_come_back(bed: &Bed) {
 }
 
 #[tokio::test]
+async fn our_programs_come_back_if_somebody_removes_them() {
+    let bed = Bed::idle();
+    bed.engine.report().await.unwrap();
+    let label = format!("label=cagent.owner={}", bed.owner());
+    let [volume] = &bed.daemon.ask(&["volume", "ls", "-q", "--filter", &label])[..] else {
+        panic!()
+    };
+    bed.daemon.ask(&["volume", "rm", volume]);
+    let job = bed.start(Limits::default()).await;
+    bed.engine.remove(job).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_running_sandboxs_volume_is_seen_as_a_copy() {
-    daemon();
     let agentd = "as_command('open(\"/workspace/now\", \"w\").write(\"1\")')\ntime.sleep(3600)";
-    let bed = Bed::with(agentd, &by_tcp(SOCKET), |_| {});
+    let bed = Bed::with(agentd, &Daemon::usual_by_tcp(), |_| {});
     let job = bed.start(Limits::default()).await;
     let path = loop {
         let copy = bed.engine.workspace(job).await.unwrap();

@@ -1,9 +1,10 @@
 //! What a sandbox cannot do, tried from inside.
 
 use engine::SandboxEnd;
+use testkit::docker::Daemon;
 use types::Limits;
 
-use crate::bed::{Bed, SOCKET, by_tcp, daemon};
+use crate::bed::Bed;
 
 fn limits() -> Limits {
     Limits { memory_bytes: 128 << 20, processes: 32, open_files: 100, ..Limits::default() }
@@ -77,8 +78,7 @@ async fn a_workspace_that_is_too_large_ends_it() {
     let (ended, log) = bed.run(limits).await;
     assert_eq!(ended.end, SandboxEnd::DiskQuota, "{log} {ended:?}");
     assert!(ended.disk_full && ended.usage.disk_bytes >= Some(40 << 20), "{ended:?}");
-    daemon();
-    let tcp = by_tcp(SOCKET);
+    let tcp = Daemon::usual_by_tcp();
     for forever in ["", "time.sleep(3600)"] {
         let bed = Bed::with(&format!("{agentd}{forever}"), &tcp, |_| {});
         let (ended, log) = bed.run(limits).await;

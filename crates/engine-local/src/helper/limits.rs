@@ -1,11 +1,13 @@
 //! What a process cannot do: rlimits, capabilities, descriptors. And the one network interface.
 #![expect(unsafe_code, reason = "two system calls without a safe wrapper")]
 
-use std::io;
-use std::os::fd::AsRawFd;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixDatagram;
-use std::path::Path;
 
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 use types::Limits;
@@ -40,11 +42,19 @@ const STOCK: [(&str, &str); 11] = [
     ("max_uts_namespaces", "0"),
 ];
 
-/// Limits each user of the namespace, by way of a `/proc` that can be written.
-pub(super) fn limit_stock(proc: &Path) -> Result<(), SetupError> {
-    let files = STOCK.map(|(name, most)| (proc.join("sys/user").join(name), most));
-    for (file, most) in files.iter().filter(|(file, _)| file.exists()) {
-        std::fs::write(file, most).map_err(at("limit", file.to_string_lossy()))?;
+/// Limits each user of the namespace, by way of an open `/proc/sys/user` that can be written.
+pub(super) fn limit_stock(settings: &OwnedFd) -> Result<(), SetupError> {
+    for (name, most) in STOCK {
+        let file =
+            rustix::fs::openat(settings, name, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
+        let written = match file {
+            // This kernel does not have it.
+            Err(Errno::NOENT) => continue,
+            file => {
+                file.map_err(io::Error::from).and_then(|f| File::from(f).write_all(most.as_bytes()))
+            }
+        };
+        written.map_err(at("limit", name))?;
     }
     Ok(())
 }
@@ -94,7 +104,7 @@ pub(super) fn drop_capabilities(users: Users) -> Result<(), SetupError> {
         }
         match rustix::thread::remove_capability_from_bounding_set(one) {
             // Past the last capability this kernel knows.
-            Err(rustix::io::Errno::INVAL) => break,
+            Err(Errno::INVAL) => break,
             other => other.map_err(at("drop", format!("capability {bit}")))?,
         }
     }

@@ -1,8 +1,8 @@
 //! The helper: one process a sandbox, single-threaded, started in the sandbox's folder.
 //!
 //! It makes the sandbox (`launch`: `clone`, then in the child `child`: `mounts`, `layers`,
-//! `etc_files`, `limits`, `seccomp`) and guards it to its end (`supervise`, with an eye on its `disk`). Killed by anybody, it takes the
-//! sandbox with it.
+//! `etc_files`, `procfs`, `root`, `limits`, `seccomp`) and guards it to its end (`supervise`, with an
+//! eye on its `disk`). Killed by anybody, it takes the sandbox with it.
 
 mod child;
 mod clone;
@@ -14,6 +14,8 @@ mod layers;
 mod limits;
 mod mount_calls;
 mod mounts;
+mod procfs;
+mod root;
 mod seccomp;
 mod supervise;
 

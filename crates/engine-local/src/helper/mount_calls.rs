@@ -4,10 +4,11 @@
 use std::ffi::CString;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::CWD;
+use rustix::io::Errno;
 use rustix::mount::{MountFlags, MoveMountFlags, OpenTreeFlags};
 
 use super::error::{SetupError, at};
@@ -49,20 +50,25 @@ pub(super) fn map_owners(tree: &OwnedFd, namespace: &File) -> io::Result<()> {
     set_attributes(tree, MountAttr { set, clear: 0, propagation: 0, userns_fd })
 }
 
-/// Mounts a detached tree here.
-pub(super) fn attach(tree: &OwnedFd, target: &Path) -> Result<(), SetupError> {
-    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
-    rustix::mount::move_mount(tree, "", CWD, target, flags)
-        .map_err(at("mount", target.to_string_lossy()))
+/// Mounts a detached tree on this name in a directory, or on an open file if the name is empty. No
+/// link is followed at the end of it.
+pub(super) fn attach(tree: &OwnedFd, to: impl AsFd, name: &str) -> Result<(), Errno> {
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    rustix::mount::move_mount(tree, "", to, name, flags)
 }
 
 /// Mounts a new file system of the kernel's own. `devpts` alone has devices.
-pub(super) fn mount_new(kind: &str, target: &str, options: &str) -> Result<(), SetupError> {
+pub(super) fn mount_new(kind: &str, target: &str, options: &str) -> Result<(), Errno> {
     let nodev = if kind == "devpts" { MountFlags::NOEXEC } else { MountFlags::NODEV };
     let noexec = if kind == "proc" { MountFlags::NOEXEC } else { MountFlags::empty() };
-    let data = CString::new(options).map_err(|e| at("mount", target)(io::Error::other(e)))?;
+    let data = CString::new(options).map_err(|_| Errno::INVAL)?;
     rustix::mount::mount(kind, target, kind, MountFlags::NOSUID | nodev | noexec, data.as_c_str())
-        .map_err(at("mount", format!("{kind} on {target}")))
+}
+
+/// Makes a mounted tmpfs read-only, but not what is mounted in it.
+pub(super) fn seal(path: &str) -> Result<(), Errno> {
+    let flags = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
+    rustix::mount::mount_remount(path, flags, "")
 }
 
 /// `struct mount_attr` of `linux/mount.h`.

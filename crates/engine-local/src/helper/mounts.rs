@@ -1,19 +1,20 @@
 //! The file system of a sandbox: a small read-only tmpfs with the host's `/usr`, or an agent image
-//! (`layers`), and a few places of its own mounted in. Runs in the child, but for [`Sources::open`].
+//! (`layers`), and a few places of its own mounted in (`root`). Runs in the child, but for
+//! [`Sources::open`].
 //!
-//! An image is hostile: from the moment its tree is there all names are resolved within it.
+//! An image is hostile: no name of it is used before everything of the host is out of reach.
 
-use std::fs::{File, create_dir_all};
+use std::fs::create_dir_all;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FileType, fstat};
-use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
+use rustix::mount::{MountPropagationFlags, UnmountFlags};
 
 use super::error::{SetupError, at};
-use super::mount_calls::{Access, attach, clone_tree, mount_new};
-use super::{etc_files, layers, limits};
+use super::mount_calls::{Access, clone_tree, mount_new};
+use super::root::Root;
+use super::{etc_files, layers, procfs};
 use crate::folder;
 use crate::inside;
 use crate::plan::Plan;
@@ -39,17 +40,6 @@ const SCAFFOLD: &str = "/usr";
 
 /// Devices that only compute; and `tty`, which is each process's own terminal, none if it has none.
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
-
-/// In `/proc`, hidden behind a device that does not open: how the host was booted, its memory, keys
-/// and timers.
-const PROC_HIDDEN: [&str; 6] =
-    ["cmdline", "kcore", "keys", "latency_stats", "sysrq-trigger", "timer_list"];
-
-/// In `/proc`, read-only: settings of the kernel.
-const PROC_FIXED: [&str; 4] = ["bus", "fs", "irq", "sys"];
-
-/// In `/proc`, hidden behind an empty directory: hardware.
-const PROC_EMPTIED: [&str; 3] = ["acpi", "asound", "scsi"];
 
 /// Keeps what happens in the host's tree and in ours apart.
 pub(super) fn make_private() -> Result<(), SetupError> {
@@ -107,23 +97,35 @@ fn relative(target: &str) -> PathBuf {
     target.trim_start_matches('/').into()
 }
 
-/// Builds the new root and moves into it. The old one is gone after it.
+/// Builds the new root, moves into it and leaves the old one; then places in it what is to be there.
 pub(super) fn build_root(plan: &Plan, sources: Sources) -> Result<(), SetupError> {
     let Sources { mut places, image, disk } = sources;
     let own = image.is_none();
-    mount_new("tmpfs", SCAFFOLD, "size=4m,nr_inodes=4k,mode=755")?;
+    mount_new("tmpfs", SCAFFOLD, "size=4m,nr_inodes=4k,mode=755")
+        .map_err(at("mount", "the new root"))?;
     rustix::process::chdir(SCAFFOLD).map_err(at("enter", SCAFFOLD))?;
     match image {
         None => write_root()?,
         Some(image) => places.extend(layers::mount(&image, disk, plan.limits.memory_bytes / 2)?),
     }
-    rustix::process::pivot_root(".", ".").map_err(at("move into", "the new root"))?;
-    mount_own(plan)?;
-    places.into_iter().try_for_each(place)?;
-    mount_proc()?;
-    finish_dev()?;
+    places.push(Source { tree: procfs::make()?, target: "proc".into() });
     leave_old_root()?;
-    if own { seal("/") } else { Ok(()) }
+    let root = Root::open()?;
+    mount_own(&root, plan)?;
+    places.iter().try_for_each(|place| root.place(&place.tree, &place.target))?;
+    finish_dev(&root)?;
+    if own {
+        root.seal("")?;
+    }
+    rustix::process::chdir("/").map_err(at("enter", "/"))
+}
+
+/// Moves into the current directory. Until the old root is gone it lies on top of the new one, and a
+/// name that leads up (`..`) beyond the new one is in it: of an image none is used before.
+fn leave_old_root() -> Result<(), SetupError> {
+    rustix::process::pivot_root(".", ".").map_err(at("move into", "the new root"))?;
+    rustix::mount::unmount(".", UnmountFlags::DETACH).map_err(at("unmount", "the old root"))?;
+    rustix::process::chdir("/").map_err(at("enter", "/"))
 }
 
 /// What leads into the host's `/usr`, and an `/etc`.
@@ -164,31 +166,8 @@ fn write_etc() -> Result<(), SetupError> {
     Ok(())
 }
 
-fn mount_proc() -> Result<(), SetupError> {
-    make_dir(Path::new("proc"))?;
-    mount_new("proc", "proc", "")?;
-    for path in in_proc(&PROC_HIDDEN) {
-        attach(&clone_tree(Path::new("dev/null"), Access::Read)?, &path)?;
-    }
-    for path in in_proc(&PROC_EMPTIED) {
-        let path = path.to_string_lossy();
-        mount_new("tmpfs", &path, "size=4k,nr_inodes=2,mode=555")?;
-        seal(&path)?;
-    }
-    let fixed = in_proc(&PROC_FIXED).map(|path| Ok((clone_tree(&path, Access::Read)?, path)));
-    let fixed = fixed.collect::<Result<Vec<_>, SetupError>>()?;
-    // After the last copy of a tree, which the kernel counts as a mount namespace.
-    limits::limit_stock(Path::new("proc"))?;
-    fixed.iter().try_for_each(|(tree, path)| attach(tree, path))
-}
-
-/// Those of the names that this kernel has.
-fn in_proc(names: &[&str]) -> impl Iterator<Item = PathBuf> {
-    names.iter().map(|name| Path::new("proc").join(name)).filter(|path| path.exists())
-}
-
 /// The sandbox's own places. What is in them is memory of the job.
-fn mount_own(plan: &Plan) -> Result<(), SetupError> {
+fn mount_own(root: &Root, plan: &Plan) -> Result<(), SetupError> {
     let half = plan.limits.memory_bytes / 2;
     let uid = protocol::COMMAND_ID;
     let many = "nr_inodes=200k";
@@ -199,27 +178,14 @@ fn mount_own(plan: &Plan) -> Result<(), SetupError> {
         (inside::HOME, format!("size={half},{many},mode=700,uid={uid},gid={uid}")),
         ("run", "size=16m,nr_inodes=4k,mode=755".into()),
     ] {
-        let target = target.trim_start_matches('/');
-        make_dir(Path::new(target))?;
-        mount_new("tmpfs", target, &options)?;
+        root.mount("tmpfs", target.trim_start_matches('/'), &options)?;
     }
-    make_dir(Path::new(inside::STEPS.trim_start_matches('/')))
+    root.directory(&relative(inside::STEPS)).map(drop)
 }
 
-fn place(source: Source) -> Result<(), SetupError> {
-    let stat = fstat(&source.tree).map_err(at("look at", source.target.to_string_lossy()))?;
-    if FileType::from_raw_mode(stat.st_mode).is_dir() {
-        make_dir(&source.target)?;
-    } else {
-        source.target.parent().map_or(Ok(()), make_dir)?;
-        File::create(&source.target).map_err(at("create", source.target.to_string_lossy()))?;
-    }
-    attach(&source.tree, &source.target)
-}
-
-fn finish_dev() -> Result<(), SetupError> {
-    make_dir(Path::new("dev/pts"))?;
-    mount_new("devpts", "dev/pts", "newinstance,ptmxmode=0666,mode=0600,max=64")?;
+fn finish_dev(root: &Root) -> Result<(), SetupError> {
+    root.mount("devpts", "dev/pts", "newinstance,ptmxmode=0666,mode=0600,max=64")?;
+    let dev = root.directory(Path::new("dev"))?;
     for (to, name) in [
         ("pts/ptmx", "ptmx"),
         ("/proc/self/fd", "fd"),
@@ -227,22 +193,9 @@ fn finish_dev() -> Result<(), SetupError> {
         ("/proc/self/fd/1", "stdout"),
         ("/proc/self/fd/2", "stderr"),
     ] {
-        symlink(to, Path::new("dev").join(name)).map_err(at("link", format!("/dev/{name}")))?;
+        rustix::fs::symlinkat(to, &dev, name).map_err(at("link", format!("/dev/{name}")))?;
     }
-    seal("dev")
-}
-
-/// It lies on top of the new one, where the kernel wants to see its `/proc` before we get one. With it
-/// gone, nothing leads out.
-fn leave_old_root() -> Result<(), SetupError> {
-    rustix::mount::unmount(".", UnmountFlags::DETACH).map_err(at("unmount", "the old root"))?;
-    rustix::process::chdir("/").map_err(at("enter", "/"))
-}
-
-/// Makes a mounted tmpfs read-only, but not what is mounted in it.
-fn seal(path: &str) -> Result<(), SetupError> {
-    let flags = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
-    rustix::mount::mount_remount(path, flags, "").map_err(at("make read-only", path))
+    root.seal("dev")
 }
 
 pub(super) fn make_dir(path: &Path) -> Result<(), SetupError> {

@@ -39,9 +39,6 @@ static NOT_FOR_BROWSERS: [HeaderName; 8] = [
     HeaderName::from_static("x-sendfile"),
 ];
 
-/// What widens a page's reach above the path that it is at.
-const SERVICE_WORKER_ALLOWED: &str = "service-worker-allowed";
-
 const OPENER_POLICY: &str = "cross-origin-opener-policy";
 const RESOURCE_POLICY: &str = "cross-origin-resource-policy";
 
@@ -49,7 +46,11 @@ const RESOURCE_POLICY: &str = "cross-origin-resource-policy";
 const OUR_COOKIES: &[u8] = b"cagent-";
 
 /// How a key to our API begins.
-const OUR_KEYS: &[u8] = b"bearer cagent_";
+const OUR_KEYS: &[u8] = b"cagent_";
+
+/// What the page of a job that may reach nothing may load, and where it may send something.
+const NOT_OUT: &str =
+    "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; form-action 'self'";
 
 /// Whether a page opens a WebSocket. No other protocol is switched to.
 pub(super) fn wants_socket(request: &Request) -> bool {
@@ -65,8 +66,7 @@ pub(super) fn there(headers: &mut HeaderMap, wants_socket: bool) {
     drop_hops(headers);
     // Was met already: whoever waits for it gets it as soon as the job takes the body.
     headers.remove(EXPECT);
-    let is_ours = |value: &HeaderValue| starts_with(value.as_bytes(), OUR_KEYS);
-    if headers.get_all(AUTHORIZATION).iter().any(is_ours) {
+    if headers.get_all(AUTHORIZATION).iter().any(has_our_key) {
         headers.remove(AUTHORIZATION);
     }
     replace(headers, COOKIE, without_our_cookies);
@@ -91,9 +91,6 @@ pub(super) fn back(parts: &mut Parts, visit: Visit<'_>, is_head: bool) {
     }
     drop_hops(headers);
     NOT_FOR_BROWSERS.iter().for_each(|name| drop(headers.remove(name)));
-    if !visit.base.is_empty() {
-        headers.remove(SERVICE_WORKER_ALLOWED);
-    }
     replace(headers, SET_COOKIE, |cookie| own_cookie(cookie, visit.base));
     replace(headers, LOCATION, |location| Some(own_location(location, visit)));
     fence(headers);
@@ -107,6 +104,13 @@ fn fence(headers: &mut HeaderMap) {
     if !opener.starts_with(b"same-origin") {
         headers.insert(OPENER_POLICY, HeaderValue::from_static("same-origin-allow-popups"));
     }
+}
+
+/// On its way to the browser from a job that may reach nothing: its page could send out from there
+/// what the job itself cannot.
+pub(super) fn confine(headers: &mut HeaderMap) {
+    headers.append(CONTENT_SECURITY_POLICY, HeaderValue::from_static(NOT_OUT));
+    headers.insert("x-dns-prefetch-control", HeaderValue::from_static("off"));
 }
 
 fn drop_hops(headers: &mut HeaderMap) {
@@ -144,6 +148,11 @@ fn without_our_cookies(line: &HeaderValue) -> Option<HeaderValue> {
 fn is_ours(pair: &[u8]) -> bool {
     let pair = pair.trim_ascii();
     starts_with(pair.strip_prefix(b"=").unwrap_or(pair), OUR_COOKIES)
+}
+
+/// Wherever in it: those who read it are of many minds about spaces.
+fn has_our_key(value: &HeaderValue) -> bool {
+    value.as_bytes().windows(OUR_KEYS.len()).any(|part| part.eq_ignore_ascii_case(OUR_KEYS))
 }
 
 /// A cookie for this origin alone, that is none of ours; below its path, if that is all it has.

@@ -90,7 +90,9 @@ fn our_secrets_stay_with_us() {
     for ours in ["cagent-jupyter=s", " CAGENT-watch=s ;", "=cagent-watch=s", "cagent-watch"] {
         assert_eq!(cookies(ours), None, "{ours}");
     }
-    for key in ["Bearer cagent_0_1", "bearer CAGENT_0_1"] {
+    for key in
+        ["Bearer cagent_0_1", "bearer CAGENT_0_1", "BEARER  cagent_0_1", "bearer\tcagent_0_1"]
+    {
         assert_eq!(all(&sent(&[("authorization", key)])), [], "{key}");
     }
     let own = [("authorization", "Bearer eyJ")];
@@ -117,9 +119,6 @@ fn by_path_a_cookie_stays_below_it() {
     assert_eq!(cookie("/p", "a=b").unwrap(), "a=b; Path=/p/");
     assert_eq!(cookie("/p", "a=b; path=/; Secure").unwrap(), "a=b; Secure; Path=/p/");
     assert_eq!(cookie("/p", "cagent-preview=b"), None);
-    let worker = [("service-worker-allowed", "/")];
-    assert!(!answered("/p", &worker).contains_key("service-worker-allowed"));
-    assert!(answered("", &worker).contains_key("service-worker-allowed"));
 }
 
 #[test]

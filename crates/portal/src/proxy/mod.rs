@@ -29,7 +29,7 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri, Version};
 use axum::response::Response;
 use jobs::{DialError, Target};
 use tokio::time::timeout;
-use types::JobId;
+use types::{JobId, Network};
 
 pub(crate) use line::Lines;
 
@@ -74,6 +74,10 @@ pub(crate) async fn answer(portal: &Portal, visit: Visit<'_>, request: Request) 
     if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
         return Page::new(StatusCode::METHOD_NOT_ALLOWED, "Not by this method").into();
     }
+    // It would outlive its page, and see what we answer on its origin: tickets, too.
+    if request.headers().contains_key("service-worker") {
+        return Page::new(StatusCode::FORBIDDEN, "No service workers here").into();
+    }
     forward(portal, visit, request).await.unwrap_or_else(|error| excuse::page(visit, &error))
 }
 
@@ -92,6 +96,7 @@ async fn forward(
         View::Preview { port } => Target::Port { port },
         View::Jupyter | View::Watch | View::Control => Target::Jupyter,
     };
+    let may_reach = portal.jobs.get(visit.job).await.map_err(DialError::from)?.spec.network;
     let line = portal.lines.open(&portal.jobs, visit.job, target).await?;
     let wants_socket = head::wants_socket(&request);
     let viewer = wants_socket.then(|| hyper::upgrade::on(&mut request));
@@ -103,6 +108,9 @@ async fn forward(
     parts.extensions.clear();
     let is_socket = parts.status == StatusCode::SWITCHING_PROTOCOLS;
     head::back(&mut parts, visit, is_head);
+    if may_reach == Network::None {
+        head::confine(&mut parts.headers);
+    }
     match (viewer, is_socket) {
         (None, true) => Err(ProxyError::Unasked),
         (Some(viewer), true) => {

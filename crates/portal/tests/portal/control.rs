@@ -1,8 +1,26 @@
 //! Mouse and keyboard: one has them, the next takes them over, and the agent knows.
 
-use portal::View;
+use std::time::Duration;
 
-use crate::support::{HELLO, KEY, Stage, farewell, say};
+use futures_util::StreamExt as _;
+use portal::View;
+use tokio::io::AsyncReadExt as _;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::support::{HELLO, KEY, PATIENCE, Stage, farewell, say};
+
+/// How often a viewer is asked whether they are there.
+const QUESTION: Duration = Duration::from_secs(15);
+
+/// The frame of a ping without a text.
+const PING: u16 = 0x8900;
+
+/// Lets this time pass at once.
+async fn pass(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
 
 #[tokio::test]
 async fn who_has_control_is_heard_and_the_agent_knows() {
@@ -54,4 +72,36 @@ async fn to_ask_why_takes_nothing() {
     stage.heard_until(KEY).await;
     drop(viewer);
     assert_eq!(stage.told(job, 2).await, [true, false]);
+}
+
+/// As from a machine that is gone: nothing is closed, and nothing answers.
+#[tokio::test]
+async fn who_is_gone_without_a_word_lets_go_within_about_a_minute() {
+    let stage = Stage::new().await;
+    let job = stage.running("work").await;
+    let mut viewer = stage.connect(job, View::Control, "/rfb/control").await;
+    // The cable, of which nobody reads any more.
+    let wire = viewer.get_mut();
+    for _ in 0..3 {
+        pass(QUESTION).await;
+        let asked = async { while wire.read_u16().await.unwrap() != PING {} };
+        tokio::time::timeout(PATIENCE, asked).await.expect("a question");
+    }
+    assert_eq!(stage.told(job, 1).await, [true], "not at the first silence");
+    pass(QUESTION).await;
+    assert_eq!(stage.told(job, 2).await, [true, false]);
+}
+
+#[tokio::test]
+async fn who_is_there_and_does_nothing_keeps_control() {
+    let stage = Stage::new().await;
+    let job = stage.running("work").await;
+    let mut viewer = stage.connect(job, View::Control, "/rfb/control").await;
+    for _ in 0..8 {
+        pass(QUESTION).await;
+        let asked = async { while !matches!(viewer.next().await, Some(Ok(Message::Ping(_)))) {} };
+        tokio::time::timeout(PATIENCE, asked).await.expect("a question");
+    }
+    say(&mut viewer, &[HELLO, KEY].concat()).await;
+    stage.heard_until(KEY).await;
 }

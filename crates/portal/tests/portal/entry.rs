@@ -8,7 +8,7 @@ use crate::support::{Stage, path_of};
 async fn a_ticket_becomes_a_cookie_and_leaves_the_address() {
     let stage = Stage::new().await;
     let job = stage.running("work").await;
-    let link = stage.portal.link(job, View::Control);
+    let link = stage.portal.link(job, View::Control, None);
     let host = stage.host(job);
     assert!(link.url.starts_with(&format!("http://{host}/")), "{}", link.url);
     let entered = stage
@@ -52,13 +52,13 @@ async fn a_ticket_is_for_its_own_origin() {
     let (one, two) = (stage.running("one").await, stage.running("two").await);
     let port = stage.address.port();
     for host in [stage.host(two), format!("3000-{one}.localhost:{port}")] {
-        let link = stage.portal.link(one, View::Control);
+        let link = stage.portal.link(one, View::Control, None);
         let refused = stage.get(&host, path_of(&link.url), &[]).await;
         assert_eq!(refused.status, 403, "{host}");
         let used = stage.get(&stage.host(one), path_of(&link.url), &[]).await;
         assert_eq!(used.status, 403, "it was used");
     }
-    let own = stage.portal.link(one, View::Control);
+    let own = stage.portal.link(one, View::Control, None);
     let refused = stage.get(&format!("localhost:{port}"), path_of(&own.url), &[]).await;
     assert_eq!(refused.status, 404);
 }

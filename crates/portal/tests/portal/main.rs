@@ -4,6 +4,7 @@
 
 mod control;
 mod entry;
+mod jupyter;
 mod list;
 mod paths;
 mod proxy;

@@ -11,7 +11,7 @@ async fn a_preview_is_entered_and_used_below_its_path() {
     let stage = Stage::by_path().await;
     let job = stage.running("work").await;
     let own = format!("localhost:{}", stage.address.port());
-    let link = stage.portal.link(job, View::Preview { port: APP }).url;
+    let link = stage.portal.link(job, View::Preview { port: APP }, None).url;
     let base = format!("/preview/{job}/{APP}");
     assert!(link.starts_with(&format!("http://{own}{base}/.cagent/enter?")), "{link}");
     let entered = stage.get(&own, path_of(&link), &[]).await;
@@ -54,6 +54,6 @@ async fn unless_the_operator_wished_it_there_are_none() {
     let own = format!("localhost:{}", stage.address.port());
     let path = format!("/preview/{job}/{APP}/");
     assert_eq!(stage.get(&own, &path, &[]).await.status, 404);
-    let link = stage.portal.link(job, View::Preview { port: APP }).url;
+    let link = stage.portal.link(job, View::Preview { port: APP }, None).url;
     assert!(link.starts_with(&format!("http://{APP}-{job}.localhost:")), "{link}");
 }

@@ -3,12 +3,13 @@
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
+use jobs::NewKey;
 use portal::View;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tower::ServiceExt as _;
-use types::{JobId, JobStatus};
+use types::{JobId, JobStatus, Scope};
 
 use crate::support::{PATIENCE, Stage, path_of};
 use crate::upstream::{APP, ENDLESS, HEARD, MUTE, NOBODY, RUDE};
@@ -25,7 +26,7 @@ pub(crate) fn host(stage: &Stage, job: JobId, port: u16) -> String {
 
 /// The cookie of somebody who came by a link to a preview.
 async fn cookie(stage: &Stage, job: JobId, port: u16) -> String {
-    let link = stage.portal.link(job, View::Preview { port });
+    let link = stage.portal.link(job, View::Preview { port }, None);
     let entered = stage.get(&host(stage, job, port), path_of(&link.url), &[]).await;
     assert_eq!(entered.status, 200, "{}", entered.body);
     entered.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned()
@@ -62,7 +63,10 @@ async fn a_request_reaches_the_job_as_it_was_meant() {
     assert_eq!(header(&seen, "cookie"), ["theirs=1"], "ours stay with us");
     assert_eq!(header(&seen, "authorization"), ["Bearer theirs"]);
     assert_eq!(answer.headers["cross-origin-resource-policy"], "same-origin");
-    assert_eq!(answer.headers["content-security-policy"], "frame-ancestors 'self'");
+    let policies: Vec<_> = answer.headers.get_all("content-security-policy").iter().collect();
+    assert_eq!(policies[0], "frame-ancestors 'self'");
+    let confined = policies[1].to_str().unwrap();
+    assert!(confined.starts_with("default-src 'self' "), "the job may reach nothing: {confined}");
 
     let key = [("cookie", &*session), ("authorization", "Bearer cagent_0123_secret")];
     let seen = stage.get(&host, "/", &key).await.body;
@@ -71,6 +75,33 @@ async fn a_request_reaches_the_job_as_it_was_meant() {
     assert_eq!(cookies.headers["set-cookie"], "mine=1");
     let login = stage.get(&host, "/login", &[("cookie", &session)]).await;
     assert_eq!(login.headers["location"], "/home");
+}
+
+/// One would see every answer on its origin, tickets too.
+#[tokio::test]
+async fn no_service_worker_is_registered() {
+    let stage = Stage::new().await;
+    let job = stage.running("work").await;
+    let worker = [("service-worker", "script"), ("sec-fetch-dest", "serviceworker")];
+    let refused = stage.get(&host(&stage, job, APP), "/worker.js", &worker).await;
+    assert_eq!(refused.status, 403, "{}", refused.body);
+}
+
+#[tokio::test]
+async fn what_was_had_with_a_key_ends_with_it() {
+    let stage = Stage::with(true).await;
+    let job = stage.running("work").await;
+    let (host, view) = (host(&stage, job, APP), View::Preview { port: APP });
+    let new = NewKey { name: "bot".into(), scope: Scope::Operate, expires: None };
+    let made = stage.jobs.make_key(new).await.unwrap();
+    let key = stage.jobs.look_up_key(&made.key).unwrap().key;
+    let [used, unused] = [(); 2].map(|()| stage.portal.link(job, view, key).url);
+    let entered = stage.get(&host, path_of(&used), &[]).await;
+    let cookie = entered.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap();
+    assert_eq!(stage.get(&host, "/", &[("cookie", cookie)]).await.status, 200);
+    stage.jobs.revoke_key(&made.about.id).await.unwrap();
+    assert_eq!(stage.get(&host, "/", &[("cookie", cookie)]).await.status, 403);
+    assert_eq!(stage.get(&host, path_of(&unused), &[]).await.status, 403);
 }
 
 #[tokio::test]
@@ -90,8 +121,11 @@ async fn every_view_has_its_own_session() {
     assert_eq!(at(host(&stage, one, APP), &forged).await, 403);
     let forged = session.replace("cagent-preview", "cagent-control");
     assert_eq!(at(stage.host(one), &forged).await, 403);
+    // Two jobs may be one site, whose cookies a browser sends along.
+    let led = [&[("cookie", &*session)], &FROM_ELSEWHERE[..]].concat();
+    assert_eq!(stage.get(&host(&stage, one, APP), "/delete", &led).await.status, 403);
     // A ticket of a job is for none of the others, and used up by whoever tries.
-    let link = stage.portal.link(one, View::Preview { port: APP });
+    let link = stage.portal.link(one, View::Preview { port: APP }, None);
     assert_eq!(stage.get(&host(&stage, two, APP), path_of(&link.url), &[]).await.status, 403);
     assert_eq!(stage.get(&host(&stage, one, APP), path_of(&link.url), &[]).await.status, 403);
 }

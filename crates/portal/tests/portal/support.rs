@@ -183,7 +183,7 @@ impl Stage {
 
     /// The cookie of somebody who came by a link.
     pub(crate) async fn cookie(&self, job: JobId, view: View) -> String {
-        let link = self.portal.link(job, view);
+        let link = self.portal.link(job, view, None);
         let path = path_of(&link.url);
         let entered = self.get(&self.host(job), path, &[]).await;
         assert_eq!(entered.status, 200, "{}", entered.body);

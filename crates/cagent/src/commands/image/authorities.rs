@@ -43,6 +43,8 @@ fn split(pem: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use super::*;
 
     fn pem(body: &str) -> String {
@@ -59,9 +61,9 @@ mod tests {
     fn what_was_named_has_to_be_one() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.crt");
-        assert!(read(&[path.clone()]).unwrap_err().to_string().contains("a.crt"));
+        assert!(read(slice::from_ref(&path)).unwrap_err().to_string().contains("a.crt"));
         fs::write(&path, "a key").unwrap();
-        assert!(read(&[path.clone()]).unwrap_err().to_string().contains("PEM"));
+        assert!(read(slice::from_ref(&path)).unwrap_err().to_string().contains("PEM"));
         fs::write(&path, pem("AAA")).unwrap();
         assert_eq!(read(&[path.clone(), path]).unwrap(), [pem("AAA"), pem("AAA")]);
     }

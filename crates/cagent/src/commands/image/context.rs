@@ -3,7 +3,7 @@
 
 use std::io;
 
-use tar::{Builder, Header};
+use tar::{Builder, EntryType, Header};
 
 use crate::tools;
 
@@ -18,9 +18,19 @@ const FILES: [(&str, &str, bool); 7] = [
     ("setup/full", include_str!("../../../../../image/setup/full"), true),
 ];
 
+/// The directories of these. Named, so that layers are those of `docker build`, which names them too.
+const DIRECTORIES: [&str; 3] = ["cagent/", "certs/", "setup/"];
+
 /// All of it, as a tar archive.
 pub(super) fn tar(certificates: &[String]) -> io::Result<Vec<u8>> {
     let mut tar = Builder::new(Vec::new());
+    for path in DIRECTORIES {
+        let mut header = Header::new_gnu();
+        header.set_entry_type(EntryType::Directory);
+        header.set_size(0);
+        header.set_mode(0o755);
+        tar.append_data(&mut header, path, io::empty())?;
+    }
     for (path, text, program) in FILES {
         add(&mut tar, path, text.as_bytes(), program)?;
     }

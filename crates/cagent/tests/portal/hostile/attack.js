@@ -1,7 +1,7 @@
 // What a hostile page tries. `world` names its victims. Each attempt comes to a word: whatever starts
 // with `REACHED` is one too much.
 
-const PATIENCE = 3000;
+const PATIENCE = 5000;
 
 function within(attempt) {
   const late = new Promise((resolve) => setTimeout(resolve, PATIENCE, 'nothing'));
@@ -75,9 +75,15 @@ function form(url, type, name, value) {
 async function popup(url) {
   const made = window.open(url);
   if (!made) return 'no window';
-  await new Promise((resolve) => setTimeout(resolve, 500));
   try {
-    return made.location.href === 'about:blank' ? 'blank' : `REACHED ${made.document.body.innerText}`;
+    for (const end = performance.now() + PATIENCE; performance.now() < end;) {
+      if (made.closed) return 'refused: it was cut off';
+      if (made.location.href === url && made.document.readyState === 'complete') {
+        return `REACHED ${made.document.body.innerText}`;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    return 'nothing';
   } catch (e) {
     return `refused: ${e.name}`;
   } finally {
@@ -100,6 +106,8 @@ async function attack(world) {
     attempt(`${api} events`, stream(`${api}/v1/jobs/${world.victim}/events`));
     attempt(`${api} socket`, socket(`${api}/v1/jobs/${world.victim}/rfb?view=control`));
     attempt(`${api} frame`, frame(`${api}/jobs`));
+    attempt(`${api} script`, element('script', `${api}/jobs`));
+    attempt(`${api} picture`, element('img', `${api}/v1/jobs/${world.victim}/screenshot.png`));
     const json = { 'content-type': 'application/json' };
     attempt(`${api} schedule`, read(`${api}/schedule`, { method: 'POST', body: task, headers: json }));
     for (const mode of ['cors', 'no-cors']) {
@@ -130,7 +138,7 @@ async function attack(world) {
     for (const path of ['/stolen', '/rfb/control', '/rfb/watch', '/api/kernels/x/channels', '/terminals/websocket/1']) {
       attempt(`${site}${path} socket`, socket(site + path));
     }
-    tries[`${site} popup`] = await popup(`${site}/stolen`);
+    attempt(`${site} popup`, popup(`${site}/stolen`));
   }
   const outcomes = {};
   for (const [name, outcome] of Object.entries(tries)) outcomes[name] = await outcome;
