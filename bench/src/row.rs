@@ -179,6 +179,13 @@ mod tests {
     }
 
     #[test]
+    fn what_was_not_promised_is_not_missed() {
+        let row = row(Target::none(Statistic::Median), &[5.0]);
+        assert!(!row.is_promised() && row.is_met());
+        assert_eq!(row.share(row.number()), 0.0);
+    }
+
+    #[test]
     fn compared_with_the_first_floor_that_is_there() {
         let row = row(Target::at_most(Statistic::Median, 10.0, ""), &[5.0]);
         assert_eq!(row.ratio(), Some(("there", 2.5)));

@@ -5,14 +5,33 @@
 
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 #[test]
 fn runbooks_are_measured() {
     let rows = measured(&["launch", "status"]);
-    for name in ["POST → first output", "POST → complete", "GET /status"] {
+    let keyed = "GET /status with 50 jobs, showing a key";
+    for name in ["POST → first output", "POST → complete", "GET /status with 50 jobs", keyed] {
         assert!(floor(row(&rows, name)) > 0.0, "{rows:#?}");
     }
+}
+
+#[test]
+fn desktops_are_measured() {
+    let rows = measured(&["first-frame", "screenshot", "click", "idle-job", "idle-desktop"]);
+    let looks = ["first look at a running job", "screenshot.png", "a click"];
+    for name in looks.into_iter().chain(["memory of an idle job", "memory of an idle job with a"]) {
+        assert!(floor(row(&rows, name)) > 0.0, "{rows:#?}");
+    }
+}
+
+#[test]
+fn docker_is_measured() {
+    let rows = measured(&["docker", "idle-docker", "image"]);
+    for name in ["POST → complete on Docker", "memory of an idle job on Docker"] {
+        assert!(floor(row(&rows, name)) > 0.0, "{rows:#?}");
+    }
+    row(&rows, "size of containerized-agent:latest");
 }
 
 #[test]
@@ -35,6 +54,7 @@ fn measured(what: &[&str]) -> Vec<Value> {
     let output = bench.args(["--quick", "--json"]).arg(&json).output().unwrap();
     assert!(output.status.success(), "{output:#?}");
     let report: Value = serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap();
+    assert_eq!(report["skipped"], json!([]), "`scripts/setup test` and `make testimage` cure that");
     report["rows"].as_array().unwrap().clone()
 }
 

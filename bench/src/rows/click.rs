@@ -11,7 +11,7 @@ use crate::row::{Floor, Row, Statistic, Target};
 use crate::stats::{Summary, millis};
 use crate::xvnc::{self, Xvnc};
 
-const ROUNDS: usize = 100;
+const ROUNDS: usize = 60;
 /// Changes its colour at each click, which the terminal reports as six bytes.
 const CLICKED: &str = "xterm -xrm 'xterm*color1: #c00000' -xrm 'xterm*color4: #0000c0' \
                        -geometry 120x40+0+0 -e bash -c 'stty -icanon -echo; printf \"\\e[?9h\"; c=1; while :; do \

@@ -1,6 +1,5 @@
 //! The memory of a job that waits: all its processes, on both engines, with a desktop and without.
 
-use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, ensure};
@@ -33,11 +32,8 @@ pub(super) async fn rows(bed: &Bed) -> anyhow::Result<Vec<Row>> {
     row(
         "memory of an idle job",
         jobs,
-        Floor::new("sh -c 'sleep …; …' alone", plain),
-        format!(
-            "{WHAT} {} run at one time: agentd, the sandbox's helper, a shell.",
-            bed.times(JOBS)
-        ),
+        Floor::new("the same shell alone", plain),
+        format!("{WHAT} {} run at one time.", bed.times(JOBS)),
     )
 }
 
@@ -65,7 +61,9 @@ pub(super) async fn on_docker(bed: &Bed) -> anyhow::Result<Vec<Row>> {
         "memory of an idle job on Docker",
         jobs,
         Floor::new("raw container of the same command", Ok(raw)),
-        format!("{WHAT} Docker's own process for each container (its shim) is one of them."),
+        format!(
+            "{WHAT} Docker's own process for each container (its shim) is one of them; both run at one time."
+        ),
     )
 }
 
@@ -123,26 +121,27 @@ async fn containers(
     for _ in 0..bed.times(JOBS) {
         let job = begin(server, WAITS, false).await?;
         let container = daemon.of_job(job).await?;
-        jobs.push(proportional(&processes(&container)?)?);
-        let body = daemon.like(&container, WAITS).await?;
-        let alone = daemon.stay(&body).await?;
-        let size = processes(&alone).and_then(|all| proportional(&all));
+        let alone = daemon.stay(&daemon.like(&container, WAITS).await?).await?;
+        // Both at the same time: they share the pages of their shims.
+        let sizes = size(&container).and_then(|job| Ok((job, size(&alone)?)));
         daemon.remove(&alone.id).await?;
-        raw.push(size?);
+        let (job_size, raw_size) = sizes?;
+        jobs.push(job_size);
+        raw.push(raw_size);
         look::end(server, job).await?;
     }
     Ok((jobs, raw))
 }
 
-/// The processes of a container, and the one that Docker or Podman has for it.
-fn processes(container: &Staying) -> anyhow::Result<BTreeSet<i32>> {
+/// What a container's processes have, and the one that Docker or Podman has for it, in MiB.
+fn size(container: &Staying) -> anyhow::Result<f64> {
     let cgroup = std::fs::read_to_string(format!("/proc/{}/cgroup", container.pid));
     if !cgroup.is_ok_and(|text| text.contains(&container.id)) {
         return Err(Missing::of(
             "the daemon's containers are not processes of this machine; unset DOCKER_HOST",
         ));
     }
-    family::below(family::parent(container.pid)?)
+    proportional(&family::below(family::parent(container.pid)?)?)
 }
 
 async fn begin(server: &Server, command: &str, desktop: bool) -> anyhow::Result<JobId> {

@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fs;
 
-use rustix::process::Pid;
+use rustix::process::{Pid, getuid};
 
 /// A process as `/proc/PID/stat` has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,8 +78,29 @@ fn table() -> HashMap<i32, Entry> {
     pids.filter_map(|pid| Some((pid, look(pid)?))).collect()
 }
 
+/// A visitor with a command's rights is one that commands can make do anything: it counts as a child
+/// of PID 1.
 fn look(pid: i32) -> Option<Entry> {
-    parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    let mut entry = parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)?;
+    let init = Pid::INIT.as_raw_pid();
+    if entry.parent == OUTSIDE && pid != init {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        if user(&status)? != getuid().as_raw() {
+            entry.parent = init;
+        }
+    }
+    Some(entry)
+}
+
+/// The real user of `status`; the owner of `/proc/PID` is no witness, since a process can hide it.
+fn user(status: &str) -> Option<u32> {
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("Uid:"))?
+        .split_whitespace()
+        .next()?
+        .parse()
+        .ok()
 }
 
 /// State, parent and threads: fields 3, 4 and 20 of `stat`, whose second one may hold anything.
@@ -162,6 +183,13 @@ mod tests {
     fn whoever_was_sent_into_the_sandbox_is_no_stranger() {
         let found = strangers(&family(&[(1, 0), (2, 1), (7, 0), (8, 7)]), &HashSet::new());
         assert_eq!((raw(&found), found.unsure), (vec![2], false));
+    }
+
+    #[test]
+    fn a_process_tells_its_user() {
+        assert_eq!(user("Name:\ta\nUid:\t1000\t0\t0\t0\nGid:\t7\n"), Some(1000));
+        let own = fs::read_to_string("/proc/self/status").unwrap();
+        assert_eq!(user(&own), Some(getuid().as_raw()));
     }
 
     #[test]

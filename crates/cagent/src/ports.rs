@@ -67,7 +67,8 @@ async fn bind(what: &str, wanted: SocketAddr) -> anyhow::Result<TcpListener> {
     match TcpListener::bind(wanted).await {
         Err(e) if e.kind() == ErrorKind::AddrInUse => {
             let any = TcpListener::bind((wanted.ip(), 0)).await;
-            let listener = any.with_context(|| format!("listen on a free port of {}", wanted.ip()))?;
+            let listener =
+                any.with_context(|| format!("listen on a free port of {}", wanted.ip()))?;
             let found = listener.local_addr().context("ask for our own address")?;
             tracing::warn!("{wanted} is in use by another program: {what} are at {found} instead");
             Ok(listener)

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use bollard::models::{
-    ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType, MountVolumeOptions,
-    ResourcesUlimits,
+    ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, Mount, MountType,
+    MountVolumeOptions, ResourcesUlimits,
 };
 use types::{JobId, Limits};
 
@@ -83,7 +83,7 @@ impl Plan<'_> {
             cmd: Some(vec![]),
             labels: Some(self.labels()),
             stop_signal: Some("SIGKILL".into()),
-            healthcheck: None,
+            healthcheck: Some(no_healthcheck()),
             host_config: Some(self.host_config()),
             ..ContainerCreateBody::default()
         }
@@ -170,6 +170,7 @@ pub(crate) fn filler(
     ContainerCreateBody {
         image: Some(image.into()),
         entrypoint: Some(vec!["/never".into()]),
+        healthcheck: Some(no_healthcheck()),
         labels: Some([(OWNER.to_owned(), owner.to_owned())].into()),
         host_config: Some(HostConfig {
             network_mode: Some("none".into()),
@@ -178,6 +179,11 @@ pub(crate) fn filler(
         }),
         ..ContainerCreateBody::default()
     }
+}
+
+/// What an image has for it runs as container root, in places that the job can write.
+fn no_healthcheck() -> HealthConfig {
+    HealthConfig { test: Some(vec!["NONE".into()]), ..HealthConfig::default() }
 }
 
 /// Where a sandbox sees the gateway's directory.

@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -248,7 +249,10 @@ impl Inner {
         let aside = sandbox.folder.aside()?;
         let name = link.name(sandbox.job);
         let fetched = fetch::fetch(&link.docker, &name, aside.path(), sandbox.disk_bytes);
-        fetched.await.map_err(|e| io_error("fetch a workspace into", aside.path(), e))?;
+        let failed = |e| io_error("fetch a workspace into", aside.path(), e);
+        if fetched.await.map_err(failed)?.full {
+            return Err(failed(ErrorKind::StorageFull.into()));
+        }
         let copy = File::open(aside.path()).map_err(|e| io_error("open", aside.path(), e))?;
         Ok(Workspace::copy(copy.into(), aside))
     }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use bollard::Docker;
 use bollard::container::LogOutput;
@@ -12,6 +13,7 @@ use bollard::query_parameters::{
 };
 use engine::EngineError;
 use futures_util::{StreamExt, TryStreamExt};
+use tokio::time::timeout;
 use tokio_util::io::{StreamReader, SyncIoBridge};
 
 use crate::daemon::failed;
@@ -20,6 +22,12 @@ use crate::link::Link;
 use crate::sandbox::Sandbox;
 use crate::unpack::{Unpacked, unpack};
 use crate::{archive, container};
+
+/// By its path: what a job puts into `PATH` must not be run.
+const DU: &str = "/usr/bin/du";
+
+/// How long it may take.
+const DU_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The most bytes that `du` can say something with.
 const DU_BYTES: usize = 256;
@@ -39,7 +47,7 @@ pub(crate) async fn upload(link: &Link, sandbox: &Sandbox) -> Result<(), EngineE
         drop(docker.start_container(&filler, None).await);
     }
     let sent = archive::put_tree(docker, &filler, &from, to, protocol::COMMAND_ID).await;
-    let options = RemoveContainerOptionsBuilder::default().force(true).build();
+    let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
     let removed = docker.remove_container(&filler, Some(options)).await;
     sent.and(removed).map_err(|e| failed(job, "fill its workspace", &e))
 }
@@ -83,8 +91,12 @@ pub(crate) async fn keep_result(docker: &Docker, name: &str, sandbox: &Sandbox) 
 
 /// How much a running container's workspace holds, if its image has `du`.
 pub(crate) async fn measure(docker: &Docker, name: &str) -> Option<u64> {
+    timeout(DU_PATIENCE, measured(docker, name)).await.ok().flatten()
+}
+
+async fn measured(docker: &Docker, name: &str) -> Option<u64> {
     let command = ExecConfig {
-        cmd: Some(["du", "-skx", protocol::WORKSPACE].map(String::from).into()),
+        cmd: Some([DU, "-skx", protocol::WORKSPACE].map(String::from).into()),
         user: Some(format!("{0}:{0}", protocol::COMMAND_ID)),
         attach_stdout: Some(true),
         ..ExecConfig::default()

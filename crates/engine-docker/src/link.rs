@@ -133,7 +133,7 @@ impl Link {
             RemoveContainerOptionsBuilder, RemoveVolumeOptionsBuilder,
         };
         let name = self.name(job);
-        let options = RemoveContainerOptionsBuilder::default().force(true).build();
+        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
         match self.docker.remove_container(&name, Some(options)).await {
             // The second: somebody removes it at this moment.
             Err(e) if !is_gone(&e) && status(&e) != Some(409) => {

@@ -56,15 +56,17 @@ impl Sandbox {
         found.ok().flatten().ok_or(EngineError::NotFound(self.job))
     }
 
-    /// It has ended. Whoever waits hears it also if it cannot be written down.
+    /// It has ended. Whoever waits hears it also if it cannot be written down, or its folder goes.
     pub(crate) fn end(&self, ended: Ended) {
-        if let Err(e) = self.folder.note_end(&ended) {
+        if !self.is_discarded()
+            && let Err(e) = self.folder.note_end(&ended)
+        {
             tracing::warn!(job = %self.job, "could not note how a sandbox ended: {e}");
         }
         self.ended.send_replace(Some(ended));
     }
 
-    /// Its files are not fetched when it ends.
+    /// Its folder is to go: nothing more is put into it.
     pub(crate) fn discard(&self) {
         self.discarded.store(true, Ordering::Relaxed);
     }

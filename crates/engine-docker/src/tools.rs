@@ -84,7 +84,7 @@ impl Tools {
         let made = docker.create_container(None, body).await;
         let filler = made.map_err(|e| refused(image, &e).unwrap_or_else(|| not_made(&e)))?.id;
         let filled = self.fill(docker, &filler).await;
-        let options = RemoveContainerOptionsBuilder::default().force(true).build();
+        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
         let removed = docker.remove_container(&filler, Some(options)).await;
         filled.and(removed).map_err(|e| not_made(&e))?;
         self.is_filled.store(true, Ordering::Relaxed);

@@ -79,6 +79,8 @@ async fn conclude(docker: &Docker, name: &str, sandbox: &Sandbox, exit: Exit) ->
     sandbox.note_disk(kept);
     let full = kept > Some(sandbox.disk_bytes);
     let end = match (exit, sandbox.folder.intent()) {
+        // Of a volume that held too much not everything was fetched: no result is whole then.
+        (_, Some(SandboxEnd::Stopped)) if full && sandbox.bridged => SandboxEnd::DiskQuota,
         (_, Some(intent)) => intent,
         (Exit::Lost, None) => SandboxEnd::Lost,
         (Exit::Code(_), None) if full => SandboxEnd::DiskQuota,

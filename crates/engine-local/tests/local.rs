@@ -20,6 +20,8 @@ mod inside;
 mod life;
 #[path = "local/limits.rs"]
 mod limits;
+#[path = "local/links.rs"]
+mod links;
 #[path = "local/neighbours.rs"]
 mod neighbours;
 #[path = "local/probe.rs"]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::error::io_error;
+use crate::bounds::Budget;
 use crate::name::Name;
 use crate::source::{self, Opened};
 use crate::store::{self, Draft, Record};
@@ -18,11 +18,12 @@ pub(crate) fn import(
     name: Option<&str>,
 ) -> Result<Imported, ImageError> {
     let wanted = name.map(Name::parse).transpose()?;
-    store::sweep(home).map_err(io_error("clean up in", home))?;
-    let draft = Draft::new(home)?;
-    let opened = source::open(source, draft.scratch(), wanted.as_ref())?;
+    store::sweep(home);
+    let (draft, budget) = (Draft::new(home)?, Budget::new());
+    let opened = source::open(source, draft.scratch(), wanted.as_ref(), &budget)?;
     let Opened { layers, settings, digest, name } = opened;
-    let Unpacked { entries, bytes, left_out, digest: archive } = unpack(&layers, &draft.root())?;
+    let Unpacked { entries, bytes, left_out, digest: archive } =
+        unpack(&layers, &draft.root(), &budget)?;
     let record = Record {
         digest: digest.unwrap_or(archive),
         bytes,
@@ -35,6 +36,6 @@ pub(crate) fn import(
     };
     let image = draft.publish(&name, record)?;
     // Of what it replaced, if no sandbox has it any more.
-    store::sweep(home).map_err(io_error("clean up in", home))?;
+    store::sweep(home);
     Ok(Imported { image, entries, left_out })
 }

@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStringExt as _;
 use tar::{Entries, Entry, EntryType};
 
 use crate::ImageError;
-use crate::bounds::DOCUMENT_BYTES;
+use crate::bounds::{Budget, DOCUMENT_BYTES};
 use crate::error::bad;
 
 /// What a member is.
@@ -48,9 +48,10 @@ struct Before {
     pax: Vec<u8>,
 }
 
-/// Shows every member of an archive, with its content.
+/// Shows every member of an archive, with its content. Each takes of the budget.
 pub(crate) fn each<R: Read>(
     entries: io::Result<Entries<'_, R>>,
+    budget: &Budget,
     mut visit: impl FnMut(&Member, &mut dyn Read) -> Result<(), ImageError>,
 ) -> Result<(), ImageError> {
     let mut before = Before::default();
@@ -62,6 +63,7 @@ pub(crate) fn each<R: Read>(
             EntryType::XHeader => before.pax = document(&mut entry)?,
             EntryType::XGlobalHeader => {}
             kind => {
+                budget.entry()?;
                 let member = member(&entry, kind, std::mem::take(&mut before))?;
                 visit(&member, &mut entry)?;
             }
@@ -205,7 +207,7 @@ mod tests {
         #[test]
         fn any_bytes_are_refused_or_read(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
             let mut archive = tar::Archive::new(&*bytes);
-            let _ = each(archive.entries(), |_, _| Ok(()));
+            let _ = each(archive.entries(), &Budget::new(), |_, _| Ok(()));
             let mut member = Member {
                 path: vec![], link: vec![], kind: Kind::File, mode: 0, uid: 0, gid: 0, modified: 0,
                 bytes: 0, offset: 0,

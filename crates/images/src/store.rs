@@ -7,7 +7,8 @@
 //!
 //! A tree is made where it will stay; its name is what makes it one that counts. Whoever makes or
 //! uses a tree holds a lock on it, which the kernel lets go of however they end. So a tree without a
-//! name and without a lock is what a crash or a newer image left.
+//! name and without a lock is what a crash or a newer image left. `.trees` itself is locked while one
+//! is made, until it has its own lock (shared), and while it is swept (exclusive).
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File};
@@ -48,9 +49,12 @@ impl Draft {
         let trees = home.join(TREES);
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&trees);
         made.map_err(io_error("create", &trees))?;
+        // So that no one sweeps it before it is locked.
+        let making = lock(&trees, FlockOperation::LockShared).map_err(io_error("lock", &trees))?;
         let directory =
             TempDir::with_prefix_in("", &trees).map_err(io_error("create in", &trees))?;
         let lock = hold(directory.path()).map_err(io_error("lock", directory.path()))?;
+        drop(making);
         let draft = Self { directory, _lock: lock };
         let root = draft.root();
         DirBuilder::new().mode(0o755).create(&root).map_err(io_error("create", &root))?;
@@ -114,23 +118,56 @@ pub(crate) fn list(home: &Path) -> Result<Vec<Image>, ImageError> {
 
 /// Keeps a tree from being swept.
 pub(crate) fn hold(tree: &Path) -> io::Result<File> {
-    let open = File::open(tree)?;
-    rustix::fs::flock(&open, FlockOperation::NonBlockingLockShared)?;
+    lock(tree, FlockOperation::NonBlockingLockShared)
+}
+
+/// Removes the trees that no name leads to and that nobody holds. What cannot be removed now is when
+/// somebody sweeps again.
+pub(crate) fn sweep(home: &Path) {
+    if let Err(e) = sweep_all(home) {
+        tracing::warn!("images that are no longer used stay in {}: {e}", home.display());
+    }
+}
+
+fn sweep_all(home: &Path) -> io::Result<()> {
+    let trees = home.join(TREES);
+    let Some(_sweeping) = there(lock(&trees, FlockOperation::LockExclusive))? else {
+        return Ok(());
+    };
+    // All of them, whatever becomes of one.
+    let swept: Vec<_> = entries(&trees)?.iter().map(|name| sweep_one(home, name)).collect();
+    swept.into_iter().collect()
+}
+
+fn sweep_one(home: &Path, name: &str) -> io::Result<()> {
+    // One with a name is not even locked, lest who wants to hold it finds it so.
+    if is_named(home, name)? {
+        return Ok(());
+    }
+    let tree = home.join(TREES).join(name);
+    let locked = match lock(&tree, FlockOperation::NonBlockingLockExclusive) {
+        Err(e) if e.kind() == ErrorKind::WouldBlock => None,
+        locked => there(locked)?,
+    };
+    // Again: whoever made it had it locked until it had its name.
+    if locked.is_some() && !is_named(home, name)? {
+        there(fs::remove_dir_all(&tree))?;
+    }
+    Ok(())
+}
+
+fn lock(directory: &Path, how: FlockOperation) -> io::Result<File> {
+    let open = File::open(directory)?;
+    rustix::io::retry_on_intr(|| rustix::fs::flock(&open, how))?;
     Ok(open)
 }
 
-/// Removes the trees that no name leads to and that nobody holds.
-pub(crate) fn sweep(home: &Path) -> io::Result<()> {
-    for name in entries(&home.join(TREES))? {
-        let tree = home.join(TREES).join(&name);
-        let open = File::open(&tree)?;
-        // In this order: whoever made it had it locked until it had its name.
-        let locked = rustix::fs::flock(&open, FlockOperation::NonBlockingLockExclusive);
-        if locked.is_ok() && !is_named(home, &name)? {
-            fs::remove_dir_all(&tree)?;
-        }
+/// Whoever made a tree may remove it at any time.
+fn there<T>(done: io::Result<T>) -> io::Result<Option<T>> {
+    match done {
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+        done => done.map(Some),
     }
-    Ok(())
 }
 
 fn is_named(home: &Path, tree: &str) -> io::Result<bool> {
@@ -180,10 +217,10 @@ mod tests {
         let second = Draft::new(home).unwrap().publish(&name, record()).unwrap();
         assert_ne!(first.root, second.root);
         assert_eq!(list(home).unwrap(), std::slice::from_ref(&second));
-        sweep(home).unwrap();
+        sweep_all(home).unwrap();
         assert!(first.root.is_dir());
         drop(held);
-        sweep(home).unwrap();
+        sweep_all(home).unwrap();
         assert!(!first.root.exists() && second.root.is_dir());
     }
 
@@ -193,7 +230,7 @@ mod tests {
         let home = home.path();
         let draft = Draft::new(home).unwrap();
         fs::create_dir_all(home.join(TREES).join("crashed/deep/d")).unwrap();
-        sweep(home).unwrap();
+        sweep_all(home).unwrap();
         assert!(draft.root().is_dir());
         assert_eq!(trees(home), 1);
         drop(draft);

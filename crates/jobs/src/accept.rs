@@ -166,7 +166,8 @@ pub(crate) fn accept(
     request: ScheduleRequest,
     terms: &Terms<'_>,
 ) -> Result<Accepted, ScheduleError> {
-    let ScheduleRequest { prompt, environment, inputs, include_caches, image, desktop, .. } = request;
+    let ScheduleRequest { prompt, environment, inputs, include_caches, image, desktop, .. } =
+        request;
     let key = request.idempotency.map(name).transpose()?;
     if prompt.trim().is_empty() {
         return Err(ScheduleError::EmptyPrompt);

@@ -52,7 +52,9 @@ pub enum FilesError {
     #[error("the job is just starting; its workspace is there in a moment")]
     NotYet,
     /// The host does not see the files, only a copy of them.
-    #[error("the files of this job are on another machine while it runs, and cannot be written there")]
+    #[error(
+        "the files of this job are on another machine while it runs, and cannot be written there"
+    )]
     Elsewhere,
     /// More than the job's `limits.disk_bytes` leaves.
     #[error("this is more than the job's limits.disk_bytes leaves room for ({most} bytes)")]

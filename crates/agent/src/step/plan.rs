@@ -155,7 +155,11 @@ fn cwd(work: &Work, place: &Place, config: &Config) -> String {
 
 fn kind_extension(work: &Work) -> &'static str {
     match kind(work) {
-        StepKind::Bash | StepKind::Sh | StepKind::Background | StepKind::Process | StepKind::Desktop => "sh",
+        StepKind::Bash
+        | StepKind::Sh
+        | StepKind::Background
+        | StepKind::Process
+        | StepKind::Desktop => "sh",
         StepKind::Python => "py",
         StepKind::TypeScript => "ts",
         StepKind::JavaScript => "js",

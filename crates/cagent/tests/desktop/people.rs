@@ -2,7 +2,6 @@
 
 use serde_json::json;
 use testkit::PATIENCE;
-use testkit::scripted::Reply;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;

@@ -13,6 +13,10 @@ use super::mount_calls::{attach, mount_new, seal};
 
 pub(super) struct Root(OwnedFd);
 
+/// The kernel gives up on a link that leads up (`..`) when anything on the host is mounted or renamed
+/// at that moment.
+const TRIES: usize = 1000;
+
 impl Root {
     /// What is `/` now.
     pub(super) fn open() -> Result<Self, SetupError> {
@@ -78,7 +82,9 @@ impl Root {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
         let flags = OFlags::PATH | OFlags::CLOEXEC | kind;
-        rustix::fs::openat2(&self.0, path, flags, Mode::empty(), resolve)
+        let open = || rustix::fs::openat2(&self.0, path, flags, Mode::empty(), resolve);
+        let mut tries = std::iter::repeat_with(open).take(TRIES);
+        tries.find(|found| !matches!(found, Err(Errno::AGAIN))).unwrap_or(Err(Errno::AGAIN))
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Blob;
 use crate::ImageError;
-use crate::bounds::DOCUMENT_BYTES;
+use crate::bounds::{Budget, DOCUMENT_BYTES, PATH_BYTES};
 use crate::error::{bad, io_error};
 use crate::members::{self, Kind};
 
@@ -30,10 +30,13 @@ const DEPTH: usize = 3;
 
 impl Container {
     /// Finds the parts of an archive, without reading what is in them.
-    pub(super) fn archive_of(whole: Blob) -> Result<Self, ImageError> {
+    pub(super) fn archive_of(whole: Blob, budget: &Budget) -> Result<Self, ImageError> {
         let mut archive = tar::Archive::new(whole.clone());
         let mut parts = HashMap::new();
-        members::each(archive.entries_with_seek(), |member, _| {
+        members::each(archive.entries_with_seek(), budget, |member, _| {
+            if member.path.len().max(member.link.len()) > PATH_BYTES {
+                return Ok(());
+            }
             let name = path(&String::from_utf8_lossy(&member.path));
             if parts.len() == MOST_PARTS || name.split('/').count() > DEPTH {
                 return Ok(());
@@ -138,5 +141,30 @@ mod tests {
         assert_eq!(path("../../etc/passwd"), "etc/passwd");
         assert_eq!(beside("a/layer.tar", "../b/layer.tar"), "b/layer.tar");
         assert_eq!(beside("a/layer.tar", "../../../x"), "x");
+    }
+
+    #[test]
+    fn a_name_that_no_file_has_is_not_kept() {
+        let mut tar = tar::Builder::new(tempfile::tempfile().unwrap());
+        let long = "x".repeat(PATH_BYTES + 1);
+        let header = || {
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(tar::EntryType::Symlink);
+            header.set_size(0);
+            for set in [tar::Header::set_uid, tar::Header::set_gid, tar::Header::set_mtime] {
+                set(&mut header, 0);
+            }
+            header.set_mode(0o777);
+            header
+        };
+        tar.append_link(&mut header(), "way", &long).unwrap();
+        tar.append_link(&mut header(), &long, "way").unwrap();
+        tar.append_link(&mut header(), "short", "way").unwrap();
+        let blob = Blob::whole(tar.into_inner().unwrap()).unwrap();
+        let Container::Archive { parts, .. } = Container::archive_of(blob, &Budget::new()).unwrap()
+        else {
+            panic!("it is an archive")
+        };
+        assert_eq!(parts.keys().collect::<Vec<_>>(), ["short"]);
     }
 }

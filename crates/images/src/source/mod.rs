@@ -26,7 +26,7 @@ pub(crate) use blob::{Blob, plain};
 use container::Container;
 pub(crate) use settings::Settings;
 
-use crate::bounds::{Bounded, LAYERS};
+use crate::bounds::{Bounded, Budget, LAYERS};
 use crate::error::{bad, io_error};
 use crate::members::broken;
 use crate::name::Name;
@@ -57,8 +57,9 @@ pub(crate) fn open(
     source: Source<'_>,
     scratch: &Path,
     wanted: Option<&Name>,
+    budget: &Budget,
 ) -> Result<Opened, ImageError> {
-    let container = contain(source, scratch)?;
+    let container = contain(source, scratch, budget)?;
     if let Some(text) = container.document("manifest.json")? {
         return docker::open(&container, &text, wanted);
     }
@@ -72,9 +73,11 @@ pub(crate) fn open(
     Ok(Opened { layers, settings: Settings::default(), digest: None, name: None })
 }
 
-fn contain(source: Source<'_>, scratch: &Path) -> Result<Container, ImageError> {
+fn contain(source: Source<'_>, scratch: &Path, budget: &Budget) -> Result<Container, ImageError> {
     let path = match source {
-        Source::Stream(stream) => return Container::archive_of(copy(stream, scratch)?),
+        Source::Stream(stream) => {
+            return Container::archive_of(copy(stream, scratch, budget)?, budget);
+        }
         Source::Path(path) => path,
     };
     let file = File::open(path).map_err(io_error("open", path))?;
@@ -83,21 +86,21 @@ fn contain(source: Source<'_>, scratch: &Path) -> Result<Container, ImageError> 
         return Ok(Container::Directory(path.into()));
     }
     if !kind.is_file() {
-        return Container::archive_of(copy(file, scratch)?);
+        return Container::archive_of(copy(file, scratch, budget)?, budget);
     }
     let blob = Blob::whole(file).map_err(io_error("look at", path))?;
     match blob.is_compressed().map_err(io_error("read", path))? {
-        true => Container::archive_of(copy(blob, scratch)?),
-        false => Container::archive_of(blob),
+        true => Container::archive_of(copy(blob, scratch, budget)?, budget),
+        false => Container::archive_of(blob, budget),
     }
 }
 
 /// What is in a stream, in a file without a name: its parts are not in the order they are needed in.
-fn copy(from: impl io::Read, scratch: &Path) -> Result<Blob, ImageError> {
+fn copy(from: impl io::Read, scratch: &Path, budget: &Budget) -> Result<Blob, ImageError> {
     let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
     let file = rustix::fs::openat(CWD, scratch, flags, Mode::RUSR | Mode::WUSR);
     let mut file = File::from(file.map_err(io_error("create a file in", scratch))?);
-    let mut from = Bounded::new(plain(from).map_err(broken)?);
+    let mut from = Bounded { inner: plain(from).map_err(broken)?, budget };
     io::copy(&mut from, &mut file).map_err(io_error("copy the image to", scratch))?;
     Blob::whole(file).map_err(io_error("look at a copy in", scratch))
 }

@@ -137,3 +137,32 @@ fn what_a_sandbox_needs_is_there_and_devices_are_not() {
     }
     assert!(root.join("tmp").is_symlink() && root.join("home").is_symlink());
 }
+
+#[test]
+fn many_imports_of_one_name_at_once_all_succeed() {
+    let bed = Bed::new();
+    let archive = lower();
+    std::thread::scope(|scope| {
+        let imports: Vec<_> = (0..24).map(|_| scope.spawn(|| bed.import(&archive))).collect();
+        for import in imports {
+            import.join().unwrap().unwrap();
+        }
+    });
+    let image = bed.images().list().unwrap().remove(0);
+    assert_eq!(fs::read_to_string(image.root.join("a/one")).unwrap(), "1");
+    assert_eq!(bed.left().len(), 2, "one name and one tree");
+}
+
+#[test]
+fn a_directory_that_is_there_many_times_has_its_last_date() {
+    let bed = Bed::new();
+    let dated = |seconds| {
+        let mut header = header(EntryType::Directory, 0o755);
+        header.set_mtime(seconds);
+        header
+    };
+    let tar =
+        Tar::new().with(dated(1), "a/", "", b"").file("a/x", "x").with(dated(2), "./a", "", b"");
+    let image = bed.import(&tar.bytes()).unwrap().image;
+    assert_eq!(fs::metadata(image.root.join("a")).unwrap().mtime(), 2);
+}

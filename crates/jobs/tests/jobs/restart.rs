@@ -78,7 +78,8 @@ async fn a_job_is_forgotten_when_its_retention_is_over() {
 async fn what_no_job_owns_is_removed() {
     let home = TempDir::new().unwrap();
     let engine = Arc::new(FakeEngine::idle().unwrap());
-    let spec = engine::SandboxSpec { job: JobId::generate(), limits: Limits::default(), image: None };
+    let spec =
+        engine::SandboxSpec { job: JobId::generate(), limits: Limits::default(), image: None };
     engine.create(&spec).await.unwrap();
     let _jobs = open(&home, &engine, 1).await.unwrap();
     assert_eq!(engine.list().await.unwrap(), vec![]);
