@@ -1,5 +1,6 @@
 //! The memory of a job that waits: all its processes, on both engines, with a desktop and without.
 
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, ensure};
@@ -98,15 +99,14 @@ async fn embedded(bed: &Bed, command: &str, desktop: bool) -> anyhow::Result<Vec
 /// What the command has by itself, in MiB.
 fn plain() -> anyhow::Result<f64> {
     let mut command = Command::new("sh");
-    let mut shell = command.args(["-c", WAITS]).stdout(Stdio::piped()).spawn()?;
+    // A group of its own: what it starts after we looked ends with it, too.
+    let mut shell = command.args(["-c", WAITS]).process_group(0).stdout(Stdio::piped()).spawn()?;
+    let group = rustix::process::Pid::from_child(&shell);
     let mut said = [0; 6];
     std::io::Read::read_exact(shell.stdout.as_mut().context("a pipe")?, &mut said)?;
     let all = family::below(shell.id().try_into()?)?;
     let size = proportional(&all);
-    for pid in all {
-        let pid = rustix::process::Pid::from_raw(pid).context("a pid")?;
-        rustix::process::kill_process(pid, rustix::process::Signal::KILL)?;
-    }
+    rustix::process::kill_process_group(group, rustix::process::Signal::KILL)?;
     shell.wait()?;
     size
 }
