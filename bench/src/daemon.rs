@@ -22,6 +22,9 @@ use crate::stats::millis;
 /// From what containers are made.
 pub(crate) const IMAGE: &str = "containerized-agent:latest";
 
+/// What most machines trust.
+const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
 /// What a server puts on its containers and volumes.
 const JOB: &str = "cagent.job";
 const OWNER: &str = "cagent.owner";
@@ -75,14 +78,20 @@ impl Daemon {
     }
 
     /// A server whose jobs are containers, two at one time.
-    pub(crate) async fn server(&self, bed: &Bed) -> Server {
+    pub(crate) async fn server(&self, bed: &Bed) -> anyhow::Result<Server> {
         let bed = Bed { cores: 2, ..bed.clone() };
-        let builder = bed.builder(&DataDir::new());
-        builder.env("CAGENT_ENGINE", "docker").env("AGENT_IMAGE", IMAGE).start().await
+        let data = DataDir::new();
+        let builder = bed.builder(&data).env("CAGENT_ENGINE", "docker").env("AGENT_IMAGE", IMAGE);
+        // By its certificates it has a volume of programs of its own, which can be removed.
+        let own = data.path().with_file_name("own.pem");
+        let found = std::env::var("SSL_CERT_FILE").unwrap_or(CERTIFICATES.into());
+        let certificates = std::fs::read_to_string(found).unwrap_or_default();
+        std::fs::write(&own, format!("# {}\n{certificates}", own.display()))?;
+        Ok(builder.env("SSL_CERT_FILE", own).start().await)
     }
 
-    /// Removes what a server leaves for the next: the volume with its programs, if it was the one
-    /// that made it; and its containers, if something went wrong.
+    /// Removes what a server leaves for the next: the volume with its programs; and its containers, if
+    /// something went wrong.
     pub(crate) async fn clean_up(&self, server: Server) -> anyhow::Result<()> {
         let owner = std::fs::read_to_string(server.data_dir().path().join("docker/owner"))?;
         let own = labelled(OWNER, &owner);
@@ -93,8 +102,7 @@ impl Daemon {
         }
         let all = ListVolumesOptionsBuilder::default().filters(&own).build();
         for volume in self.docker.list_volumes(Some(all)).await?.volumes.unwrap_or_default() {
-            // Another server may have begun to use it.
-            let _ = self.docker.remove_volume(&volume.name, None::<RemoveVolumeOptions>).await;
+            self.docker.remove_volume(&volume.name, None::<RemoveVolumeOptions>).await?;
         }
         Ok(())
     }

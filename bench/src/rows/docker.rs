@@ -17,7 +17,7 @@ const COMMAND: &str = "echo ready";
 
 pub(super) async fn rows(bed: &Bed) -> anyhow::Result<Vec<Row>> {
     let daemon = Daemon::find().await?;
-    let server = daemon.server(bed).await;
+    let server = daemon.server(bed).await?;
     let measured = measure(bed, &daemon, &server).await;
     daemon.clean_up(server).await?;
     let (times, raw) = measured?;

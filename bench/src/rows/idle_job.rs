@@ -54,7 +54,7 @@ pub(super) async fn with_desktop(bed: &Bed) -> anyhow::Result<Vec<Row>> {
 /// On Docker, without one.
 pub(super) async fn on_docker(bed: &Bed) -> anyhow::Result<Vec<Row>> {
     let daemon = Daemon::find().await?;
-    let server = daemon.server(bed).await;
+    let server = daemon.server(bed).await?;
     let measured = containers(bed, &daemon, &server).await;
     daemon.clean_up(server).await?;
     let (jobs, raw) = measured?;

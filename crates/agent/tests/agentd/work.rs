@@ -190,7 +190,7 @@ fn commands_have_no_input_and_no_more_environment_than_they_need() {
     )]);
     assert_eq!(
         log.stdout(),
-        "ALL_PROXY GIT_SSH_COMMAND HOME HTTPS_PROXY HTTP_PROXY JAVA_TOOL_OPTIONS LANG \
+        "ALL_PROXY DISPLAY GIT_SSH_COMMAND HOME HTTPS_PROXY HTTP_PROXY JAVA_TOOL_OPTIONS LANG \
          NODE_USE_ENV_PROXY NO_PROXY PAGER PATH PIP_BREAK_SYSTEM_PACKAGES PIP_PROGRESS_BAR PWD \
          PYTHONDONTWRITEBYTECODE SHLVL TERM USER _ all_proxy http_proxy https_proxy no_proxy leads\n500\n"
     );

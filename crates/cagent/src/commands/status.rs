@@ -156,6 +156,7 @@ mod tests {
             "limits": limits, "network": "open", "environment": [], "include_caches": false,
             "last_seq": 1, "links": {
                 "status": "", "events": "", "logs": "", "stdout": "", "stderr": "",
+                "screenshot": "", "tickets": "",
             },
             "waiting": { "for": "approval", "step": 3, "kind": "bash", "title": "ls", "code": "ls" },
         }))

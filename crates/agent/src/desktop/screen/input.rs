@@ -21,7 +21,7 @@ const DRAG_STEPS: u32 = 12;
 const DRAG_PAUSE: Duration = Duration::from_millis(8);
 
 /// How long programs get to look what a key means before it means something else.
-const LENT: Duration = Duration::from_millis(150);
+const LENT: Duration = Duration::from_millis(500);
 
 impl Display {
     /// Moves the pointer to a place on the screen.
