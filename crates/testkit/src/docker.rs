@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::PATIENCE;
 
-/// The image of tests' sandboxes: the smallest Debian, and [`PACKAGES`].
+/// The image of tests' sandboxes: the smallest Debian, and `PACKAGES`.
 pub const IMAGE: &str = "cagent-test-base:latest";
 
 const PACKAGES: &str = "python3,python3-pip,python3-venv,ca-certificates,procps";

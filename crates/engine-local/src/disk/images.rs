@@ -2,7 +2,7 @@
 //!
 //! The topmost directory of an image is the workspace and belongs to the job. Where the sandbox has a
 //! root file system of its own, the image has what is changed of that too: then the topmost directory
-//! is the host's root's, which no job can forge, and has [`inside::layers`] in it.
+//! is the host's root's, which no job can forge, and has `inside::layers` in it.
 
 use std::collections::HashMap;
 use std::fs::File;
