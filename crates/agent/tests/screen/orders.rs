@@ -114,7 +114,10 @@ fn the_clipboard_goes_both_ways() {
 fn windows_are_told_and_brought_to_the_front() {
     let mut desk = Desk::new(PLAIN);
     assert_eq!(desk.does(json!("windows"), "words").text.lines().count(), 1);
-    desk.start("openbox", &[]);
+    // Windows that come while it starts may never be shown.
+    let managed = desk.dir.path().join("managed");
+    desk.start("openbox", &["--startup", &format!("cp /etc/hostname {}", managed.display())]);
+    desk.until_file("managed", |text| !text.is_empty());
     for (title, place) in [("first", "40x10+50+60"), ("second\u{1b}[31m", "40x10+500+60")] {
         desk.start("xterm", &["-T", title, "-geometry", place]);
         desk.until_it_says(&title[..5]);
