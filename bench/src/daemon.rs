@@ -1,7 +1,7 @@
 //! The Docker daemon, asked by its API without any of us: what it can do at best.
 
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use bollard::Docker;
@@ -12,7 +12,8 @@ use bollard::query_parameters::{
     RemoveImageOptions, RemoveVolumeOptions,
 };
 use futures_util::TryStreamExt as _;
-use testkit::{DataDir, Server};
+use testkit::{DataDir, PATIENCE, Server};
+use tokio::time::{sleep, timeout};
 use types::JobId;
 
 use crate::bed::Bed;
@@ -21,6 +22,9 @@ use crate::stats::millis;
 
 /// From what containers are made.
 pub(crate) const IMAGE: &str = "containerized-agent:latest";
+
+/// How often to look whether a container runs.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// What most machines trust.
 const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -110,7 +114,7 @@ impl Daemon {
     /// The container of a job that runs.
     pub(crate) async fn of_job(&self, job: JobId) -> anyhow::Result<Staying> {
         let of_job = labelled(JOB, &job.to_string());
-        let options = ListContainersOptionsBuilder::default().filters(&of_job).build();
+        let options = ListContainersOptionsBuilder::default().all(true).filters(&of_job).build();
         let found = self.docker.list_containers(Some(options)).await?;
         let id = found.into_iter().next().and_then(|one| one.id).context("the job's container")?;
         self.staying(id).await
@@ -166,9 +170,18 @@ impl Daemon {
     }
 
     async fn staying(&self, id: String) -> anyhow::Result<Staying> {
-        let state = self.inspect(&id).await?.state;
-        let pid = state.and_then(|state| state.pid).context("its process")?;
-        Ok(Staying { id, pid: pid.try_into()? })
+        // It may have said something before the daemon counts it as running.
+        let runs = async {
+            loop {
+                let state = self.inspect(&id).await?.state;
+                match state.and_then(|state| state.pid).filter(|pid| *pid > 0) {
+                    Some(pid) => return anyhow::Ok(pid.try_into()?),
+                    None => sleep(LOOK).await,
+                }
+            }
+        };
+        let pid = timeout(PATIENCE, runs).await.context("wait for a container's process")??;
+        Ok(Staying { id, pid })
     }
 
     async fn inspect(&self, id: &str) -> anyhow::Result<ContainerInspectResponse> {
