@@ -39,7 +39,7 @@ check: format lint tidy unit ## Format, lints, rules of the house, unit tests: u
 
 test: testsetup format lint tidy docs testimage ## Everything: the parts of check, docs, all tests, licences
 	cargo test --workspace --locked --no-fail-fast
-	@$(MAKE) --no-print-directory contract compose vm
+	@$(MAKE) --no-print-directory contract compose chaostest vm
 	@$(MAKE) --no-print-directory licences
 
 testsetup: ## Install what tests take beside that: Docker, a screen, a browser
@@ -52,6 +52,12 @@ bench: build ## Measure what we promise in numbers on this machine: writes bench
 		echo "bench: bwrap is not installed (Debian: bubblewrap), so its floor is skipped"
 	cargo build --release --locked --package bench
 	@TMPDIR=$${TMPDIR:-/var/tmp} target/release/bench --publish
+
+.PHONY: chaos
+CHAOS ?= --kills 100
+chaos: build ## Pull the plug at seeded moments and count what is lost: CHAOS='--kills 1000 --seed 7'
+	cargo build --release --locked --package chaos
+	@TMPDIR=$${TMPDIR:-/var/tmp} target/release/chaos $(CHAOS)
 
 ##@ Parts
 .PHONY: format lint tidy docs unit contract licences
@@ -83,6 +89,11 @@ testimage: ## The agent image that tests use; starts a Docker daemon if none ans
 compose: testimage ## Does the agent image do what it should, and does compose bring everything up?
 	tests/image/run
 	tests/compose/run target/debug/cagent
+
+.PHONY: chaostest
+chaostest: testimage ## Is nothing lost, and nothing run twice? 30 kills and every other fault: minutes
+	cargo build --locked --package cagent --package chaos
+	@TMPDIR=$${TMPDIR:-/var/tmp} target/debug/chaos --kills 30 --seed 6 --longest 2000
 
 .PHONY: vm
 vm: ## Do limits hold on version 2 cgroups and under systemd? In an emulated machine: minutes

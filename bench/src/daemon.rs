@@ -1,6 +1,6 @@
 //! The Docker daemon, asked by its API without any of us: what it can do at best.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
@@ -8,8 +8,8 @@ use bollard::Docker;
 use bollard::errors::Error;
 use bollard::models::{ContainerCreateBody, ContainerInspectResponse};
 use bollard::query_parameters::{
-    ListContainersOptionsBuilder, ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder,
-    RemoveImageOptions, RemoveVolumeOptions,
+    ListContainersOptionsBuilder, ListImagesOptionsBuilder, ListVolumesOptionsBuilder,
+    RemoveContainerOptionsBuilder, RemoveImageOptions, RemoveVolumeOptions,
 };
 use futures_util::TryStreamExt as _;
 use testkit::{DataDir, PATIENCE, Server};
@@ -79,6 +79,28 @@ impl Daemon {
         let bytes = self.docker.inspect_image(image).await?.size.context("its size")?;
         self.docker.remove_image(image, None::<RemoveImageOptions>, None).await?;
         Ok(bytes)
+    }
+
+    /// Stages of an agent image that is gone; older daemons keep them when they build it.
+    pub(crate) async fn stages(&self) -> anyhow::Result<HashSet<String>> {
+        let filters = HashMap::from([
+            ("label", vec!["cagent.image".to_owned()]),
+            ("dangling", vec!["true".into()]),
+        ]);
+        let options = ListImagesOptionsBuilder::new().filters(&filters).build();
+        Ok(self
+            .docker
+            .list_images(Some(options))
+            .await?
+            .into_iter()
+            .map(|image| image.id)
+            .collect())
+    }
+
+    /// Removes an image that has no name.
+    pub(crate) async fn remove_stage(&self, id: &str) -> anyhow::Result<()> {
+        self.docker.remove_image(id, None::<RemoveImageOptions>, None).await?;
+        Ok(())
     }
 
     /// A server whose jobs are containers, two at one time.

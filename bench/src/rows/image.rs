@@ -107,12 +107,17 @@ fn prototype(folder: &Path, base: &str) -> Command {
 
 /// Builds it, says on standard error how far it is, and removes it.
 async fn build(daemon: &Daemon, mut command: Command, tag: &str) -> anyhow::Result<Built> {
+    let before = daemon.stages().await?;
     let begun = Instant::now();
     let run = move || command.stdin(Stdio::null()).stdout(std::io::stderr()).status();
     let status = tokio::task::spawn_blocking(run).await??;
     let seconds = begun.elapsed().as_secs_f64();
     ensure!(status.success(), "building {tag}: {status}; it said why above");
-    Ok(Built { seconds, megabytes: megabytes(daemon.take_image(tag).await?) })
+    let built = Built { seconds, megabytes: megabytes(daemon.take_image(tag).await?) };
+    for stage in daemon.stages().await?.difference(&before) {
+        daemon.remove_stage(stage).await?;
+    }
+    Ok(built)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]

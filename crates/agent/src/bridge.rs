@@ -4,9 +4,9 @@
 //!
 //! Not here: the other end (crate `engine-docker`).
 
-use std::fs::{DirBuilder, remove_file};
+use std::fs::{DirBuilder, Permissions, remove_file, set_permissions};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::Path;
 use std::task::{Context, Poll, ready};
@@ -49,6 +49,8 @@ async fn serve(socket: &Path) -> io::Result<()> {
 fn listen(socket: &Path) -> io::Result<UnixListener> {
     if let Some(dir) = socket.parent() {
         DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+        // It may be there, as a volume of the image.
+        set_permissions(dir, Permissions::from_mode(0o700))?;
     }
     if let Ok(before) = StdUnixStream::connect(socket) {
         let pid = rustix::net::sockopt::socket_peercred(&before)?.pid;

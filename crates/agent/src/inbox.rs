@@ -64,6 +64,12 @@ impl Inbox {
         self.letters.borrow().desktop_taken
     }
 
+    /// Waits until a person has the desktop.
+    pub(crate) async fn desktop_lent(&self) {
+        // The sender is ours: it cannot be gone.
+        drop(self.letters.subscribe().wait_for(|letters| letters.desktop_taken).await);
+    }
+
     /// Waits until nobody has the desktop.
     pub(crate) async fn desktop_free(&self) {
         // The sender is ours: it cannot be gone.

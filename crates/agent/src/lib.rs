@@ -27,6 +27,7 @@ mod inbox;
 mod inward;
 mod kin;
 mod link;
+mod measure;
 mod outbox;
 mod outcome;
 mod reaper;
@@ -38,6 +39,7 @@ mod tools;
 mod witness;
 
 pub use bridge::bridge;
+pub use measure::measure;
 pub use session::{AgentError, Config, run};
 pub use step::trampoline;
 

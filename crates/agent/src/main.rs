@@ -1,6 +1,6 @@
 //! The binary `agentd`. Without a command it is PID 1 of a sandbox; `exec`, `keep`, `open`, `put` and
-//! `replace` are what it starts itself as, as the command user; `connect` is for commands; `bridge` is
-//! for an engine that can mount nothing.
+//! `replace` are what it starts itself as, as the command user; `connect` is for commands; `bridge` and
+//! `measure` are for an engine that can mount nothing.
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::{fs, io};
 
 use agent::trampoline::Call;
-use agent::{AgentError, Config, bridge, drawing, run};
+use agent::{AgentError, Config, bridge, drawing, measure, run};
 use rustix::fs::Mode;
 use rustix::process::{
     DumpableBehavior, Signal, getpid, kill_process, set_dumpable_behavior, umask,
@@ -37,6 +37,10 @@ fn main() -> ExitCode {
         Some("bridge") => match bridge() {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => complain(&format!("bridge: {error}"), 1),
+        },
+        Some("measure") => match measure(&arguments[1..]) {
+            Ok(bytes) => print(&format!("{bytes}\n")),
+            Err(error) => complain(&format!("measure: {error}"), 1),
         },
         Some("flow") => match drawing() {
             Ok(text) => print(&text),

@@ -81,12 +81,15 @@ pub async fn run(config: Config) -> Result<(), AgentError> {
     let desktop = Rc::new(Desktop::new(Rc::clone(&runner), place.clone()));
     let jupyter = Jupyter::new(Rc::clone(&runner), place);
     let inward = Inward::new(Rc::clone(&link), Rc::clone(&desktop), jupyter);
-    let desk = Desk { link: Rc::clone(&link), inbox: Rc::clone(&inbox), desktop };
+    let (link_too, inbox_too) = (Rc::clone(&link), Rc::clone(&inbox));
+    let desktop_too = Rc::clone(&desktop);
+    let desk = Desk { link: link_too, inbox: inbox_too, desktop: desktop_too, missed: None };
     let cancel = CancellationToken::new();
     tokio::select! {
         () = work(welcome.spec, runner, desk, &outbox, &cancel) => Ok(()),
         error = link.deliver(&outbox) => Err(error.into()),
         error = link.obey(controls, &cancel, &inbox, &inward) => Err(error.into()),
+        never = desktop.keep_size(&inbox) => match never {},
     }
 }
 
@@ -99,19 +102,23 @@ pub(crate) struct Desk {
     pub(crate) inbox: Rc<Inbox>,
     /// What there is to see.
     pub(crate) desktop: Rc<Desktop>,
+    /// What it was to have and has not.
+    pub(crate) missed: Option<String>,
 }
 
 async fn work(
     spec: AgentSpec,
     runner: Rc<Runner>,
-    desk: Desk,
+    mut desk: Desk,
     outbox: &Outbox,
     cancel: &CancellationToken,
 ) {
     if spec.desktop
         && let Err(why) = desk.desktop.start().await
     {
-        runner.warn(format!("the desktop could not be started: {why}")).await;
+        let missed = format!("the desktop that was asked for is not there: {why}");
+        runner.warn(missed.clone()).await;
+        desk.missed = Some(missed);
     }
     let verdict = match spec.assignment.clone() {
         Assignment::Runbook { runbook } => {

@@ -5,6 +5,8 @@ const REFRESH_MS = 2000;
 const FINAL = ["complete", "error", "cancelled"];
 const rows = document.getElementById("jobs");
 const note = document.getElementById("note");
+const list = document.getElementById("list");
+const locked = document.getElementById("locked");
 
 function cell(row, ...content) {
   const td = document.createElement("td");
@@ -20,6 +22,25 @@ function link(path, text) {
   return a;
 }
 
+// A link works once, so it is asked for when it is wanted.
+function way(job, view, text) {
+  const button = document.createElement("button");
+  button.textContent = text;
+  button.addEventListener("click", async () => {
+    const headers = { "Content-Type": "application/json" };
+    const body = JSON.stringify({ view });
+    try {
+      const answer = await fetch(`/v1/jobs/${job}/tickets`, { method: "POST", headers, body });
+      const { url, detail } = await answer.json();
+      if (!answer.ok) throw new Error(detail);
+      location.assign(url);
+    } catch (error) {
+      note.textContent = `Cannot open it: ${error.message}`;
+    }
+  });
+  return button;
+}
+
 function row(job) {
   const tr = document.createElement("tr");
   const id = encodeURIComponent(job.job_id);
@@ -33,6 +54,9 @@ function row(job) {
   cell(tr, new Date(job.created).toLocaleString());
   const results = [link(`/logs/${id}/stdout`, "stdout"), link(`/logs/${id}/stderr`, "stderr")];
   if (FINAL.includes(job.status)) results.push(link(`/download/${id}`, "ZIP"));
+  if (job.status === "running") {
+    results.unshift(way(id, "control", "Desktop"), way(id, "jupyter", "Jupyter"));
+  }
   cell(tr, ...results);
   return tr;
 }
@@ -41,6 +65,9 @@ async function refresh() {
   try {
     const answer = await fetch("/jobs");
     const { jobs, detail } = await answer.json();
+    list.hidden = answer.status === 401;
+    locked.hidden = !list.hidden;
+    if (list.hidden) return void (note.textContent = "");
     if (!answer.ok) throw new Error(detail);
     rows.replaceChildren(...jobs.map(row));
     note.textContent = jobs.length ? "" : "No jobs yet. POST one to /schedule; the docs say how.";
@@ -49,5 +76,7 @@ async function refresh() {
   }
   setTimeout(refresh, REFRESH_MS);
 }
+
+document.getElementById("server").textContent = location.origin;
 
 refresh();

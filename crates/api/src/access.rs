@@ -62,6 +62,7 @@ const CALLS: &[(Method, &str, Access)] = &[
     (Method::GET, "/", Open),
     (Method::GET, "/assets/home.js", Open),
     (Method::GET, "/assets/home.css", Open),
+    (Method::GET, "/assets/icon.svg", Open),
     (Method::GET, "/docs", Open),
     (Method::GET, "/docs/start.js", Open),
     (Method::GET, "/docs/problems", Open),
@@ -201,7 +202,13 @@ mod tests {
             documented.iter().map(|(method, path)| (method.as_str(), path.clone())).collect();
         let missing: Vec<_> = documented.difference(&table).collect();
         assert!(missing.is_empty(), "crates/api/src/access.rs does not say who may: {missing:?}");
-        let hidden = ["/assets/home.js", "/assets/home.css", "/docs/start.js", "/docs/{file}"];
+        let hidden = [
+            "/assets/home.js",
+            "/assets/home.css",
+            "/assets/icon.svg",
+            "/docs/start.js",
+            "/docs/{file}",
+        ];
         let more = table.difference(&documented).map(|(_, path)| path.as_str());
         assert!(more.clone().all(|path| hidden.contains(&path) || path.ends_with("/files")));
     }

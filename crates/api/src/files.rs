@@ -22,7 +22,7 @@ use crate::code::Code;
 use crate::extract::JobPath;
 use crate::json::Json;
 use crate::problem::Problem;
-use crate::refusals::{JobProblems, PartProblems, UploadProblems, malformed_id};
+use crate::refusals::{AwayProblem, JobProblems, PartProblems, UploadProblems, malformed_id};
 use crate::{Api, body};
 
 /// Nobody guesses what a file is: it is saved, not shown.
@@ -115,12 +115,13 @@ impl<S: Sync> FromRequestParts<S> for FilePath {
     responses((status = 200, description = "The directory", body = FileList), JobProblems,
         (status = 409, description = "`not_ready`: the job is just starting", body = Problem,
             content_type = "application/problem+json",
-            example = json!(Problem::new(Code::NotReady, Code::NotReady.advice())))))]
+            example = json!(Problem::new(Code::NotReady, Code::NotReady.advice()))),
+        AwayProblem))]
 pub(crate) async fn root(
     State(api): State<Api>,
     JobPath(id): JobPath,
 ) -> Result<Json<FileList>, Problem> {
-    list(&api, id, &WorkspacePath::root()).await.map(Json)
+    unless_stopping(&api, list(&api, id, &WorkspacePath::root())).await.map(Json)
 }
 
 /// A file of the workspace, or what is in a directory
@@ -143,26 +144,39 @@ pub(crate) async fn root(
             or a device", body = Problem, content_type = "application/problem+json",
             example = json!(Problem::new(Code::NotReady, Code::NotReady.advice()))),
         (status = 422, description = "`bad_path`", body = Problem,
-            content_type = "application/problem+json", example = json!(bad_path(&"it is empty")))))]
+            content_type = "application/problem+json", example = json!(bad_path(&"it is empty"))),
+        AwayProblem))]
 pub(crate) async fn read(
     State(api): State<Api>,
     FilePath { path, is_directory }: FilePath,
     JobPath(id): JobPath,
     asked: Asked,
 ) -> Result<Response, Problem> {
-    if is_directory {
-        return Ok(Json(list(&api, id, &path).await?).into_response());
-    }
-    match api.jobs.read_file(id, &path).await {
-        Ok(content) => send(content, &path, &asked).await,
-        Err(FilesError::NotAFile) => match list(&api, id, &path).await {
-            Ok(list) => Ok(Json(list).into_response()),
-            // A link or a device.
-            Err(e) if e.code == Code::NoSuchFile => Err(refused(&FilesError::NotAFile)),
-            Err(e) => Err(e),
-        },
-        Err(e) => Err(refused(&e)),
-    }
+    unless_stopping(&api, async {
+        if is_directory {
+            return Ok(Json(list(&api, id, &path).await?).into_response());
+        }
+        match api.jobs.read_file(id, &path).await {
+            Ok(content) => send(content, &path, &asked).await,
+            Err(FilesError::NotAFile) => match list(&api, id, &path).await {
+                Ok(list) => Ok(Json(list).into_response()),
+                // A link or a device.
+                Err(e) if e.code == Code::NoSuchFile => Err(refused(&FilesError::NotAFile)),
+                Err(e) => Err(e),
+            },
+            Err(e) => Err(refused(&e)),
+        }
+    })
+    .await
+}
+
+/// What is looked for may be far away, and a server that goes down does not wait for that.
+async fn unless_stopping<T>(
+    api: &Api,
+    looking: impl Future<Output = Result<T, Problem>>,
+) -> Result<T, Problem> {
+    let found = api.config.closing.run_until_cancelled(looking).await;
+    found.unwrap_or_else(|| Err(Problem::new(Code::Stopping, Code::Stopping.advice())))
 }
 
 /// Write a file
@@ -186,7 +200,8 @@ pub(crate) async fn write(
         return Err(bad_path(&"it ends with a slash, as a directory's does"));
     }
     let mut pieces = pin!(body::bounded(request.into_body(), crate::MAX_UPLOAD_BYTES)?);
-    let mut file = api.jobs.write_file(id, &path).await.map_err(|e| unwritten(&e))?;
+    let begun = async { api.jobs.write_file(id, &path).await.map_err(|e| unwritten(&e)) };
+    let mut file = unless_stopping(&api, begun).await?;
     while let Some(piece) = pieces.next().await {
         file.write(piece?).await.map_err(|e| refused(&e))?;
     }
@@ -239,6 +254,8 @@ pub(crate) fn refused(error: &FilesError) -> Problem {
             return Problem::new(Code::NotReady, format!("{error}; send it along with the job"));
         }
         FilesError::NotYet => Code::NotReady,
+        // It says itself what to do.
+        FilesError::Away(_) => return Problem::new(Code::SandboxBusy, error.to_string()),
         FilesError::TooLarge { .. } | FilesError::TooMany { .. } => Code::TooLarge,
         FilesError::NoRoom(_) => Code::DiskFull,
         FilesError::Store(_) | FilesError::Io(_) | FilesError::Engine(_) => {

@@ -19,7 +19,7 @@ const STYLE: &str = include_str!("../assets/home.css");
 
 /// The page loads its own script and style, talks to this server, and nothing else.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
-                      connect-src 'self'; base-uri 'none'; form-action 'none'; \
+                      img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'";
 
 /// Whether the server is well
@@ -49,6 +49,7 @@ pub(crate) fn assets() -> Router<Api> {
     Router::new()
         .route("/assets/home.js", get(([(CONTENT_TYPE, "text/javascript; charset=utf-8")], SCRIPT)))
         .route("/assets/home.css", get(([(CONTENT_TYPE, "text/css; charset=utf-8")], STYLE)))
+        .route("/assets/icon.svg", get(([(CONTENT_TYPE, "image/svg+xml")], portal::ICON)))
 }
 
 /// A page of ours and what it may load.

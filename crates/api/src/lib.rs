@@ -93,9 +93,8 @@ pub struct ApiConfig {
 
 /// Every call, ready to be served.
 pub fn router(jobs: Jobs, config: ApiConfig) -> Router {
-    let (router, document) = documented().split_for_parts();
-    let state = Api { jobs, config: Arc::new(config), document: Arc::new(document) };
-    router
+    let state = Api { jobs, config: Arc::new(config) };
+    Router::from(documented())
         .merge(home::assets())
         .merge(docs::assets())
         // Nobody should have to remember the slash.
@@ -126,7 +125,6 @@ pub fn openapi_json() -> Result<String, serde_json::Error> {
 struct Api {
     jobs: Jobs,
     config: Arc<ApiConfig>,
-    document: Arc<OpenApi>,
 }
 
 #[derive(utoipa::OpenApi)]

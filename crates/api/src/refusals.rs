@@ -161,8 +161,21 @@ impl IntoResponses for UploadProblems {
             ),
             ("`too_large`", problem(Code::TooLarge)),
             ("`bad_path`: also one that leads over a file or a link", problem(Code::BadPath)),
-            ("`disk_full`: try again after `Retry-After` seconds", problem(Code::DiskFull)),
+            (
+                "`stopping`, `disk_full`: try again after `Retry-After` seconds; `sandbox_busy`",
+                problem(Code::DiskFull),
+            ),
         ])
+    }
+}
+
+/// The refusal of a call that looks into a workspace.
+pub(crate) enum AwayProblem {}
+
+impl IntoResponses for AwayProblem {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let busy = Problem::new(Code::SandboxBusy, Code::SandboxBusy.advice());
+        documented([("`sandbox_busy`: its daemon does not answer; `stopping`", busy)])
     }
 }
 

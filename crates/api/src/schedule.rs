@@ -181,6 +181,11 @@ fn refused(error: &ScheduleError, task: &'static str) -> Problem {
         ScheduleError::AgentMode => agent_mode(),
         ScheduleError::UnknownModel(_) => Problem::field(Code::UnknownModel, "model", text),
         ScheduleError::UnknownEngine { .. } => Problem::field(Code::UnknownEngine, "engine", text),
+        ScheduleError::ImageName => {
+            let form = "it is like containerized-agent:latest or registry.example.org/team/agent:2, \
+                        in lower case; leave it out for the engine's own";
+            Problem::field(Code::InvalidField, "image", format!("{text}; {form}"))
+        }
         ScheduleError::Limits(bad) => {
             let message =
                 format!("must be between {} and {}, not {}", bad.least, bad.most, bad.given);

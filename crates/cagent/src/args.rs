@@ -1,6 +1,7 @@
 //! The command line. Options that are settings are taken as they are; `settings` reads them.
 
 mod image;
+mod key;
 
 use std::ffi::{OsStr, OsString};
 use std::num::{NonZeroU16, NonZeroU32};
@@ -9,12 +10,14 @@ use std::str::FromStr;
 
 use clap::{Arg, Args, Parser, Subcommand};
 pub(crate) use image::{ImageBuildArgs, ImageCommand, ImageImportArgs};
-use types::{JobStatus, Mode, Network, Scope};
+pub(crate) use key::{KeyCommand, KeyCreateArgs};
+use serde::de::DeserializeOwned;
+use types::{JobStatus, Mode, Network};
 
 use crate::input::{Input, Variable};
 use crate::job_name::JobName;
 use crate::limit::Limit;
-use crate::settings::Flags;
+use crate::settings::{EngineName, Flags};
 use crate::spot::Spot;
 use crate::value;
 
@@ -105,7 +108,7 @@ pub(crate) enum Command {
     },
     /// Check what this machine can do
     #[command(arg = no_server())]
-    Doctor(EngineArgs),
+    Doctor(EnginesArgs),
     /// Show every setting, its value and who decided it
     Config(ServeArgs),
 }
@@ -116,14 +119,22 @@ pub(crate) struct ServeArgs {
     /// CAGENT_LISTEN] [default: 127.0.0.1:8000]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<OsString>,
-    /// What makes sandboxes: local, the embedded engine [env: CAGENT_ENGINE] [default: local]
-    #[arg(long, value_name = "ENGINE")]
-    pub(crate) engine: Option<OsString>,
     #[command(flatten)]
-    pub(crate) engine_args: EngineArgs,
+    pub(crate) engines: EnginesArgs,
     /// How many jobs run at one time [env: CAGENT_CONCURRENCY] [default: the number of cores]
     #[arg(long, value_name = "JOBS")]
     pub(crate) concurrency: Option<OsString>,
+}
+
+/// Which engines there are.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct EnginesArgs {
+    /// What makes sandboxes: local, the embedded engine; docker; or both, the first one for jobs that
+    /// do not say [env: CAGENT_ENGINE] [default: local]
+    #[arg(long, value_name = "NAME[,NAME]")]
+    pub(crate) engine: Option<OsString>,
+    #[command(flatten)]
+    pub(crate) setup: EngineArgs,
 }
 
 /// How the engine is set up.
@@ -171,6 +182,9 @@ pub(crate) struct RunArgs {
     /// Put dependency caches such as node_modules into the ZIP too
     #[arg(long)]
     pub(crate) include_caches: bool,
+    /// Which engine makes its sandbox: local or docker [default: the server's first]
+    #[arg(long, value_parser = value::engine, value_name = "NAME")]
+    pub(crate) engine: Option<EngineName>,
     /// The image of its sandbox, such as containerized-agent:latest [default: the engine's]
     #[arg(long, value_name = "NAME:TAG")]
     pub(crate) image: Option<String>,
@@ -283,34 +297,6 @@ pub(crate) struct DeleteArgs {
     pub(crate) jobs: Vec<JobName>,
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum KeyCommand {
-    /// Make a key and print it, this once
-    Create(KeyCreateArgs),
-    /// List the keys, also those that work no more
-    Ls,
-    /// Take keys back, from now on
-    Revoke {
-        /// Their ids: what stands after `cagent_` in each
-        #[arg(required = true, value_parser = key_id)]
-        ids: Vec<String>,
-    },
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct KeyCreateArgs {
-    /// Whose it is, for people
-    pub(crate) name: String,
-    /// What its holder may do: read (look and fetch), submit (and give jobs), operate (and steer,
-    /// stop and delete them), admin (and make keys)
-    #[arg(long, value_parser = scope, default_value = "submit",
-        value_name = "read|submit|operate|admin")]
-    pub(crate) scope: Scope,
-    /// For how long it works, such as 12h or 30d [default: until it is revoked]
-    #[arg(long, value_parser = value::lifetime::<str>, value_name = "TIME")]
-    pub(crate) expires: Option<u64>,
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct JobArgs {
     /// The job's id, or at least 4 characters of its beginning or its end
@@ -341,20 +327,22 @@ pub(crate) struct DownloadArgs {
 impl Cli {
     /// The settings among the options.
     pub(crate) fn flags(&self) -> Flags {
-        let none = EngineArgs::default();
-        let (serve, engine) = match &self.command {
-            Command::Serve(args) | Command::Config(args) => (Some(args), &args.engine_args),
-            Command::Run(args) => (None, &args.engine_args),
-            Command::Doctor(args) => (None, args),
-            _ => (None, &none),
+        let (serve, engines) = match &self.command {
+            Command::Serve(args) | Command::Config(args) => (Some(args), Some(&args.engines)),
+            Command::Doctor(args) => (None, Some(args)),
+            _ => (None, None),
         };
-        let expose = (!engine.expose.is_empty()).then(|| engine.expose.join(OsStr::new(":")));
+        let expose = match &self.command {
+            Command::Run(args) => &*args.engine_args.expose,
+            _ => engines.map_or(&[][..], |engines| &engines.setup.expose),
+        };
+        let expose = (!expose.is_empty()).then(|| expose.join(OsStr::new(":")));
         let all = [
             ("config", self.global.config.clone()),
             ("server", self.global.server.clone()),
             ("data_dir", self.global.data_dir.clone()),
             ("listen", serve.and_then(|args| args.listen.clone())),
-            ("engine", serve.and_then(|args| args.engine.clone())),
+            ("engine", engines.and_then(|engines| engines.engine.clone())),
             ("concurrency", serve.and_then(|args| args.concurrency.clone())),
             ("expose", expose),
         ];
@@ -376,24 +364,20 @@ fn format(text: &str) -> Result<Format, &'static str> {
     }
 }
 
-/// The words are those of the API.
-fn status(text: &str) -> Result<JobStatus, serde_json::Error> {
-    serde_json::from_value(text.into())
+fn status(text: &str) -> Result<JobStatus, String> {
+    word(text)
 }
 
-/// The same.
-fn scope(text: &str) -> Result<Scope, serde_json::Error> {
-    serde_json::from_value(text.into())
+fn mode(text: &str) -> Result<Mode, String> {
+    word(text)
 }
 
-fn key_id(text: &str) -> Result<String, &'static str> {
-    let fits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    fits.then(|| text.into()).ok_or("expected a key's id; `cagent key ls` lists them")
-}
-
-/// The same.
-fn mode(text: &str) -> Result<Mode, serde_json::Error> {
-    serde_json::from_value(text.into())
+/// A word of the API; for one that is none, those there are.
+fn word<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    serde_json::from_value(text.into()).map_err(|e| {
+        let said = e.to_string().replace('`', "");
+        said.split_once(", expected ").map_or(said.clone(), |(_, all)| format!("expected {all}"))
+    })
 }
 
 #[cfg(test)]
@@ -411,7 +395,7 @@ mod tests {
     #[test]
     fn a_mode_is_a_word_of_the_api() {
         assert_eq!(mode("runbook").unwrap(), Mode::Runbook);
-        assert!(mode("other").unwrap_err().to_string().contains("runbook"));
+        assert_eq!(mode("other").unwrap_err(), "expected one of auto, agent, runbook");
     }
 
     #[test]
@@ -458,5 +442,9 @@ mod tests {
         };
         assert!(error(&["download", "-o", "x.zip", "abcd"]).contains("--output"));
         assert!(error(&["run", "--limit", "ram=1", "x"]).contains("memory_bytes"));
+        assert!(error(&["run", "--engine", "podman", "x"]).contains("expected local or docker"));
+        assert!(error(&["key", "create", "x", "--expires", "-1d"]).contains("30d"));
+        let scope = error(&["key", "create", "x", "--scope", "god"]);
+        assert!(scope.contains("expected one of read, submit"), "{scope}");
     }
 }

@@ -46,8 +46,9 @@ pub(crate) fn of_problem(problem: &Problem) -> String {
         Code::NotReady => format!("{what}; `cagent logs -f JOB` follows it"),
         Code::NotOver => format!("{first}; `cagent cancel JOB` stops it"),
         Code::NoSuchFile => format!("{first}; `cagent files JOB` lists what there is"),
+        Code::JobOver => format!("{first}; `cagent download JOB` gets what it made"),
         // What follows says it again, for programs.
-        Code::JobOver | Code::NoAgent => first.into(),
+        Code::NoAgent => first.into(),
         Code::NotWaiting => format!("{first}; `cagent status JOB` says what it waits for"),
         Code::DiskFull => format!("{first}; `cagent delete JOB` makes room"),
         Code::UnknownKey => format!("{first}; `cagent key ls` lists them"),
@@ -95,7 +96,8 @@ mod tests {
         assert_eq!(early, "job 1 is running; `cagent logs -f JOB` follows it");
         let deaf =
             said(Code::JobOver, "the job is complete, and hears nothing any more; the job …");
-        assert_eq!(deaf, "the job is complete, and hears nothing any more");
+        let cure = "`cagent download JOB` gets what it made";
+        assert_eq!(deaf, format!("the job is complete, and hears nothing any more; {cure}"));
         assert_eq!(said(Code::NoModel, "prompt: this is plain"), "this is plain");
     }
 }

@@ -51,15 +51,35 @@ impl Ports {
 }
 
 /// What hands out ways into jobs. Without ports of its own nobody could use them.
-pub(crate) fn portal(jobs: Jobs, settings: &Settings, at: Addresses) -> Portal {
+pub(crate) fn portal(jobs: Jobs, settings: &Settings, at: Addresses, api: SocketAddr) -> Portal {
     let config = PortalConfig {
         desktop: at.desktop,
         jupyter: at.jupyter,
+        api,
         domain: settings.preview_domain.clone(),
         needs_keys: settings.needs_keys(),
         path_previews: settings.path_previews,
     };
     Portal::new(jobs, config)
+}
+
+/// Says where the pages are, and who will not find them there.
+pub(crate) fn tell(settings: &Settings, portal: &Portal, at: Addresses, api: SocketAddr) {
+    let (desktops, jupyter) = (portal.desktop_list(), portal.jupyter_list());
+    tracing::info!(
+        "jobs are at http://{api}/, desktops at {desktops}, Jupyter Lab at {jupyter}; the API is \
+         described at http://{api}/docs"
+    );
+    let is_open = [at.desktop, at.jupyter].iter().any(|address| !address.ip().is_loopback());
+    // Without keys something else lets people in, such as published ports of a container.
+    if is_open && settings.needs_keys() && settings.preview_domain.is_local() {
+        tracing::warn!(
+            "desktops, Jupyter Lab and previews listen for other machines, but names below {} lead \
+             each of those to itself: set CAGENT_PREVIEW_DOMAIN, or forward the ports by ssh \
+             (docs/deploy.md)",
+            settings.preview_domain.name
+        );
+    }
 }
 
 /// A port that is taken is no reason not to work: another one does as well.
@@ -70,7 +90,9 @@ async fn bind(what: &str, wanted: SocketAddr) -> anyhow::Result<TcpListener> {
             let listener =
                 any.with_context(|| format!("listen on a free port of {}", wanted.ip()))?;
             let found = listener.local_addr().context("ask for our own address")?;
-            tracing::warn!("{wanted} is in use by another program: {what} are at {found} instead");
+            tracing::warn!(
+                "{wanted}, for {what}, is in use by another program; {found} is taken instead"
+            );
             Ok(listener)
         }
         bound => bound.with_context(|| format!("listen on {wanted} for {what}")),

@@ -82,7 +82,7 @@ impl Server {
             settings.egress_allow.iter().for_each(warn_if_wide);
         }
         if purpose == Purpose::Serve {
-            tell(settings, address, &engines).await;
+            tell(settings, &engines).await;
         }
         let models = Arc::new(Models::new(providers(settings, purpose)?));
         let names = engines.iter().map(|engine| engine.name().into()).collect();
@@ -98,7 +98,10 @@ impl Server {
         if purpose == Purpose::Serve && settings.is_public() {
             tell_who_may_come(settings, &jobs);
         }
-        let portal = ports::portal(jobs.clone(), settings, shown);
+        let portal = ports::portal(jobs.clone(), settings, shown, address);
+        if purpose == Purpose::Serve {
+            ports::tell(settings, &portal, shown, address);
+        }
         let closing = CancellationToken::new();
         let views = ports.map(|ports| ports.serve(&portal, &closing));
         let config = ApiConfig {
@@ -186,18 +189,21 @@ fn providers(settings: &Settings, purpose: Purpose) -> anyhow::Result<Vec<Provid
 }
 
 /// What a server has to work with, for its log.
-async fn tell(settings: &Settings, address: SocketAddr, engines: &[Arc<dyn Engine>]) {
+async fn tell(settings: &Settings, engines: &[Arc<dyn Engine>]) {
     let dir = settings.data_dir.display();
     let jobs = text::count(settings.concurrency.get() as u64, "job");
     for engine in engines {
-        let shortfalls = match engine.report().await {
-            Ok(report) => report.shortfalls.into_iter().map(|s| s.what).collect::<Vec<_>>(),
-            Err(e) => vec![e.to_string()],
+        let report = match engine.report().await {
+            Ok(report) => report,
+            Err(e) => {
+                tracing::warn!("no job can run on {} until this is mended: {e}", engine.name());
+                continue;
+            }
         };
+        let shortfalls: Vec<_> = report.shortfalls.into_iter().map(|short| short.what).collect();
         let missing = if shortfalls.is_empty() { "nothing".into() } else { shortfalls.join(", ") };
         tracing::info!(
-            "data in {dir}, engine {}, {jobs} at one time, not enforced: {missing}; the API \
-             is described at http://{address}/docs",
+            "data in {dir}, engine {}, {jobs} at one time, not enforced: {missing}",
             engine.name()
         );
     }

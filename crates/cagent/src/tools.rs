@@ -6,9 +6,10 @@
 //! ```
 //!
 //! Sandboxes outlive the orchestrator, so another version has another folder and none is removed.
+//! Read in memory, all their pages would stay in ours; so they are read from the file of this program.
 
-use std::fs::{self, Permissions};
-use std::io::Write as _;
+use std::fs::{self, File, Permissions};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -20,11 +21,14 @@ const HASH: &str = env!("CAGENT_TOOLS_HASH");
 const HELPER: &str = "sandbox-helper";
 const INSIDE: &str = "inside";
 
-const PROGRAMS: [(&str, &[u8]); 3] = [
+static PROGRAMS: [(&str, &[u8]); 3] = [
     (HELPER, include_bytes!(env!("CAGENT_HELPER"))),
     ("inside/bin/agentd", include_bytes!(env!("CAGENT_AGENTD"))),
     ("inside/bin/ts", include_bytes!(env!("CAGENT_TS"))),
 ];
+
+/// So much of a program is compared at one time, in bytes.
+const PIECE: usize = 64 * 1024;
 
 /// Where they are.
 #[derive(Clone, Debug)]
@@ -55,22 +59,60 @@ pub(crate) fn unpack(data_dir: &Path) -> anyhow::Result<Tools> {
 fn is_whole(folder: &Path) -> bool {
     PROGRAMS.iter().all(|(name, content)| {
         let path = folder.join(name);
-        let runs = |file: fs::Metadata| file.permissions().mode() & 0o777 == 0o755;
-        fs::metadata(&path).is_ok_and(runs) && fs::read(&path).is_ok_and(|found| found == *content)
+        let runs = |file: fs::Metadata| {
+            file.permissions().mode() & 0o777 == 0o755 && file.len() == content.len() as u64
+        };
+        fs::metadata(&path).is_ok_and(runs) && is_same(&path, content).unwrap_or(false)
     })
 }
 
+/// Whether a file of the same length is the same.
+fn is_same(path: &Path, content: &[u8]) -> io::Result<bool> {
+    let (mut own, mut found) = (embedded(content)?, File::open(path)?);
+    let (mut piece, mut other) = (vec![0; PIECE], vec![0; PIECE]);
+    loop {
+        let length = own.read(&mut piece)?;
+        if length == 0 {
+            return Ok(true);
+        }
+        found.read_exact(&mut other[..length])?;
+        if piece[..length] != other[..length] {
+            return Ok(false);
+        }
+    }
+}
+
+/// What this program has in memory there, from its file.
+fn embedded(content: &[u8]) -> io::Result<io::Take<File>> {
+    let address = content.as_ptr().addr() as u64;
+    let maps = fs::read_to_string("/proc/self/maps")?;
+    let offset = maps.lines().find_map(|line| offset(line, address));
+    let missing = || io::Error::other("/proc/self/maps does not say where this program's file is");
+    let mut program = File::open("/proc/self/exe")?;
+    program.seek(SeekFrom::Start(offset.ok_or_else(missing)?))?;
+    Ok(program.take(content.len() as u64))
+}
+
+/// Where in its file an address lies, if it lies in this line's mapping.
+fn offset(line: &str, address: u64) -> Option<u64> {
+    let mut words = line.split(' ');
+    let number = |word| u64::from_str_radix(word, 16).ok();
+    let (start, end) = words.next()?.split_once('-')?;
+    let (start, end, offset) = (number(start)?, number(end)?, number(words.nth(1)?)?);
+    (start..end).contains(&address).then(|| address - start + offset)
+}
+
 /// All or nothing: made under another name, then renamed.
-fn write_all(all: &Path, folder: &Path) -> std::io::Result<()> {
+fn write_all(all: &Path, folder: &Path) -> io::Result<()> {
     fs::create_dir_all(all)?;
     let new = tempfile::Builder::new().prefix(".new-").tempdir_in(all)?;
-    for (name, content) in PROGRAMS {
+    for (name, content) in &PROGRAMS {
         let path = new.path().join(name);
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent)?;
         }
-        let mut file = fs::File::create(&path)?;
-        file.write_all(content)?;
+        let mut file = File::create(&path)?;
+        io::copy(&mut embedded(content)?, &mut file)?;
         file.sync_all()?;
     }
     // The job's users are none of ours, and our umask is not asked.
@@ -110,6 +152,25 @@ mod tests {
         assert_eq!(fs::metadata(&tools.helper).unwrap().modified().unwrap(), written);
         let names: Vec<_> = fs::read_dir(dir.path().join("tools")).unwrap().collect();
         assert_eq!(names.len(), 1, "{names:?}");
+    }
+
+    #[test]
+    fn what_is_written_is_what_is_embedded() {
+        let dir = tempfile::tempdir().unwrap();
+        let tools = unpack(dir.path()).unwrap();
+        for (path, content) in PROGRAMS {
+            let written = fs::read(tools.helper.with_file_name(path)).unwrap();
+            assert!(written == content, "{path}");
+        }
+    }
+
+    #[test]
+    fn an_address_has_its_place_in_a_file() {
+        let line = "1000-3000 r--p 00000800 08:01 42                         /bin/cagent";
+        assert_eq!(offset(line, 0x1000), Some(0x800));
+        assert_eq!(offset(line, 0x2fff), Some(0x27ff));
+        assert_eq!(offset(line, 0x3000), None);
+        assert_eq!(offset("", 0x1000), None);
     }
 
     #[test]

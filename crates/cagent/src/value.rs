@@ -5,10 +5,13 @@ use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use engine_local::UidRange;
+use jiff::Timestamp;
 use jobs::IpNet;
+use portal::Domain;
 use reqwest::Url;
 use reqwest::header::HeaderValue;
 use tracing_subscriber::EnvFilter;
@@ -40,10 +43,14 @@ pub(crate) fn time<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<u64> {
     with_unit(text(value)?, &TIMES).context(A_TIME)
 }
 
-/// Seconds, many of them.
-pub(crate) fn lifetime<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<u64> {
-    let seconds = with_unit(text(value)?, &LIFETIMES).filter(|seconds| *seconds > 0);
-    seconds.context("expected a time, such as 30d, 12h or 30m")
+/// A time to come: how long it is until then, or when it is.
+pub(crate) fn expiry(text: &str) -> Result<Timestamp> {
+    if let Ok(at) = text.parse() {
+        return Ok(at);
+    }
+    let seconds = with_unit(text, &LIFETIMES).filter(|seconds| *seconds > 0);
+    let seconds = seconds.context("expected a time, such as 30d, 12h or 2030-01-31T00:00:00Z")?;
+    Timestamp::now().checked_add(Duration::from_secs(seconds)).context("it is too far away")
 }
 
 /// One of the two words, or a list of domains.
@@ -85,15 +92,19 @@ pub(crate) fn at_least_one<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<NonZer
     text(value)?.parse().map_err(|_| anyhow!("expected a whole number, 1 or more"))
 }
 
+pub(crate) fn engine(name: &str) -> Result<EngineName> {
+    match name {
+        "local" => Ok(EngineName::Local),
+        "docker" => Ok(EngineName::Docker),
+        _ => bail!("{name:?} is no engine: expected local or docker"),
+    }
+}
+
 /// Engines, each once.
 pub(crate) fn engines<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<Vec<EngineName>> {
     let mut engines = Vec::new();
     for name in text(value)?.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-        let engine = match name {
-            "local" => EngineName::Local,
-            "docker" => EngineName::Docker,
-            _ => bail!("{name:?} is no engine: expected local, docker, or both: docker,local"),
-        };
+        let engine = engine(name)?;
         ensure!(!engines.contains(&engine), "{name} is there twice");
         engines.push(engine);
     }
@@ -114,6 +125,17 @@ fn host(name: &str) -> Result<String> {
         "{name:?} is no name of a host: expected such as agent.example.org, without port"
     );
     Ok(name.to_ascii_lowercase())
+}
+
+pub(crate) fn image<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<String> {
+    let name = text(value)?.trim();
+    ensure!(types::is_image_name(name), "expected an image, such as containerized-agent:latest");
+    Ok(name.into())
+}
+
+/// A domain, or the address of a proxy with TLS before it.
+pub(crate) fn domain<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<Domain> {
+    Ok(text(value)?.trim().parse()?)
 }
 
 /// A key to a server, as the header that carries it.
@@ -233,7 +255,9 @@ mod tests {
         for text in ["none", "open", "a.org,*.b.org"] {
             assert_eq!(shown_network(&network(text).unwrap()), text);
         }
-        assert_eq!((lifetime("30d").unwrap(), lifetime("12h").unwrap()), (2_592_000, 43_200));
+        let days = expiry("30d").unwrap().duration_since(Timestamp::now()).as_hours();
+        assert!((719..=720).contains(&days), "{days}");
+        assert_eq!(expiry("2030-01-31T00:00:00Z").unwrap().as_second(), 1_896_048_000);
         assert_eq!(hosts("A.org, b.org,").unwrap(), ["a.org", "b.org"]);
         assert_eq!((shown_size(2 << 30), shown_time(5400)), ("2G".into(), "90m".into()));
     }
@@ -251,8 +275,8 @@ mod tests {
         for text in ["1000:10", "70000", "70000:1", "4294967290:6", "a:b", "-1:5"] {
             assert!(refused(uids(text).map(|_| String::new())).contains("expected"), "{text}");
         }
-        for text in ["", "0d", "d", "-1d", "1w", "1.5d", "99999999999999999d"] {
-            assert!(refused(lifetime(text).map(|n| n.to_string())).contains("30d"), "{text}");
+        for text in ["", "0d", "d", "-1d", "1w", "1.5d", "9999999999999999999999d"] {
+            assert!(refused(expiry(text).map(|at| at.to_string())).contains("30d"), "{text}");
         }
         for text in ["http://a.org", "a.org:80", "a b"] {
             assert!(refused(hosts(text).map(|_| String::new())).contains("agent.example.org"));

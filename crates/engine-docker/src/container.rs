@@ -24,6 +24,10 @@ const HOME: &str = "/home/agent";
 /// Where agentd keeps the scripts of steps.
 const STEPS: &str = "/run/steps";
 
+/// Signals and timers of one user that may wait at once, so that other programs of the daemon's machine
+/// under this uid find some left. Few programs queue any.
+const PENDING_SIGNALS: u64 = 4096;
+
 /// Processes of one user in all of Podman's containers, if a job does not ask for more.
 const PODMAN_PROCESSES: u32 = 4096;
 
@@ -59,6 +63,8 @@ pub(crate) struct Plan<'a> {
     /// The volume with our programs.
     pub(crate) tools: &'a str,
     pub(crate) places: Places,
+    /// What the image declares as volumes.
+    pub(crate) volumes: &'a [String],
     /// Whether it is for Podman, which knows no owner of a tmpfs, and by itself sets a limit of
     /// processes per user that not every root may set.
     pub(crate) is_podman: bool,
@@ -112,7 +118,7 @@ impl Plan<'_> {
             dns: Some(vec!["127.0.0.1".into()]),
             ipc_mode: Some("private".into()),
             readonly_rootfs: Some(true),
-            tmpfs: Some(tmpfs(self.is_podman)),
+            tmpfs: Some(self.tmpfs()),
             mounts: Some(self.mounts()),
             cap_drop: Some(vec!["ALL".into()]),
             cap_add: Some(CAPABILITIES.map(String::from).into()),
@@ -140,6 +146,7 @@ impl Plan<'_> {
             ulimit("nofile", limits.open_files.into()),
             ulimit("fsize", limits.file_bytes),
             ulimit("core", 0),
+            ulimit("sigpending", PENDING_SIGNALS),
         ];
         if self.is_podman {
             all.push(ulimit("nproc", limits.processes.max(PODMAN_PROCESSES).into()));
@@ -147,11 +154,25 @@ impl Plan<'_> {
         all
     }
 
+    /// Places in memory. A volume of the image would be on the daemon's disk, and no limit knew of it.
+    fn tmpfs(&self) -> HashMap<String, String> {
+        let options = format!("exec,mode=1777,size={}", self.limits.memory_bytes / 2);
+        let mounts = self.mounts();
+        let is_mounted =
+            |path: &String| mounts.iter().any(|mount| mount.target.as_ref() == Some(path));
+        let volumes = self.volumes.iter().map(|path| plain(path)).filter(|path| !is_mounted(path));
+        let mut all: HashMap<_, _> = volumes.map(|path| (path, options.clone())).collect();
+        all.extend(own_tmpfs(self.is_podman));
+        all
+    }
+
     fn mounts(&self) -> Vec<Mount> {
         let tools = volume(self.tools, protocol::TOOLS, true);
         match &self.places {
             Places::Mounted { gateway, workspace } => {
-                vec![tools, bind(gateway, GATEWAY), bind(workspace, protocol::WORKSPACE)]
+                // Connecting writes to no file system.
+                let gateway = bind(gateway, GATEWAY, true);
+                vec![tools, gateway, bind(workspace, protocol::WORKSPACE, false)]
             }
             Places::Bridged { workspace } => {
                 vec![tools, volume(workspace, protocol::WORKSPACE, false)]
@@ -160,36 +181,15 @@ impl Plan<'_> {
     }
 }
 
-/// A container that is never started: by it a volume is filled.
-pub(crate) fn filler(
-    owner: &str,
-    image: &str,
-    volume_name: &str,
-    target: &str,
-) -> ContainerCreateBody {
-    ContainerCreateBody {
-        image: Some(image.into()),
-        entrypoint: Some(vec!["/never".into()]),
-        healthcheck: Some(no_healthcheck()),
-        labels: Some([(OWNER.to_owned(), owner.to_owned())].into()),
-        host_config: Some(HostConfig {
-            network_mode: Some("none".into()),
-            mounts: Some(vec![volume(volume_name, target, false)]),
-            ..HostConfig::default()
-        }),
-        ..ContainerCreateBody::default()
-    }
-}
-
 /// What an image has for it runs as container root, in places that the job can write.
-fn no_healthcheck() -> HealthConfig {
+pub(crate) fn no_healthcheck() -> HealthConfig {
     HealthConfig { test: Some(vec!["NONE".into()]), ..HealthConfig::default() }
 }
 
 /// Where a sandbox sees the gateway's directory.
 const GATEWAY: &str = "/run/cagent";
 
-fn tmpfs(is_podman: bool) -> HashMap<String, String> {
+fn own_tmpfs(is_podman: bool) -> [(String, String); 4] {
     let home = if is_podman { "exec,mode=1777" } else { "exec,mode=0755,uid=1000,gid=1000" };
     let all = [
         ("/tmp", "exec,mode=1777"),
@@ -197,19 +197,26 @@ fn tmpfs(is_podman: bool) -> HashMap<String, String> {
         ("/run", "exec,mode=0755"),
         (STEPS, "exec,mode=0755"),
     ];
-    all.map(|(path, options)| (path.to_owned(), options.to_owned())).into()
+    all.map(|(path, options)| (path.to_owned(), options.to_owned()))
 }
 
-fn bind(source: &str, target: &str) -> Mount {
+/// A path of an image as it is meant: from the root, without what means nothing.
+fn plain(path: &str) -> String {
+    let parts: Vec<_> = path.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+    format!("/{}", parts.join("/"))
+}
+
+fn bind(source: &str, target: &str, read_only: bool) -> Mount {
     Mount {
         typ: Some(MountType::BIND),
         source: Some(source.into()),
         target: Some(target.into()),
+        read_only: Some(read_only),
         ..Mount::default()
     }
 }
 
-fn volume(source: &str, target: &str, read_only: bool) -> Mount {
+pub(crate) fn volume(source: &str, target: &str, read_only: bool) -> Mount {
     Mount {
         typ: Some(MountType::VOLUME),
         source: Some(source.into()),
@@ -244,6 +251,7 @@ mod tests {
             runtime: None,
             tools: "t",
             places,
+            volumes: &["/data/".into(), "rel".into(), "/tmp".into(), "/workspace/".into()],
             is_podman: false,
         };
         plan.body()
@@ -267,6 +275,17 @@ mod tests {
     }
 
     #[test]
+    fn volumes_of_the_image_are_in_memory() {
+        let host = body(Places::Bridged { workspace: "v".into() }).host_config.unwrap();
+        let tmpfs = host.tmpfs.unwrap();
+        for path in ["/data", "/rel"] {
+            assert!(tmpfs[path].ends_with("size=536870912"), "{tmpfs:?}");
+        }
+        assert_eq!(tmpfs["/tmp"], "exec,mode=1777", "ours stay ours");
+        assert!(!tmpfs.contains_key("/workspace"), "{tmpfs:?}");
+    }
+
+    #[test]
     fn mounted_it_sees_its_own_two_directories() {
         let places = Places::Mounted { gateway: "/h/g".into(), workspace: "/h/w".into() };
         let mounts = body(places).host_config.unwrap().mounts.unwrap();
@@ -277,5 +296,6 @@ mod tests {
             (Some("/h/g"), Some(GATEWAY))
         );
         assert_eq!(workspace.source.as_deref(), Some("/h/w"));
+        assert_eq!((gateway.read_only, workspace.read_only), (Some(true), Some(false)));
     }
 }

@@ -20,6 +20,14 @@ const OLDEST: (usize, usize) = (1, 41);
 const SOCKETS: [&str; 2] = ["/var/run/docker.sock", "/run/podman/podman.sock"];
 const USER_SOCKETS: [&str; 2] = ["docker.sock", "podman/podman.sock"];
 
+/// Connects to the daemon that `DOCKER_HOST` names, or to the machine's own, for what is no sandbox.
+///
+/// # Errors
+/// When none answers there, with what to do.
+pub async fn connect(host: Option<&str>) -> Result<Docker, EngineError> {
+    Address::parse(host)?.connect().await
+}
+
 /// Where a daemon is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Address {

@@ -1,13 +1,10 @@
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum as Found};
-use bollard::query_parameters::ListContainersOptionsBuilder;
 use engine::{Ended, Engine, EngineError, SandboxEnd, SandboxSpec, SandboxState, Workspace};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
@@ -17,10 +14,10 @@ use types::{JobId, SandboxReport, Usage};
 use crate::config::DockerConfig;
 use crate::daemon::{Address, failed};
 use crate::folder::{self, Folder, io_error};
-use crate::link::Link;
+use crate::link::{Link, remove_container};
 use crate::probe::Way;
 use crate::sandbox::Sandbox;
-use crate::{ENGINE, container, fetch, usage, watch};
+use crate::{ENGINE, census, container, fetch, look, usage, watch};
 
 /// Sandboxes as containers.
 #[derive(Clone, Debug)]
@@ -62,10 +59,14 @@ impl DockerEngine {
     /// How sandboxes are reached here, for people: by mounted directories, or why not.
     ///
     /// # Errors
-    /// When the daemon cannot be used.
+    /// When the daemon cannot be used, or not for jobs that name no image.
     pub async fn way(&self) -> Result<String, EngineError> {
-        Ok(match &self.inner.link().await?.way {
-            Way::Mounted { home } => format!("by directories in {}", home.display()),
+        let link = self.inner.link().await?;
+        link.check_image().await?;
+        Ok(match &link.way {
+            Way::Mounted { home } => {
+                format!("by directories: the daemon sees ours, in {}", home.display())
+            }
             Way::Bridged { why } => format!("by the daemon's API: {why}"),
         })
     }
@@ -93,7 +94,7 @@ impl Inner {
             return Err(EngineError::NotFound(job));
         }
         let link = self.link().await?;
-        let found = self.containers(link, Some(job)).await?;
+        let found = census::containers(link, Some(job)).await?;
         match found.into_iter().next() {
             Some((_, found)) => Ok(self.adopt(link, job, &found)),
             None if self.folder(job).was_started() => Ok(self.adopt_lost(job)),
@@ -112,6 +113,9 @@ impl Inner {
         let sandbox = Arc::new(Sandbox::new(job, self.folder(job), bridged, wall, disk));
         let kept = self.known().entry(job).or_insert(sandbox.clone()).clone();
         let is_first = Arc::ptr_eq(&kept, &sandbox);
+        if is_first {
+            kept.folder.sweep();
+        }
         if is_first && found.state != Some(Found::CREATED) && kept.ended().is_none() {
             self.watch(link, &kept);
         }
@@ -133,22 +137,6 @@ impl Inner {
         let watching = watch::watch(docker, name, sandbox.clone(), deadline);
         let closing = self.closing.clone();
         tokio::spawn(async move { closing.run_until_cancelled(watching).await });
-    }
-
-    /// Our containers, or that of one job.
-    async fn containers(
-        &self,
-        link: &Link,
-        job: Option<JobId>,
-    ) -> Result<Vec<(JobId, ContainerSummary)>, EngineError> {
-        let mut labels = vec![format!("{}={}", container::OWNER, self.owner)];
-        labels.extend(job.map(|job| format!("{}={job}", container::JOB)));
-        let filters = [("label".to_owned(), labels)].into();
-        let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
-        let found = link.docker.list_containers(Some(options)).await.map_err(|e| link.lost(&e))?;
-        let job_of =
-            |found: &ContainerSummary| found.labels.as_ref()?.get(container::JOB)?.parse().ok();
-        Ok(found.into_iter().filter_map(|found| Some((job_of(&found)?, found))).collect())
     }
 
     async fn create(&self, spec: &SandboxSpec) -> Result<(), EngineError> {
@@ -186,19 +174,42 @@ impl Inner {
 
     async fn stop(&self, job: JobId) -> Result<(), EngineError> {
         let (sandbox, link) = (self.find(job).await?, self.link().await?);
-        if sandbox.ended().is_some() || !sandbox.folder.was_started() {
+        if !sandbox.folder.was_started() {
             return Ok(());
         }
-        let name = link.name(job);
-        sandbox.folder.note_intent(SandboxEnd::Stopped)?;
-        // Docker answers a question for what was used once a second; nobody waits for that here.
-        watch::kill(&link.docker, &name).await.map_err(|e| failed(job, "kill its container", &e))
+        if sandbox.ended().is_none() {
+            sandbox.folder.note_intent(SandboxEnd::Stopped)?;
+            // Docker answers a question for what was used once a second; nobody waits for that here.
+            let killed = watch::kill(&link.docker, &link.name(job)).await;
+            killed.map_err(|e| failed(job, "kill its container", &e))?;
+        }
+        if !sandbox.bridged {
+            self.let_go(link, sandbox);
+        }
+        Ok(())
+    }
+
+    /// Has a container that sees our directories removed once it has ended: nothing is needed of it
+    /// while they are packed.
+    fn let_go(&self, link: &Link, sandbox: Arc<Sandbox>) {
+        let (docker, name) = (link.docker.clone(), link.name(sandbox.job));
+        let letting_go = async move {
+            drop(sandbox.wait().await);
+            // Only if the next orchestrator learns of it there.
+            if sandbox.folder.ended().is_some()
+                && let Err(e) = remove_container(&docker, &name).await
+            {
+                tracing::debug!(job = %sandbox.job, "a container stays until its job is packed: {e}");
+            }
+        };
+        let closing = self.closing.clone();
+        tokio::spawn(async move { closing.run_until_cancelled(letting_go).await });
     }
 
     async fn list(&self) -> Result<Vec<(JobId, SandboxState)>, EngineError> {
         let link = self.link().await?;
         let mut all = HashMap::new();
-        for (job, found) in self.containers(link, None).await? {
+        for (job, found) in census::containers(link, None).await? {
             let sandbox = self.adopt(link, job, &found);
             let state = match found.state {
                 _ if sandbox.ended().is_some() => SandboxState::Ended,
@@ -208,10 +219,11 @@ impl Inner {
             };
             all.insert(job, state);
         }
+        // Those without a container: somebody took it away, or it was never made.
         for job in folder::all(&self.config.home)? {
-            if self.folder(job).was_started() {
-                all.entry(job).or_insert(SandboxState::Ended);
-            }
+            let was_started = self.folder(job).was_started();
+            let state = if was_started { SandboxState::Ended } else { SandboxState::Created };
+            all.entry(job).or_insert(state);
         }
         Ok(all.into_iter().collect())
     }
@@ -224,7 +236,12 @@ impl Inner {
             known.discard();
         }
         let has_volume = known.as_ref().is_none_or(|known| known.bridged);
-        self.link().await?.remove(job, has_volume).await?;
+        let link = match self.link().await {
+            // Nothing was made of it by us; what there is all the same, a later sweep finds.
+            Err(EngineError::Unavailable { .. }) if !folder.exists() => return Ok(()),
+            link => link?,
+        };
+        link.remove(job, has_volume).await?;
         self.known().remove(&job);
         known.inspect(|known| known.vanish());
         tokio::task::spawn_blocking(move || folder.remove())
@@ -238,23 +255,12 @@ impl Inner {
         let path = match (sandbox.bridged && folder.was_started(), sandbox.ended()) {
             (false, _) => folder.workspace(),
             (true, Some(_)) => folder.result(),
-            (true, None) => return self.look_inside(&sandbox).await,
+            (true, None) => {
+                let link = self.link().await?;
+                return look::look(&link.docker, link.name(job), &sandbox).await;
+            }
         };
         Workspace::open(&path).map_err(|e| io_error("open", &path, e))
-    }
-
-    /// What a volume holds now; a copy that is gone when nobody looks at it any more.
-    async fn look_inside(&self, sandbox: &Sandbox) -> Result<Workspace, EngineError> {
-        let link = self.link().await?;
-        let aside = sandbox.folder.aside()?;
-        let name = link.name(sandbox.job);
-        let fetched = fetch::fetch(&link.docker, &name, aside.path(), sandbox.disk_bytes);
-        let failed = |e| io_error("fetch a workspace into", aside.path(), e);
-        if fetched.await.map_err(failed)?.full {
-            return Err(failed(ErrorKind::StorageFull.into()));
-        }
-        let copy = File::open(aside.path()).map_err(|e| io_error("open", aside.path(), e))?;
-        Ok(Workspace::copy(copy.into(), aside))
     }
 }
 

@@ -5,39 +5,28 @@ use std::path::Path;
 use std::time::Duration;
 
 use bollard::Docker;
-use bollard::container::LogOutput;
-use bollard::exec::StartExecResults;
-use bollard::models::ExecConfig;
-use bollard::query_parameters::{
-    DownloadFromContainerOptionsBuilder, RemoveContainerOptionsBuilder,
-};
+use bollard::errors::Error;
+use bollard::query_parameters::DownloadFromContainerOptionsBuilder;
 use engine::EngineError;
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::{Stream, TryStreamExt, stream};
 use tokio::time::timeout;
 use tokio_util::io::{StreamReader, SyncIoBridge};
 
-use crate::daemon::failed;
+use crate::archive;
+use crate::daemon::{failed, root_of};
 use crate::folder::io_error;
-use crate::link::Link;
+use crate::link::{Link, remove_container};
 use crate::sandbox::Sandbox;
 use crate::unpack::{Unpacked, unpack};
-use crate::{archive, container};
 
-/// By its path: what a job puts into `PATH` must not be run.
-const DU: &str = "/usr/bin/du";
-
-/// How long it may take.
-const DU_PATIENCE: Duration = Duration::from_secs(30);
-
-/// The most bytes that `du` can say something with.
-const DU_BYTES: usize = 256;
+/// How long a daemon may send nothing of a result, before that is lost: as long as it may be away.
+const RESULT_PATIENCE: Duration = Duration::from_secs(120);
 
 /// Puts what a job begins with into its volume.
 pub(crate) async fn upload(link: &Link, sandbox: &Sandbox) -> Result<(), EngineError> {
     let (docker, job) = (&link.docker, sandbox.job);
-    let body = container::filler(link.owner(), link.image(), &link.name(job), protocol::WORKSPACE);
-    let made = docker.create_container(None, body).await;
-    let filler = made.map_err(|e| failed(job, "make a container to fill its workspace", &e))?.id;
+    let made = link.filler(job).await;
+    let filler = made.map_err(|e| failed(job, "make a container to fill its workspace", &e))?;
     let from = sandbox.folder.workspace();
     // Docker sets the owner of a volume only from outside it, Podman only from inside.
     let to = if link.is_podman() { (protocol::WORKSPACE, ".") } else { ("/", "workspace") };
@@ -47,25 +36,41 @@ pub(crate) async fn upload(link: &Link, sandbox: &Sandbox) -> Result<(), EngineE
         drop(docker.start_container(&filler, None).await);
     }
     let sent = archive::put_tree(docker, &filler, &from, to, protocol::COMMAND_ID).await;
-    let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-    let removed = docker.remove_container(&filler, Some(options)).await;
+    let removed = remove_container(docker, &filler).await;
     sent.and(removed).map_err(|e| failed(job, "fill its workspace", &e))
 }
 
-/// Fetches a container's files into a directory of ours.
+/// Fetches a container's files into a directory of ours, from a daemon that may send nothing for so
+/// long.
 pub(crate) async fn fetch(
     docker: &Docker,
     name: &str,
     into: &Path,
     most: u64,
+    patience: Duration,
 ) -> io::Result<Unpacked> {
     let options = DownloadFromContainerOptionsBuilder::default().path(protocol::WORKSPACE).build();
-    let pieces = docker.download_from_container(name, Some(options)).map_err(io::Error::other);
-    let archive = SyncIoBridge::new(StreamReader::new(Box::pin(pieces)));
+    let pieces = Box::pin(docker.download_from_container(name, Some(options)));
+    let archive = SyncIoBridge::new(StreamReader::new(Box::pin(patient(pieces, patience))));
     let into = into.to_owned();
     tokio::task::spawn_blocking(move || unpack(archive, &into, most))
         .await
         .map_err(io::Error::other)?
+}
+
+/// Pieces as they come, and an error that ends them.
+fn patient<T>(
+    pieces: impl Stream<Item = Result<T, Error>> + Unpin,
+    patience: Duration,
+) -> impl Stream<Item = io::Result<T>> {
+    let broken = |why: String| io::Error::new(io::ErrorKind::ConnectionAborted, why);
+    stream::try_unfold(pieces, move |mut pieces| async move {
+        match timeout(patience, pieces.try_next()).await {
+            Ok(Ok(piece)) => Ok(piece.map(|piece| (piece, pieces))),
+            Ok(Err(e)) => Err(broken(root_of(&e))),
+            Err(_) => Err(broken(format!("the daemon sent nothing for {}s", patience.as_secs()))),
+        }
+    })
 }
 
 /// Fetches what is left of a sandbox that has ended, and says how much it is: more than its limit, if
@@ -73,10 +78,9 @@ pub(crate) async fn fetch(
 pub(crate) async fn keep_result(docker: &Docker, name: &str, sandbox: &Sandbox) -> Option<u64> {
     let kept = async {
         let aside = sandbox.folder.aside()?;
-        let fetched = fetch(docker, name, aside.path(), sandbox.disk_bytes).await;
+        let fetched = fetch(docker, name, aside.path(), sandbox.disk_bytes, RESULT_PATIENCE).await;
         let fetched = fetched.map_err(|e| io_error("fetch a workspace into", aside.path(), e))?;
-        let result = sandbox.folder.result();
-        std::fs::rename(aside.keep(), &result).map_err(|e| io_error("make", &result, e))?;
+        sandbox.folder.keep_result(aside)?;
         Ok::<_, EngineError>(fetched)
     };
     match kept.await {
@@ -87,33 +91,4 @@ pub(crate) async fn keep_result(docker: &Docker, name: &str, sandbox: &Sandbox) 
             None
         }
     }
-}
-
-/// How much a running container's workspace holds, if its image has `du`.
-pub(crate) async fn measure(docker: &Docker, name: &str) -> Option<u64> {
-    timeout(DU_PATIENCE, measured(docker, name)).await.ok().flatten()
-}
-
-async fn measured(docker: &Docker, name: &str) -> Option<u64> {
-    let command = ExecConfig {
-        cmd: Some([DU, "-skx", protocol::WORKSPACE].map(String::from).into()),
-        user: Some(format!("{0}:{0}", protocol::COMMAND_ID)),
-        attach_stdout: Some(true),
-        ..ExecConfig::default()
-    };
-    let exec = docker.create_exec(name, command).await.ok()?.id;
-    let StartExecResults::Attached { mut output, .. } =
-        docker.start_exec(&exec, None).await.ok()?
-    else {
-        return None;
-    };
-    let mut said = Vec::new();
-    while let Some(Ok(LogOutput::StdOut { message })) = output.next().await {
-        said.extend_from_slice(&message);
-        if said.len() > DU_BYTES {
-            break;
-        }
-    }
-    let kibibytes: u64 = str::from_utf8(&said).ok()?.split_whitespace().next()?.parse().ok()?;
-    kibibytes.checked_mul(1024)
 }

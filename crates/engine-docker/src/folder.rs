@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use engine::{Ended, EngineError, SandboxEnd};
-use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tempfile::TempDir;
 use types::JobId;
+
+use crate::moment::Moment;
 
 /// The gateway's socket goes here.
 const GATEWAY: &str = "gateway";
@@ -21,7 +23,10 @@ const WORKSPACE: &str = "workspace";
 /// Bridged, the job's files as they were at the end.
 const RESULT: &str = "result";
 
-/// When the container was told to start.
+/// How the names of directories begin that are being filled.
+const ASIDE: &str = "fetched-";
+
+/// When the container was told to start, a [`Moment`].
 const STARTED: &str = "started";
 
 /// Why we end it, a [`SandboxEnd`]; written before we do.
@@ -50,10 +55,7 @@ impl Folder {
     }
 
     pub(crate) fn remove(&self) -> Result<(), EngineError> {
-        match fs::remove_dir_all(&self.0) {
-            Err(e) if e.kind() != ErrorKind::NotFound => Err(io_error("remove", &self.0, e)),
-            _ => Ok(()),
-        }
+        remove(&self.0)
     }
 
     pub(crate) fn exists(&self) -> bool {
@@ -73,9 +75,26 @@ impl Folder {
     }
 
     /// A new directory for what is fetched.
-    pub(crate) fn aside(&self) -> Result<tempfile::TempDir, EngineError> {
-        let made = tempfile::Builder::new().prefix("fetched-").tempdir_in(&self.0);
+    pub(crate) fn aside(&self) -> Result<TempDir, EngineError> {
+        let made = tempfile::Builder::new().prefix(ASIDE).tempdir_in(&self.0);
         made.map_err(|e| io_error("make a directory in", &self.0, e))
+    }
+
+    /// Makes what was fetched the result, in place of one that nobody noted: a crash came between.
+    pub(crate) fn keep_result(&self, fetched: TempDir) -> Result<(), EngineError> {
+        let result = self.result();
+        remove(&result)?;
+        fs::rename(fetched.keep(), &result).map_err(|e| io_error("make", &result, e))
+    }
+
+    /// Removes what a crash left half fetched.
+    pub(crate) fn sweep(&self) {
+        for entry in fs::read_dir(&self.0).into_iter().flatten().flatten() {
+            let is_aside = entry.file_name().to_string_lossy().starts_with(ASIDE);
+            if is_aside && let Err(e) = remove(&entry.path()) {
+                tracing::warn!("what a crash left: {e}");
+            }
+        }
     }
 
     pub(crate) fn was_started(&self) -> bool {
@@ -83,14 +102,13 @@ impl Folder {
     }
 
     pub(crate) fn note_start(&self) -> Result<(), EngineError> {
-        self.write(STARTED, &Timestamp::now())
+        self.write(STARTED, &Moment::now())
     }
 
-    /// How long ago that was; nothing if nobody knows, or the clock was set back.
+    /// How long ago that was; nothing if nobody knows.
     pub(crate) fn since_start(&self) -> Duration {
-        let started = self.read::<Timestamp>(STARTED);
-        let since = started.map(|started| Timestamp::now().duration_since(started));
-        since.and_then(|since| since.try_into().ok()).unwrap_or_default()
+        let started = self.read::<Moment>(STARTED);
+        started.map(|started| Moment::now().since(&started)).unwrap_or_default()
     }
 
     /// The first reason counts.
@@ -145,6 +163,13 @@ pub(crate) fn owner(home: &Path) -> Result<String, EngineError> {
     Ok(id)
 }
 
+fn remove(path: &Path) -> Result<(), EngineError> {
+    match fs::remove_dir_all(path) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(io_error("remove", path, e)),
+        _ => Ok(()),
+    }
+}
+
 /// Makes a directory for us alone.
 pub(crate) fn make_dir(path: &Path) -> std::io::Result<()> {
     DirBuilder::new().mode(0o700).create(path)
@@ -152,4 +177,36 @@ pub(crate) fn make_dir(path: &Path) -> std::io::Result<()> {
 
 pub(crate) fn io_error(what: &'static str, path: &Path, source: std::io::Error) -> EngineError {
     EngineError::Io { what, path: path.into(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder() -> (TempDir, Folder) {
+        let home = tempfile::tempdir().unwrap();
+        let folder = Folder::of(home.path(), JobId::generate());
+        folder.make(None).unwrap();
+        (home, folder)
+    }
+
+    #[test]
+    fn a_result_is_made_again_after_a_crash_before_its_note() {
+        let (_home, folder) = folder();
+        for text in ["before", "after"] {
+            let fetched = folder.aside().unwrap();
+            fs::write(fetched.path().join("file"), text).unwrap();
+            folder.keep_result(fetched).unwrap();
+            assert_eq!(fs::read_to_string(folder.result().join("file")).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn what_a_crash_left_half_fetched_goes() {
+        let (_home, folder) = folder();
+        let left = folder.aside().unwrap().keep();
+        fs::write(left.join("half"), "1").unwrap();
+        folder.sweep();
+        assert!(!left.exists() && folder.workspace().exists() && folder.gateway().exists());
+    }
 }

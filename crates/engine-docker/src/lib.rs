@@ -13,13 +13,18 @@
 
 mod archive;
 mod bridge;
+mod census;
 mod config;
 mod container;
 mod daemon;
 mod engine;
 mod fetch;
+mod filler;
 mod folder;
 mod link;
+mod look;
+mod measure;
+mod moment;
 mod own;
 mod probe;
 mod report;
@@ -30,6 +35,7 @@ mod usage;
 mod watch;
 
 pub use config::DockerConfig;
+pub use daemon::connect;
 pub use engine::DockerEngine;
 
 /// The engine's name.

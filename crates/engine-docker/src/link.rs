@@ -1,19 +1,30 @@
 //! The daemon, asked once for all that sandboxes need of it.
 
 use std::path::Path;
+use std::time::Duration;
 
 use bollard::Docker;
+use bollard::errors::Error;
 use bollard::models::ContainerCreateBody;
-use bollard::query_parameters::CreateContainerOptionsBuilder;
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, ListImagesOptions, RemoveContainerOptionsBuilder,
+    RemoveVolumeOptionsBuilder, WaitContainerOptionsBuilder,
+};
 use engine::{EngineError, SandboxSpec};
+use futures_util::StreamExt;
+use tokio::time::timeout;
 use types::{JobId, SandboxReport};
 
 use crate::config::DockerConfig;
 use crate::container::{Places, Plan, name};
 use crate::daemon::{Address, failed, is_gone, refused, status};
+use crate::filler::Fill;
 use crate::probe::{Way, find_way};
-use crate::report;
 use crate::tools::Tools;
+use crate::{filler, report};
+
+/// How long a removal that somebody else began may take.
+const REMOVAL_PATIENCE: Duration = Duration::from_secs(60);
 
 /// A daemon that answered, and how its sandboxes are reached.
 #[derive(Debug)]
@@ -23,6 +34,7 @@ pub(crate) struct Link {
     pub(crate) report: SandboxReport,
     address: Address,
     owner: String,
+    /// Of jobs that name none.
     image: String,
     runtime: Option<String>,
     tools: Tools,
@@ -42,25 +54,26 @@ impl Link {
         let runtime = config.runtime.as_deref();
         report::check(&info, runtime)?;
         let tools = Tools::read(&config.tools, engine::ca_bundle().as_deref())?;
-        tools.volume(&docker, owner, &config.image).await?;
+        let present = present(&docker, &config.image).await?;
+        tools.volume(&docker, owner, &present).await?;
         let unprobed = Self {
             docker,
             way: Way::Bridged { why: String::new() },
             report: report::report(&info, runtime, None),
             address,
             owner: owner.into(),
-            image: config.image.clone(),
+            image: present,
             runtime: config.runtime.clone(),
             tools,
             is_podman,
         };
         let way = find_way(&unprobed, &unprobed.address, &info, &config.home).await?;
         let report = report::report(&info, runtime, way.why_bridged());
-        Ok(Self { way, report, ..unprobed })
+        Ok(Self { way, report, image: config.image.clone(), ..unprobed })
     }
 
     /// The daemon did not answer a question that it answered before.
-    pub(crate) fn lost(&self, error: &bollard::errors::Error) -> EngineError {
+    pub(crate) fn lost(&self, error: &Error) -> EngineError {
         self.address.unreachable(error)
     }
 
@@ -77,8 +90,18 @@ impl Link {
         self.is_podman
     }
 
-    pub(crate) fn image(&self) -> &str {
-        &self.image
+    /// Whether jobs that name no image can run.
+    pub(crate) async fn check_image(&self) -> Result<(), EngineError> {
+        let found = self.docker.inspect_image(&self.image).await;
+        found.map(drop).map_err(|e| refused(&self.image, &e).unwrap_or_else(|| self.lost(&e)))
+    }
+
+    /// Makes a container by which a sandbox's volume is filled, from the sandbox's own image. Its name.
+    pub(crate) async fn filler(&self, job: JobId) -> Result<String, Error> {
+        let volume = &self.name(job);
+        let image = self.docker.inspect_container(volume, None).await?.image.unwrap_or_default();
+        let fill = Fill { owner: &self.owner, image: &image, volume, target: protocol::WORKSPACE };
+        filler::make(&self.docker, volume, fill).await
     }
 
     /// Makes a sandbox's container as things are.
@@ -92,7 +115,10 @@ impl Link {
         places: Places,
     ) -> Result<(), EngineError> {
         let image = spec.image.as_deref().unwrap_or(&self.image);
-        let tools = self.tools.volume(&self.docker, &self.owner, &self.image).await?;
+        let (tools, volumes) = tokio::try_join!(
+            self.tools.volume(&self.docker, &self.owner, image),
+            self.volumes(spec.job, image),
+        )?;
         let plan = Plan {
             owner: &self.owner,
             job: spec.job,
@@ -101,6 +127,7 @@ impl Link {
             runtime: self.runtime.as_deref(),
             tools: &tools,
             places,
+            volumes: &volumes,
             is_podman: self.is_podman,
         };
         let made = self.make(&self.name(spec.job), plan.body()).await;
@@ -110,11 +137,16 @@ impl Link {
         })
     }
 
-    async fn make(
-        &self,
-        name: &str,
-        body: ContainerCreateBody,
-    ) -> Result<(), bollard::errors::Error> {
+    /// What an image declares as volumes.
+    async fn volumes(&self, job: JobId, image: &str) -> Result<Vec<String>, EngineError> {
+        let found = self.docker.inspect_image(image).await;
+        let found = found.map_err(|e| {
+            refused(image, &e).unwrap_or_else(|| failed(job, "look at its image", &e))
+        })?;
+        Ok(found.config.and_then(|config| config.volumes).unwrap_or_default())
+    }
+
+    async fn make(&self, name: &str, body: ContainerCreateBody) -> Result<(), Error> {
         let options = CreateContainerOptionsBuilder::default().name(name).build();
         self.docker.create_container(Some(options), body).await.map(drop)
     }
@@ -126,29 +158,57 @@ impl Link {
         }
     }
 
-    /// Kills everything in a container and removes it, and the volume it may have. No error if it is
-    /// gone.
+    /// Kills everything in a sandbox's container and removes it, and the volume it may have with what
+    /// may still fill it. No error if it is gone.
     pub(crate) async fn remove(&self, job: JobId, has_volume: bool) -> Result<(), EngineError> {
-        use bollard::query_parameters::{
-            RemoveContainerOptionsBuilder, RemoveVolumeOptionsBuilder,
-        };
         let name = self.name(job);
-        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-        match self.docker.remove_container(&name, Some(options)).await {
-            // The second: somebody removes it at this moment.
-            Err(e) if !is_gone(&e) && status(&e) != Some(409) => {
-                return Err(failed(job, "remove its container", &e));
-            }
-            _ => {}
-        }
+        let removed = remove_container(&self.docker, &name).await;
+        removed.map_err(|e| failed(job, "remove its container", &e))?;
         if !has_volume {
             return Ok(());
         }
+        let removed = remove_container(&self.docker, &filler::name(&name)).await;
+        removed.map_err(|e| failed(job, "remove what fills its workspace", &e))?;
         let options = RemoveVolumeOptionsBuilder::default().force(true).build();
         match self.docker.remove_volume(&name, Some(options)).await {
             Err(e) if !is_gone(&e) => Err(failed(job, "remove its volume", &e)),
             _ => Ok(()),
         }
+    }
+}
+
+/// The image that jobs have who name none; or any other, if the daemon does not have that one: what
+/// is found out and filled at first needs one, whatever is in it.
+async fn present(docker: &Docker, usual: &str) -> Result<String, EngineError> {
+    let missing = match docker.inspect_image(usual).await.map_err(|e| refused(usual, &e)) {
+        // What else is wrong with it, the containers made from it will tell.
+        Ok(_) | Err(None) => return Ok(usual.into()),
+        Err(Some(missing)) => missing,
+    };
+    let all = docker.list_images(None::<ListImagesOptions>).await.unwrap_or_default();
+    let Some(other) = all.into_iter().next() else { return Err(missing) };
+    tracing::warn!("jobs that name no image cannot run on Docker: {missing}");
+    Ok(other.id)
+}
+
+/// Kills everything in a container and removes it. No error if it is gone, as it is afterwards.
+pub(crate) async fn remove_container(docker: &Docker, name: &str) -> Result<(), Error> {
+    let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+    match docker.remove_container(name, Some(options)).await {
+        Err(e) if is_gone(&e) => Ok(()),
+        // Somebody removes it at this moment.
+        Err(e) if status(&e) == Some(409) => until_removed(docker, name).await.ok_or(e),
+        other => other,
+    }
+}
+
+/// None if it is not removed, or not soon.
+async fn until_removed(docker: &Docker, name: &str) -> Option<()> {
+    let options = WaitContainerOptionsBuilder::default().condition("removed").build();
+    let mut waiting = docker.wait_container(name, Some(options));
+    match timeout(REMOVAL_PATIENCE, waiting.next()).await.ok()?? {
+        Ok(_) | Err(Error::DockerContainerWaitError { .. }) => Some(()),
+        Err(e) => is_gone(&e).then_some(()),
     }
 }
 

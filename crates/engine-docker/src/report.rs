@@ -44,11 +44,9 @@ pub(crate) fn report(
     bridged: Option<&str>,
 ) -> SandboxReport {
     let runtime = runtime.or(info.default_runtime.as_deref()).unwrap_or_default();
-    SandboxReport {
-        engine: ENGINE.into(),
-        isolation: isolation(runtime),
-        shortfalls: shortfalls(info, bridged),
-    }
+    let isolation = isolation(runtime);
+    let shortfalls = shortfalls(info, isolation, bridged);
+    SandboxReport { engine: ENGINE.into(), isolation, shortfalls }
 }
 
 /// Whether container root is an ordinary user of the daemon's machine.
@@ -69,7 +67,7 @@ fn isolation(runtime: &str) -> Isolation {
     }
 }
 
-fn shortfalls(info: &SystemInfo, bridged: Option<&str>) -> Vec<Shortfall> {
+fn shortfalls(info: &SystemInfo, isolation: Isolation, bridged: Option<&str>) -> Vec<Shortfall> {
     let host =
         "enable its cgroup controller on the daemon's machine; see the warnings of docker info";
     let missing = |flag: Option<bool>, what, why: &str| {
@@ -80,9 +78,15 @@ fn shortfalls(info: &SystemInfo, bridged: Option<&str>) -> Vec<Shortfall> {
             "watched once a second, not enforced: a workspace is a directory of the host".into()
         }
         Some(why) => format!(
-            "watched every ten seconds, not enforced, and only if the image has du: a workspace is a volume \
-             that we do not see ({why})"
+            "watched every ten seconds, not enforced: a workspace is a volume that we do not see ({why})"
         ),
+    };
+    let disk_cure = match bridged {
+        None => "keep the data directory on a file system of its own",
+        Some(_) => {
+            "run cagent as root on the daemon's machine, so that it sees them; or keep the daemon's volumes on a \
+             file system of their own"
+        }
     };
     let seccomp =
         info.security_options.as_ref().is_none_or(|all| all.iter().any(|o| o.contains("seccomp")));
@@ -92,7 +96,13 @@ fn shortfalls(info: &SystemInfo, bridged: Option<&str>) -> Vec<Shortfall> {
         missing(info.cpu_cfs_quota, "cpu", "the daemon cannot limit it"),
         missing(info.pids_limit, "processes", "the daemon cannot limit them"),
         (!seccomp).then(|| shortfall("seccomp", "the daemon filters no system calls", "use a daemon that does")),
-        Some(shortfall("disk", &disk, "keep the data directory on a file system of its own")),
+        (isolation == Isolation::Container).then(|| shortfall(
+            "signals_and_watches",
+            "jobs of a daemon share one user of its machine: one can take all inotify instances and queued \
+             signals that the kernel grants that user",
+            "use gVisor or Kata (CAGENT_DOCKER_RUNTIME)",
+        )),
+        Some(shortfall("disk", &disk, disk_cure)),
         Some(shortfall(
             "wall_time",
             "enforced by cagent: while it is down, or its daemon, nobody ends a job whose time is over",
@@ -163,12 +173,14 @@ mod tests {
             let all = report(info, None, None).shortfalls;
             all.into_iter().map(|one| one.what).collect::<Vec<_>>()
         };
-        assert_eq!(what(&SystemInfo::default()), ["disk", "wall_time"]);
+        assert_eq!(what(&SystemInfo::default()), ["signals_and_watches", "disk", "wall_time"]);
+        let gvisor = report(&SystemInfo::default(), Some("runsc"), None).shortfalls;
+        assert!(gvisor.iter().all(|one| one.what != "signals_and_watches"), "a kernel of its own");
         let info = SystemInfo {
             pids_limit: Some(false),
             memory_limit: Some(true),
             ..SystemInfo::default()
         };
-        assert_eq!(what(&info), ["processes", "disk", "wall_time"]);
+        assert_eq!(what(&info), ["processes", "signals_and_watches", "disk", "wall_time"]);
     }
 }

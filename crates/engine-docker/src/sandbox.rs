@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use types::{JobId, Usage};
 
 use crate::folder::Folder;
+use crate::look::Look;
 use crate::usage;
 
 /// One sandbox. Everybody who waits for its end waits here.
@@ -19,6 +20,8 @@ pub(crate) struct Sandbox {
     pub(crate) bridged: bool,
     pub(crate) wall_seconds: u32,
     pub(crate) disk_bytes: u64,
+    /// The copy of its volume for those who look into it.
+    pub(crate) look: Look,
     ended: watch::Sender<Option<Ended>>,
     used: Mutex<Usage>,
     /// Nobody wants its files any more.
@@ -40,6 +43,7 @@ impl Sandbox {
             bridged,
             wall_seconds,
             disk_bytes,
+            look: Look::default(),
             ended,
             used: Mutex::default(),
             discarded: AtomicBool::new(false),

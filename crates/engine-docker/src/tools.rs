@@ -9,17 +9,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bollard::Docker;
 use bollard::errors::Error;
 use bollard::models::VolumeCreateRequest;
-use bollard::query_parameters::{
-    DownloadFromContainerOptionsBuilder, RemoveContainerOptionsBuilder,
-};
+use bollard::query_parameters::DownloadFromContainerOptionsBuilder;
 use engine::EngineError;
 use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
+use tokio::sync::Mutex;
 
 use crate::archive::{self, add_bytes, add_dir};
-use crate::container;
 use crate::daemon::{refused, root_of, unavailable};
+use crate::filler::Fill;
 use crate::folder::io_error;
+use crate::link::remove_container;
+use crate::{container, filler};
 
 /// By which people find the volumes.
 const LABEL: &str = "cagent.tools";
@@ -34,6 +35,8 @@ pub(crate) struct Tools {
     files: Vec<(PathBuf, u32, Vec<u8>)>,
     name: String,
     is_filled: AtomicBool,
+    /// Held by whoever fills it.
+    filling: Mutex<()>,
 }
 
 impl Tools {
@@ -47,7 +50,7 @@ impl Tools {
         }
         files.sort();
         let name = name_of(&files);
-        Ok(Self { files, name, is_filled: AtomicBool::new(false) })
+        Ok(Self { files, name, is_filled: AtomicBool::new(false), filling: Mutex::default() })
     }
 
     fn tar(&self) -> io::Result<Vec<u8>> {
@@ -60,35 +63,44 @@ impl Tools {
         })
     }
 
-    /// The name of a volume that has them; filled again if somebody removed it meanwhile.
+    /// The name of a volume that has them; filled again if somebody removed it meanwhile, by a container
+    /// of this image.
     pub(crate) async fn volume(
         &self,
         docker: &Docker,
         owner: &str,
         image: &str,
     ) -> Result<String, EngineError> {
-        let name = self.name.clone();
-        if docker.inspect_volume(&name).await.is_ok_and(|_| self.is_filled.load(Ordering::Relaxed))
-        {
-            return Ok(name);
+        if self.is_there(docker).await {
+            return Ok(self.name.clone());
         }
+        let _turn = self.filling.lock().await;
+        if !self.is_there(docker).await {
+            let made = self.make(docker, owner, image).await;
+            made.map_err(|e| refused(image, &e).unwrap_or_else(|| not_made(&e)))?;
+            self.is_filled.store(true, Ordering::Relaxed);
+        }
+        Ok(self.name.clone())
+    }
+
+    async fn is_there(&self, docker: &Docker) -> bool {
+        self.is_filled.load(Ordering::Relaxed) && docker.inspect_volume(&self.name).await.is_ok()
+    }
+
+    async fn make(&self, docker: &Docker, owner: &str, image: &str) -> Result<(), Error> {
         let labels = [(LABEL, env!("CARGO_PKG_VERSION")), (container::OWNER, owner)];
         let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let volume = VolumeCreateRequest {
-            name: Some(name.clone()),
+            name: Some(self.name.clone()),
             labels: Some(labels),
             ..Default::default()
         };
-        docker.create_volume(volume).await.map_err(|e| not_made(&e))?;
-        let body = container::filler(owner, image, &name, protocol::TOOLS);
-        let made = docker.create_container(None, body).await;
-        let filler = made.map_err(|e| refused(image, &e).unwrap_or_else(|| not_made(&e)))?.id;
+        docker.create_volume(volume).await?;
+        let fill = Fill { owner, image, volume: &self.name, target: protocol::TOOLS };
+        let filler = filler::make(docker, &format!("cagent-{owner}-tools"), fill).await?;
         let filled = self.fill(docker, &filler).await;
-        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-        let removed = docker.remove_container(&filler, Some(options)).await;
-        filled.and(removed).map_err(|e| not_made(&e))?;
-        self.is_filled.store(true, Ordering::Relaxed);
-        Ok(name)
+        let removed = remove_container(docker, &filler).await;
+        filled.and(removed)
     }
 
     async fn fill(&self, docker: &Docker, filler: &str) -> Result<(), Error> {

@@ -4,6 +4,7 @@
 //! Invariant: nothing is made outside the directory, whatever the archive says; what is written is
 //! bounded.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -14,6 +15,10 @@ use tar::{Archive, Entry, EntryType};
 
 /// What an entry takes on a disk beside its content.
 const ENTRY_BYTES: u64 = 512;
+
+/// Bytes of what may be said of an entry before it: long names and attributes, which `tar` reads into
+/// memory, whatever their length.
+const DESCRIPTION_BYTES: u64 = 4 << 20;
 
 /// The most entries that are looked at.
 const MAX_ENTRIES: u64 = 2_000_000;
@@ -34,28 +39,55 @@ pub(crate) fn unpack(archive: impl Read, root: &Path, most: u64) -> io::Result<U
     let root = rustix::fs::openat(CWD, root, flags, Mode::empty())?;
     let mut done = Unpacked::default();
     let (mut entries, mut room, mut top) = (0, most, None);
-    for entry in Archive::new(archive).entries()? {
+    let left = Cell::new(DESCRIPTION_BYTES);
+    for entry in Archive::new(Bounded { archive, left: &left }).entries()? {
         let mut entry = entry?;
         entries += 1;
-        let size = if entry.header().entry_type().is_file() { entry.size() } else { 0 };
-        let Some(rest) = room.checked_sub(size.saturating_add(ENTRY_BYTES)) else {
+        let size = entry.size();
+        let rest = room.checked_sub(size.saturating_add(ENTRY_BYTES));
+        let Some(rest) = rest.filter(|_| entries <= MAX_ENTRIES) else {
             return Ok(Unpacked { full: true, ..done });
         };
-        if entries > MAX_ENTRIES {
-            return Ok(Unpacked { full: true, ..done });
+        (room, top) = (rest, top.or(plain(&entry.path()?)));
+        left.set(u64::MAX);
+        if place(&mut entry, root.as_fd(), top.as_deref())? {
+            done.bytes += size;
         }
-        room = rest;
-        let Some(path) = plain(&entry.path()?) else { continue };
-        let top = top.get_or_insert_with(|| path.clone());
-        let Some(path) = beneath(&path, top) else { continue };
-        match place(&mut entry, root.as_fd(), &path, top) {
-            Ok(()) => done.bytes += size,
-            // Of the disk, not of this entry.
-            Err(e) if is_serious(&e) => return Err(e),
-            Err(_) => {}
-        }
+        io::copy(&mut entry, &mut io::sink())?;
+        left.set(DESCRIPTION_BYTES);
     }
     Ok(done)
+}
+
+/// Reads no more than is left.
+struct Bounded<'a, R> {
+    archive: R,
+    left: &'a Cell<u64>,
+}
+
+impl<R: Read> Read for Bounded<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.archive.read(buffer)?;
+        let left = self.left.get().checked_sub(read as u64);
+        self.left.set(left.ok_or_else(|| {
+            io::Error::other("what is said of one file is longer than any name and attributes are")
+        })?);
+        Ok(read)
+    }
+}
+
+/// Whether there was a place for it. Errors are of the disk or the archive, not of this entry.
+fn place(
+    entry: &mut Entry<'_, impl Read>,
+    root: BorrowedFd<'_>,
+    top: Option<&Path>,
+) -> io::Result<bool> {
+    let Some(top) = top else { return Ok(false) };
+    let Some(path) = beneath(&entry.path()?, top) else { return Ok(false) };
+    match make(entry, root, &path, top) {
+        Err(e) if is_serious(&e) => Err(e),
+        made => Ok(made.is_ok()),
+    }
 }
 
 fn is_serious(error: &io::Error) -> bool {
@@ -80,7 +112,7 @@ fn plain(path: &Path) -> Option<PathBuf> {
     parts.map(|part| matches!(part, Component::Normal(_)).then_some(part)).collect()
 }
 
-fn place(
+fn make(
     entry: &mut Entry<'_, impl Read>,
     root: BorrowedFd<'_>,
     path: &Path,
@@ -233,5 +265,39 @@ mod tests {
         let (dir, done) = unpacked(&entries, 5000);
         assert_eq!(done, Unpacked { bytes: 3000, full: true });
         assert!(dir.path().join("in/a").exists() && !dir.path().join("in/b").exists());
+    }
+
+    #[test]
+    fn what_is_said_of_a_file_has_a_bound() {
+        for kind in [EntryType::GNULongName, EntryType::GNULongLink, EntryType::XHeader] {
+            let mut header = Header::new_gnu();
+            header.set_entry_type(kind);
+            header.set_size(1 << 40);
+            header.set_cksum();
+            let mut zeros = io::repeat(0).take(1 << 40);
+            let dir = tempfile::tempdir().unwrap();
+            let archive = header.as_bytes().chain(&mut zeros);
+            let error = unpack(archive, dir.path(), 1 << 50).unwrap_err();
+            assert!(error.to_string().contains("longer than any name"), "{error}");
+            assert!((1 << 40) - zeros.limit() < DESCRIPTION_BYTES + (1 << 20), "it stops reading");
+        }
+    }
+
+    #[test]
+    fn names_may_be_long() {
+        let name = format!("w/{}", "n".repeat(200));
+        let mut tar = Builder::new(Vec::new());
+        let mut header = Header::new_gnu();
+        header.set_entry_type(EntryType::Directory);
+        header.set_size(0);
+        header.set_mode(0o755);
+        tar.append_data(&mut header, "w", io::empty()).unwrap();
+        header.set_entry_type(EntryType::Regular);
+        header.set_size(1);
+        tar.append_data(&mut header, &name, &b"1"[..]).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let done = unpack(&tar.into_inner().unwrap()[..], dir.path(), 1 << 20).unwrap();
+        assert_eq!(done, Unpacked { bytes: 1, full: false });
+        assert_eq!(fs::read(dir.path().join(&name[2..])).unwrap(), b"1");
     }
 }

@@ -1,16 +1,23 @@
 //! What a container has used, as far as the daemon measures it.
 
+use std::time::Duration;
+
 use bollard::Docker;
 use bollard::models::ContainerStatsResponse;
 use bollard::query_parameters::StatsOptionsBuilder;
 use futures_util::StreamExt;
 use types::Usage;
 
-/// One look at a running container; nothing if there is none.
+/// How long a daemon may take to say it: milliseconds, usually. The client bounds only the head of
+/// an answer, and this one is a stream.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// One look at a running container; nothing if there is none, or the daemon does not say.
 pub(crate) async fn look(docker: &Docker, container: &str) -> Usage {
     let options = StatsOptionsBuilder::default().stream(false).one_shot(true).build();
-    match docker.stats(container, Some(options)).next().await {
-        Some(Ok(stats)) => read(&stats),
+    let mut answer = docker.stats(container, Some(options));
+    match tokio::time::timeout(PATIENCE, answer.next()).await {
+        Ok(Some(Ok(stats))) => read(&stats),
         _ => Usage::default(),
     }
 }

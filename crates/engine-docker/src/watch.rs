@@ -11,11 +11,13 @@ use bollard::Docker;
 use bollard::errors::Error;
 use bollard::models::ContainerState;
 use bollard::query_parameters::KillContainerOptionsBuilder;
-use engine::{Ended, SandboxEnd, Watch};
+use engine::{Ended, SandboxEnd};
 use futures_util::StreamExt;
+use protocol::Watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::daemon::{is_gone, status};
+use crate::measure::{self, Verdict};
 use crate::sandbox::Sandbox;
 use crate::{bridge, fetch, usage};
 
@@ -34,9 +36,6 @@ const LAST_PAUSE: Duration = Duration::from_secs(1);
 /// asked earlier, it has more to do while a container starts, and nothing to say.
 const FIRST_USAGE: Duration = Duration::from_secs(1);
 const USAGE_PAUSE: Duration = Duration::from_secs(5);
-
-/// How often the files in a volume are measured: each time costs a process.
-const VOLUME_PAUSE: Duration = Duration::from_secs(10);
 
 /// How a container was found to have ended.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +71,7 @@ async fn conclude(docker: &Docker, name: &str, sandbox: &Sandbox, exit: Exit) ->
             _ if sandbox.is_discarded() => None,
             true if is_there => fetch::keep_result(docker, name, sandbox).await,
             true => None,
-            false => measure(sandbox).await,
+            false => measured(sandbox).await,
         }
     };
     let (oom_killed, kept) = tokio::join!(oom_killed, kept);
@@ -134,19 +133,16 @@ async fn bridged(docker: &Docker, name: &str, sandbox: &Sandbox) -> Infallible {
 }
 
 async fn disk(docker: &Docker, name: &str, sandbox: &Sandbox) -> Infallible {
-    if sandbox.bridged {
-        loop {
-            sleep(VOLUME_PAUSE).await;
-            let held = fetch::measure(docker, name).await;
-            sandbox.note_disk(held);
-            if held > Some(sandbox.disk_bytes) {
-                break;
-            }
-        }
-    } else {
+    let why = if !sandbox.bridged {
         over(sandbox).await;
-    }
-    end(docker, name, sandbox, SandboxEnd::DiskQuota).await
+        SandboxEnd::DiskQuota
+    } else {
+        match measure::watch(docker, name, sandbox).await {
+            Verdict::TooMuch => SandboxEnd::DiskQuota,
+            Verdict::Unknown => SandboxEnd::DiskUnknown,
+        }
+    };
+    end(docker, name, sandbox, why).await
 }
 
 /// Returns when the workspace that we see holds too much.
@@ -167,7 +163,7 @@ async fn over(sandbox: &Sandbox) {
     }
 }
 
-async fn measure(sandbox: &Sandbox) -> Option<u64> {
+async fn measured(sandbox: &Sandbox) -> Option<u64> {
     let watch = watch_of(sandbox)?;
     tokio::task::spawn_blocking(move || watch.finish()).await.ok().flatten()
 }

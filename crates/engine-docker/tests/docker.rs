@@ -11,6 +11,10 @@ mod bed;
 mod daemons;
 #[path = "docker/errors.rs"]
 mod errors;
+#[path = "docker/files.rs"]
+mod files;
+#[path = "docker/leftovers.rs"]
+mod leftovers;
 #[path = "docker/life.rs"]
 mod life;
 #[path = "docker/limits.rs"]

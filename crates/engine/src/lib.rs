@@ -9,7 +9,6 @@ pub mod conformance;
 #[cfg(feature = "conformance")]
 mod fake;
 mod sandbox;
-mod watch;
 mod workspace;
 
 use async_trait::async_trait;
@@ -19,7 +18,6 @@ pub use fake::{FakeAgent, FakeEngine};
 pub use sandbox::{Ended, EngineError, SandboxEnd, SandboxSpec, SandboxState};
 use std::path::PathBuf;
 use types::{JobId, SandboxReport, Usage};
-pub use watch::Watch;
 pub use workspace::Workspace;
 
 /// Makes and unmakes sandboxes, each named by its job.

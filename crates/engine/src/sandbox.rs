@@ -56,6 +56,8 @@ pub enum SandboxEnd {
     WallTime,
     /// Its workspace held more than `limits.disk_bytes`, where that is watched but not enforced.
     DiskQuota,
+    /// How much its workspace held could not be found out any more, so the limit meant nothing.
+    DiskUnknown,
     /// Nobody knows: the helper itself was killed.
     Lost,
 }

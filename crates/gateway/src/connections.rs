@@ -20,12 +20,13 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixStream;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::routes::{Caller, Session};
+use crate::socket::Socket;
 
 /// The most connections of one gateway, ways out not counted. The agent needs two, and a reconnect
 /// begins before the gateway has noticed that the old connection broke; the others are for those
@@ -71,11 +72,11 @@ struct Connection {
 }
 
 /// Serves until `closing`, and then until every connection has ended. Dropping it ends them all.
-pub(crate) async fn serve(listener: UnixListener, session: Session, closing: CancellationToken) {
+pub(crate) async fn serve(mut socket: Socket, session: Session, closing: CancellationToken) {
     let mut open = VecDeque::new();
-    while let Some(accepted) = closing.run_until_cancelled(listener.accept()).await {
+    while let Some(accepted) = closing.run_until_cancelled(socket.accept()).await {
         match accepted {
-            Ok((stream, _)) => {
+            Ok(stream) => {
                 make_room(&mut open).await;
                 open.push_back(connection(stream, session.clone(), closing.clone()));
                 // Lets those who came speak before others come, lest they look like guests.

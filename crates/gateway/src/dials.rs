@@ -80,9 +80,7 @@ impl Dialer {
             None => Err(DialError::Gone),
         }
     }
-}
 
-impl Dialer {
     /// Numbers are given under the lock, so that they are told in their order.
     fn ask(&self, to: Target) -> Result<(u64, oneshot::Receiver<Answer>), DialError> {
         let mut entered = Err(DialError::Busy);

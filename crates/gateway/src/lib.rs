@@ -14,6 +14,7 @@ mod egress;
 mod key;
 mod routes;
 mod server;
+mod socket;
 
 pub use dials::{DialError, Dialer, Inward};
 pub use egress::EgressPolicy;

@@ -1,11 +1,8 @@
-use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::{Instruction, SOCKET_NAME};
-use rustix::fs::{AtFlags, Mode, OFlags};
-use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -14,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::dials::Dialer;
 use crate::egress::{EgressPolicy, Exit};
 use crate::routes::{Orders, Session};
+use crate::socket::Socket;
 use crate::{KeyState, Sink, connections};
 
 /// One job's open gateway. Dropping it closes it.
@@ -57,14 +55,15 @@ impl Gateway {
         instructions: Vec<Instruction>,
     ) -> Result<Self, OpenError> {
         let socket = dir.join(SOCKET_NAME);
-        let listener = bind(dir).map_err(|source| OpenError { socket: socket.clone(), source })?;
+        let opened =
+            Socket::open(dir).map_err(|source| OpenError { socket: socket.clone(), source })?;
         let (orders, ordered) = watch::channel(Orders { instructions, ..Orders::default() });
         let closing = CancellationToken::new();
         let dialer = Dialer::new(orders.clone(), closing.clone());
         let exit = Exit::new(egress, closing.clone());
         let teller = tokio::spawn(exit.clone().tell(sink.clone()));
         let session = Session::new(key, sink, ordered, exit, dialer.waiting(), closing.clone());
-        let server = tokio::spawn(connections::serve(listener, session, closing.clone()));
+        let server = tokio::spawn(connections::serve(opened, session, closing.clone()));
         Ok(Self { socket, dialer, orders, closing, server, teller })
     }
 
@@ -110,20 +109,4 @@ impl Drop for Gateway {
         self.server.abort();
         drop(std::fs::remove_file(&self.socket));
     }
-}
-
-/// Binds by way of the directory's descriptor: a socket's path may have 108 bytes only, a data
-/// directory's may have more.
-fn bind(dir: &Path) -> std::io::Result<UnixListener> {
-    let folder =
-        rustix::fs::open(dir, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-    match rustix::fs::unlinkat(&folder, SOCKET_NAME, AtFlags::empty()) {
-        Ok(()) | Err(rustix::io::Errno::NOENT) => {}
-        Err(e) => return Err(e.into()),
-    }
-    let through = format!("/proc/self/fd/{}/{SOCKET_NAME}", folder.as_raw_fd());
-    let listener = UnixListener::bind(&through)?;
-    // The directory decides who reaches it (0700, agentd's); the socket itself is open.
-    rustix::fs::chmodat(&folder, SOCKET_NAME, Mode::from_raw_mode(0o666), AtFlags::empty())?;
-    Ok(listener)
 }

@@ -23,6 +23,9 @@ pub enum ImageError {
     /// What was given is no image, is damaged, or has something in it that none may have.
     #[error("this is no image that can be imported: {0}")]
     Bad(String),
+    /// Somebody has its files.
+    #[error("a sandbox uses the image {0}; wait for its job's end, or cancel it")]
+    InUse(String),
     /// There are several images in the archive.
     #[error("there are several images in it: {}; name one of them", .0.join(", "))]
     Several(Vec<String>),

@@ -94,6 +94,14 @@ impl Images {
         store::list(&self.home)
     }
 
+    /// Removes the image of this name; whether there was one.
+    ///
+    /// # Errors
+    /// When a sandbox uses it, it is no name of an image, or its files cannot be removed.
+    pub fn remove(&self, name: &str) -> Result<bool, ImageError> {
+        store::remove(&self.home, &Name::parse(name)?)
+    }
+
     /// Unpacks an image and gives it this name, or the one it came with, or
     /// `containerized-agent:latest`. Until it is whole and on the disk the name means what it did;
     /// sandboxes that are there keep what they have.

@@ -116,6 +116,25 @@ pub(crate) fn list(home: &Path) -> Result<Vec<Image>, ImageError> {
     names.filter_map(|name| find(home, &name).transpose()).collect()
 }
 
+/// Takes a name away, and its tree with it; whether there was one.
+pub(crate) fn remove(home: &Path, name: &Name) -> Result<bool, ImageError> {
+    let Some(image) = find(home, name)? else { return Ok(false) };
+    let (tree, link) = (image.root.parent().unwrap_or(&image.root), home.join(name.to_file()));
+    // As long as it is locked, nobody begins to use it.
+    let locked = match lock(tree, FlockOperation::NonBlockingLockExclusive) {
+        Err(e) if e.kind() == ErrorKind::WouldBlock => return Err(ImageError::InUse(image.name)),
+        locked => locked.map_err(io_error("lock", tree))?,
+    };
+    let gone = there(fs::remove_file(&link)).and_then(|gone| {
+        File::open(home)?.sync_all()?;
+        Ok(gone)
+    });
+    let gone = gone.map_err(io_error("remove", &link))?;
+    drop(locked);
+    sweep(home);
+    Ok(gone.is_some())
+}
+
 /// Keeps a tree from being swept.
 pub(crate) fn hold(tree: &Path) -> io::Result<File> {
     lock(tree, FlockOperation::NonBlockingLockShared)
@@ -222,6 +241,20 @@ mod tests {
         drop(held);
         sweep_all(home).unwrap();
         assert!(!first.root.exists() && second.root.is_dir());
+    }
+
+    #[test]
+    fn an_image_that_nobody_holds_is_removed() {
+        let home = tempfile::tempdir().unwrap();
+        let (home, name) = (home.path(), Name::parse("x/a").unwrap());
+        assert!(!remove(home, &name).unwrap());
+        let image = Draft::new(home).unwrap().publish(&name, record()).unwrap();
+        let held = hold(image.root.parent().unwrap()).unwrap();
+        assert!(matches!(remove(home, &name).unwrap_err(), ImageError::InUse(_)));
+        assert_eq!(find(home, &name).unwrap(), Some(image));
+        drop(held);
+        assert!(remove(home, &name).unwrap());
+        assert_eq!((find(home, &name).unwrap(), trees(home)), (None, 0));
     }
 
     #[test]

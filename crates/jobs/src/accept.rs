@@ -24,8 +24,8 @@ const MAX_TITLE_CHARS: usize = 79;
 /// The longest name of a request, in bytes.
 const MAX_KEY_BYTES: usize = 255;
 
-/// What a client asks for.
-#[derive(Debug)]
+/// What a client asks for; by default nothing but an empty prompt.
+#[derive(Debug, Default)]
 pub struct ScheduleRequest {
     /// The task.
     pub prompt: String,
@@ -115,6 +115,9 @@ pub enum ScheduleError {
         /// What there is.
         available: Vec<String>,
     },
+    /// It asks for an image by what cannot be the name of one.
+    #[error("that cannot be the name of an image")]
+    ImageName,
     /// A limit makes no sense, or is above what the operator allows.
     #[error(transparent)]
     Limits(#[from] InvalidLimits),
@@ -179,6 +182,9 @@ pub(crate) fn accept(
     let limits = terms.limits.grant(request.limits)?;
     let network = reach(request.network, terms.network)?;
     environment::check(&environment)?;
+    if image.as_deref().is_some_and(|image| !types::is_image_name(image)) {
+        return Err(ScheduleError::ImageName);
+    }
     fits(inputs.as_ref(), limits.disk_bytes)?;
     let engine = choose(request.engine, &terms.engines)?;
     let (mode, title) = settle(request.mode, request.model.as_deref(), &prompt, terms.models)?;
@@ -210,7 +216,9 @@ fn counts(models: &Models, model: Option<&str>) -> Result<(), ScheduleError> {
     if models.all_priced(&models.choose(model)?) { Ok(()) } else { Err(ScheduleError::NoPrice) }
 }
 
-fn name(Idempotency { key, fingerprint }: Idempotency) -> Result<RequestKey, ScheduleError> {
+pub(crate) fn name(
+    Idempotency { key, fingerprint }: Idempotency,
+) -> Result<RequestKey, ScheduleError> {
     let printable = key.bytes().all(|byte| (b' '..=b'~').contains(&byte));
     if printable && (1..=MAX_KEY_BYTES).contains(&key.len()) {
         Ok(RequestKey { key, fingerprint })

@@ -77,9 +77,21 @@ pub enum FilesError {
     /// The system failed; the text is for the log, not for the client.
     #[error("use the job's files: {0}")]
     Io(#[from] io::Error),
+    /// The engine does not answer just now.
+    #[error("{0}")]
+    Away(#[source] EngineError),
     /// The engine failed; the text is for the log, not for the client.
     #[error("use the job's workspace: {0}")]
-    Engine(#[from] EngineError),
+    Engine(#[source] EngineError),
+}
+
+impl From<EngineError> for FilesError {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Unavailable { .. } => Self::Away(error),
+            error => Self::Engine(error),
+        }
+    }
 }
 
 impl From<AccessError> for FilesError {

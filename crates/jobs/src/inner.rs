@@ -38,6 +38,10 @@ pub(crate) struct Inner {
     pub(crate) keys: Keys,
     pub(crate) engines: Vec<Arc<dyn Engine>>,
     pub(crate) stopping: CancellationToken,
+    /// No job begins any more; cancelled with `stopping`, too.
+    pub(crate) draining: CancellationToken,
+    /// What has a slot, among `tasks`.
+    pub(crate) runs: TaskTracker,
     pub(crate) tasks: TaskTracker,
     pub(crate) room: Arc<Room>,
     pub(crate) packers: Semaphore,
@@ -71,6 +75,7 @@ impl Inner {
         config: Config,
         engines: Vec<Arc<dyn Engine>>,
     ) -> Self {
+        let stopping = CancellationToken::new();
         Self {
             room: Arc::new(Room::new(folders.roots(), config.reserve_bytes)),
             folders,
@@ -81,7 +86,9 @@ impl Inner {
             config,
             packers: Semaphore::new(PACKERS),
             live: Mutex::default(),
-            stopping: CancellationToken::new(),
+            draining: stopping.child_token(),
+            stopping,
+            runs: TaskTracker::new(),
             tasks: TaskTracker::new(),
         }
     }

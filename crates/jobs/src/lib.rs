@@ -23,6 +23,7 @@
 //! | `pack` | the result |
 //! | `account` | which models were asked, and what they took |
 //! | `replay` | what an agent did, as a runbook |
+//! | `closing` | how the service ends, and what it still takes until then |
 //! | `recover` | what an earlier orchestrator left |
 //! | `staging` | input files until there is a workspace |
 //! | `files`, `upload` | a job's files, to be read and written from outside |
@@ -38,6 +39,7 @@ mod accept;
 mod account;
 mod ask;
 mod bound;
+mod closing;
 mod conclude;
 mod converse;
 mod dial;
@@ -67,6 +69,7 @@ mod upload;
 
 pub use accept::{Idempotency, MAX_PROMPT_BYTES, ScheduleError, ScheduleRequest};
 pub use artifacts::{FileEntry, FileKind, InvalidPath, Listing, WorkspacePath};
+pub use closing::Phase;
 pub use converse::{MAX_SAID_BYTES, TalkError};
 pub use dial::DialError;
 pub use environment::InvalidEnvironment;

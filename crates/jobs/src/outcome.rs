@@ -6,6 +6,9 @@ use types::{Ending, EventKind, NoticeLevel, Reason, Usage};
 
 const MEMORY: &str = "the kernel killed a process of the job: more memory than limits.memory_bytes";
 const DISK: &str = "the job's workspace was full: more than limits.disk_bytes";
+const UNKNOWN: &str = "how much the job's workspace held could not be measured, several times in a row, \
+    so nothing kept it within limits.disk_bytes; leave processes and memory of its limits unused, or see \
+    the server's log for what else failed";
 const LOST: &str = "the server's disk was full, and some of what the job wrote is lost";
 const WALL: &str = "the job ran longer than limits.wall_seconds allows";
 
@@ -15,6 +18,7 @@ pub(crate) fn lost(ended: Result<Ended, EngineError>) -> Ending {
     match ended.map(|ended| ended.end) {
         Ok(SandboxEnd::WallTime) => Ending::error(Reason::LimitWall, WALL),
         Ok(SandboxEnd::DiskQuota) => Ending::error(Reason::LimitDisk, DISK),
+        Ok(SandboxEnd::DiskUnknown) => Ending::error(Reason::LimitDisk, UNKNOWN),
         Ok(SandboxEnd::Exited { code }) => {
             lost(format!("its agent ended with exit code {code} before it reported a result"))
         }
@@ -35,6 +39,9 @@ pub(crate) fn refine(ending: Ending, ended: Option<Ended>) -> Ending {
         _ if oom && (failed || ending.reason == Reason::Finished) => (Reason::LimitMemory, MEMORY),
         _ if end == SandboxEnd::DiskQuota && ending.reason != Reason::Cancelled => {
             (Reason::LimitDisk, DISK)
+        }
+        _ if end == SandboxEnd::DiskUnknown && ending.reason != Reason::Cancelled => {
+            (Reason::LimitDisk, UNKNOWN)
         }
         _ if disk_lost && (failed || ending.reason == Reason::Finished) => {
             (Reason::LimitDisk, LOST)
@@ -121,9 +128,13 @@ mod tests {
     fn a_broken_quota_is_always_the_reason() {
         let (end, usage) = (SandboxEnd::DiskQuota, Usage::default());
         let quota = Ended { end, usage, disk_full: true, disk_lost: false };
-        for ending in [Ending::complete(), step_failed(), lost(Ok(quota))] {
-            let refined = refine(ending, Some(quota));
-            assert_eq!((refined.status, refined.reason), (JobStatus::Error, Reason::LimitDisk));
+        let unknown = Ended { end: SandboxEnd::DiskUnknown, disk_full: false, ..quota };
+        for (ended, text) in [(quota, DISK), (unknown, UNKNOWN)] {
+            for ending in [Ending::complete(), step_failed(), lost(Ok(ended))] {
+                let refined = refine(ending, Some(ended));
+                assert_eq!((refined.status, refined.reason), (JobStatus::Error, Reason::LimitDisk));
+                assert_eq!(refined.error.as_deref(), Some(text));
+            }
         }
         assert_eq!(refine(Ending::cancelled(), Some(quota)), Ending::cancelled());
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use artifacts::{Extra, Options, PackRequest, Packed, Source};
 use engine::{Engine, EngineError, Workspace};
-use store::StoreError;
+use store::{Draft, Durability, StoreError};
 use types::{EventKind, JobId, JobRecord, Mode, Stream};
 
 use crate::account::{self, ModelUse};
@@ -67,6 +67,7 @@ impl Inner {
     ) -> Result<Packed, Unpacked> {
         let workspace = workspace(record, engine).await?;
         self.folders.make_for_job(record.id).map_err(unpacked)?;
+        self.trim_logs(record.id).await.map_err(unpacked)?;
         let events = self.folders.of_job(record.id).join("events.ndjson.tmp");
         let packed = match self.write_events(record.id, &events).await {
             Ok(told) => self.pack_with(record, workspace, events.clone(), told).await,
@@ -74,6 +75,23 @@ impl Inner {
         };
         drop(tokio::fs::remove_file(events).await);
         packed
+    }
+
+    /// Takes away what was written and never recorded, because an orchestrator was killed in between:
+    /// the agent that would have said it again is gone.
+    async fn trim_logs(&self, job: JobId) -> Result<(), Unwritten> {
+        let session = |draft: &mut Draft| draft.state.session.clone();
+        let recorded = self.store.update(job, Durability::Grouped, session).await?;
+        let logs =
+            [(Stream::Stdout, recorded.stdout_bytes), (Stream::Stderr, recorded.stderr_bytes)];
+        for (stream, bytes) in logs {
+            match File::options().write(true).open(self.folders.log(job, stream)) {
+                Ok(log) if log.metadata()?.len() > bytes => log.set_len(bytes)?,
+                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e.into()),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Ok(())
     }
 
     async fn write_events(&self, job: JobId, path: &Path) -> Result<Told, Unwritten> {
@@ -164,12 +182,12 @@ fn unpacked(error: impl std::error::Error + 'static) -> Unpacked {
     Unpacked { why: error.to_string(), full: room::is_cause(&error) }
 }
 
-/// Why the events could not be written.
+/// Why the events and logs could not be written.
 #[derive(Debug, thiserror::Error)]
 enum Unwritten {
-    #[error("write the events: {0}")]
+    #[error("write the events and logs: {0}")]
     Io(#[from] io::Error),
-    #[error("write the events: {0}")]
+    #[error("write the events and logs: {0}")]
     Store(#[from] StoreError),
 }
 

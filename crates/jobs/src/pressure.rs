@@ -30,7 +30,7 @@ impl Inner {
             let free = free.unwrap_or(u64::MAX);
             pause = if free < reserve.saturating_mul(4) { TENSE } else { CALM };
             if is_short(free, reserve) {
-                self.relieve(free < reserve / 4).await;
+                self.stopping.run_until_cancelled(self.relieve(free < reserve / 4)).await;
             }
         }
     }

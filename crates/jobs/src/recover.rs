@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use engine::SandboxState;
+use engine::{EngineError, SandboxState};
 use types::{JobId, JobStatus};
 
 use crate::folders::OpenError;
@@ -80,6 +80,8 @@ impl Inner {
                     found
                         .extend(list.into_iter().map(|(job, state)| (job, (engine.name(), state))));
                 }
+                // Who started us was told, and every job of it will say so.
+                Err(e @ EngineError::Unavailable { .. }) => tracing::debug!("no sandboxes: {e}"),
                 Err(e) => tracing::error!("could not list the {} sandboxes: {e}", engine.name()),
             }
         }

@@ -29,7 +29,9 @@ impl Inner {
                         tracing::error!("could not look for jobs of the future: {e}");
                     }
                     self.sweep(horizon(now, retention)).await;
-                    self.remove_orphans(self.sandboxes().await).await;
+                    let orphans = async { self.remove_orphans(self.sandboxes().await).await };
+                    // An engine may be slow to answer; what is not done, the next one does.
+                    self.stopping.run_until_cancelled(orphans).await;
                 }
             }
         }

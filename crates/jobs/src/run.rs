@@ -68,7 +68,7 @@ impl Inner {
     pub(crate) fn pump(self: &Arc<Self>) {
         loop {
             // Its own statement, so that the lock is not held while a job starts.
-            let next = if self.stopping.is_cancelled() { None } else { self.queue().next() };
+            let next = if self.draining.is_cancelled() { None } else { self.queue().next() };
             let Some(job) = next else { return };
             self.spawn(job, Turn::Next);
         }
@@ -77,7 +77,8 @@ impl Inner {
     /// Runs a job that holds a slot.
     pub(crate) fn spawn(self: &Arc<Self>, job: JobId, turn: Turn) {
         let slot = Slot { inner: self.clone(), job };
-        self.tasks.spawn(async move { slot.inner.run(job, turn).await });
+        let run = async move { slot.inner.run(job, turn).await };
+        self.tasks.spawn(self.runs.track_future(run));
     }
 
     async fn run(self: &Arc<Self>, job: JobId, turn: Turn) {
@@ -137,6 +138,7 @@ impl Inner {
         self.set_dialer(record.id, None);
         attached.gateway.close().await;
         attached.sink.stop_asking().await;
+        attached.sink.settle().await;
         outcome
     }
 

@@ -145,10 +145,9 @@ impl Jobs {
     /// Says what is wrong with the request; nothing was kept then.
     pub async fn schedule(&self, request: ScheduleRequest) -> Result<JobId, ScheduleError> {
         let inner = &self.inner;
-        if inner.stopping.is_cancelled() {
-            return Err(ScheduleError::Stopping);
+        if let Err(refusal) = inner.admit() {
+            return inner.repeated(request, refusal).await;
         }
-        inner.room.check()?;
         let this = inner.clone();
         // A hostile runbook of 1 MiB takes a quarter of a second to read.
         let checked = tokio::task::spawn_blocking(move || accept::accept(request, &this.terms()));
@@ -257,13 +256,5 @@ impl Jobs {
     #[must_use]
     pub fn log_path(&self, job: JobId, stream: Stream) -> PathBuf {
         self.inner.folders.log(job, stream)
-    }
-
-    /// Stops admitting jobs and returns once nothing is half-written. Sandboxes stay up: the next
-    /// orchestrator on this data directory goes on with them.
-    pub async fn stop(&self) {
-        self.inner.stopping.cancel();
-        self.inner.tasks.close();
-        self.inner.tasks.wait().await;
     }
 }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use gateway::SinkError;
@@ -35,6 +36,8 @@ pub(crate) struct JobSink {
     verdict: watch::Sender<Option<Ending>>,
     connected: watch::Sender<bool>,
     progress: Mutex<Progress>,
+    /// Nothing is taken any more. Set while `progress` is held.
+    settled: AtomicBool,
 }
 
 impl JobSink {
@@ -58,6 +61,7 @@ impl JobSink {
             // An agent that used its key once will come back by itself.
             connected: watch::Sender::new(session.key_used),
             progress: Mutex::new(progress),
+            settled: AtomicBool::new(false),
         }
     }
 
@@ -89,6 +93,13 @@ impl JobSink {
             verdict.get_or_insert(ending);
             first
         });
+    }
+
+    /// Waits until the batch that is being taken is recorded; nothing is taken after it. What comes
+    /// too late for the result must not be in the log either.
+    pub(crate) async fn settle(&self) {
+        let _progress = self.progress.lock().await;
+        self.settled.store(true, Ordering::Relaxed);
     }
 
     async fn hello(
@@ -137,6 +148,9 @@ impl JobSink {
 
     async fn take(&self, reports: Vec<Report>) -> Result<u64, SinkError> {
         let mut progress = self.progress.lock().await;
+        if self.settled.load(Ordering::Relaxed) {
+            return Err(SinkError::Unavailable("the job is over".into()));
+        }
         let session = &progress.session;
         let before = (session.stdout_bytes, session.stderr_bytes);
         let batch = translate(reports, progress.clone(), self.measure, Timestamp::now())?;

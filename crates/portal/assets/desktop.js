@@ -4,8 +4,13 @@ import RFB from '/novnc.js';
 
 const TAKEN_OVER = 4001;
 const STATE_MS = 2000;
+const SAVED_MS = 60000;
 const PAUSES_MS = [250, 500, 1000, 2000, 4000];
 const OVER = ['packaging', 'complete', 'error', 'cancelled'];
+const HINTS = {
+  watch: 'What was copied in the desktop. Who has control may write here, to paste it there.',
+  control: 'The clipboard of the desktop. What you write here can be pasted there.',
+};
 
 const at = (id) => document.getElementById(id);
 const [control, resize, clip, text] = ['control', 'resize', 'clip', 'text'].map(at);
@@ -14,37 +19,71 @@ let mode = 'watch';
 let rfb = null;
 let state = null;
 let failures = 0;
+let missing = false;
+let ousted = false;
 let over = false;
 
 const say = (words) => { at('status').textContent = words; };
 const note = (words) => { at('note').textContent = words; };
+const isSettled = () => over && state?.status !== 'packaging';
 
 async function look() {
   const answer = await fetch('/state').catch(() => null);
   if (!answer) return null;
   if (answer.status === 403) location.replace('/');
   state = answer.ok ? await answer.json() : null;
-  over = answer.status === 404 || (state !== null && OVER.includes(state.status));
+  const gone = answer.status === 404;
+  over = gone || (state !== null && OVER.includes(state.status));
   if (state) show();
-  return state;
+  else if (gone) instead('There is no such job any more', '');
 }
 
 function show() {
   document.title = `${state.title} – desktop`;
   at('title').textContent = state.title;
-  control.hidden = !state.may_control || over;
+  control.hidden = !state.may_control || over || missing;
   control.textContent =
     mode === 'control' ? 'Release control' : state.taken ? 'Take over control' : 'Take control';
-  at('resizing').hidden = mode !== 'control';
-  if (over) say(`the job is over: ${state.status}`);
+  at('resizing').hidden = mode !== 'control' || over;
+  at('jupyter').hidden = !state.may_control || state.status !== 'running';
+  at('list').hidden = false;
+  at('list').href = state.list;
+  at('list').textContent = state.running ? `Desktops (${state.running})` : 'Desktops';
+  at('zip').hidden = !state.zip;
+  if (state.zip) at('zip').href = state.zip;
+  if (over) ended();
   else if (rfb?.shown) say(words());
 }
 
 function words() {
-  const others = state.people - 1;
+  const theirs = mode !== 'control' && state.taken;
+  const others = state.people - 1 - (theirs ? 1 : 0);
   const also = others > 0 ? `, with ${others} more` : '';
-  if (mode === 'control') return `you have control${also}; the agent waits`;
-  return `watching${also}${state.taken ? '; somebody has control' : ''}`;
+  const waits = state.has_agent ? '; the agent waits' : '';
+  if (mode === 'control') return `you have control${also}${waits}`;
+  return `watching${also}${theirs ? `; somebody else ${ousted ? 'took' : 'has'} control` : ''}`;
+}
+
+function ended() {
+  say(`the job is over: ${state.status}`);
+  note('');
+  const packed = state.status === 'packaging' ? 'What it left is being packed.' : '';
+  instead('This job is over', packed || `It is ${state.status}; its desktop has ended with it.`);
+}
+
+// What stands where the desktop would be. In what a sandbox says, back quotes mark code.
+function instead(what, why) {
+  at('instead').hidden = !what;
+  if (what) {
+    clip.hidden = true;
+    delete document.body.dataset.mode;
+  }
+  at('what').textContent = what;
+  at('why').replaceChildren(...why.split('`').map((piece, n) => {
+    const part = document.createElement(n % 2 ? 'code' : 'span');
+    part.textContent = piece;
+    return part;
+  }));
 }
 
 function connect() {
@@ -60,7 +99,11 @@ function connect() {
   viewer.addEventListener('connect', () => {
     viewer.shown = true;
     failures = 0;
+    missing = false;
+    instead('', '');
     document.body.dataset.mode = mode;
+    at('hint').textContent = HINTS[mode];
+    text.readOnly = mode !== 'control';
     look();
     if (mode === 'control') viewer.focus();
   });
@@ -75,17 +118,23 @@ async function closed(code) {
   delete document.body.dataset.mode;
   if (code === TAKEN_OVER) {
     mode = 'watch';
-    note('somebody else took control');
+    ousted = true;
     return connect();
   }
   say('not connected');
   const why = await reason();
+  missing = Boolean(why);
   await look();
   if (over) return;
   const pause = PAUSES_MS[Math.min(failures, PAUSES_MS.length - 1)];
   failures += 1;
-  say(why ? `no desktop: ${why}` : `not connected; trying again`);
+  say(why ? 'no desktop' : 'not connected; trying again');
+  if (why) instead('There is no desktop yet', `${sentence(why)} This page looks again until there is one.`);
   setTimeout(() => { if (!rfb && !over) connect(); }, why ? PAUSES_MS.at(-1) : pause);
+}
+
+function sentence(words) {
+  return `${words[0].toUpperCase()}${words.slice(1)}.`;
 }
 
 // Why the server refuses, if it does.
@@ -97,6 +146,7 @@ async function reason() {
 
 function turn(to) {
   mode = to;
+  ousted = false;
   note('');
   const before = rfb;
   rfb = null;
@@ -131,12 +181,19 @@ at('clipboard').addEventListener('click', () => {
   clip.hidden = !clip.hidden;
   at('clipboard').setAttribute('aria-expanded', String(!clip.hidden));
 });
+at('picture').addEventListener('click', () => rfb?.toBlob((picture) => {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(picture);
+  link.download = `${state?.job ?? 'desktop'}.png`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), SAVED_MS);
+}));
 at('full').addEventListener('click', () => {
   if (document.fullscreenElement) document.exitFullscreen();
   else document.documentElement.requestFullscreen().catch(() => note('the browser allows no full screen'));
 });
 addEventListener('focus', offer);
-setInterval(() => { if (!document.hidden && !over) look(); }, STATE_MS);
+setInterval(() => { if (!document.hidden && !isSettled()) look(); }, STATE_MS);
 
 look();
 connect();

@@ -16,7 +16,7 @@ use jobs::KeyId;
 use serde::Deserialize;
 use types::JobId;
 
-use crate::origin::Place;
+use crate::origin::{Part, Place};
 use crate::pages::Page;
 use crate::tickets::{Grant, SESSION, TICKET};
 use crate::view::{Door, View};
@@ -27,6 +27,9 @@ pub(crate) const PATH: &str = "/.cagent/enter";
 
 /// The most cookies that are tried: job's pages can set some for us, where we share a domain.
 const MAX_COOKIES: usize = 64;
+
+/// What the name of a cookie begins with of which browsers see to it that only this host sets it.
+pub(crate) const HOST_ONLY: &str = "__Host-";
 
 #[derive(Deserialize)]
 struct Ticket {
@@ -47,14 +50,18 @@ impl Portal {
     #[must_use]
     pub fn address(&self, job: JobId, view: View) -> String {
         let base = self.base(job, view);
-        let place = Place::Job { job, port: view.port() };
-        let place = if base.is_empty() { place } else { Place::Own };
-        let host = place.host(&self.config.domain);
-        let at = match view.door() {
+        let place = if base.is_empty() { Place::Job(job, view.part()) } else { Place::Own };
+        self.origin(place, view.door()) + &base
+    }
+
+    /// Without a slash at its end.
+    pub(crate) fn origin(&self, place: Place, door: Door) -> String {
+        let at = match door {
             Door::Desktops => self.config.desktop,
             Door::Jupyter => self.config.jupyter,
         };
-        format!("http://{host}:{}{base}", at.port())
+        let domain = &self.config.domain;
+        domain.origin(&place.host(&domain.name), at.port())
     }
 
     /// The path that a view is below: none but of previews, where they are had by path.
@@ -66,15 +73,8 @@ impl Portal {
     }
 
     /// Exchanges the ticket in the address.
-    pub(crate) fn enter(
-        &self,
-        door: Door,
-        (job, port): (JobId, Option<u16>),
-        method: &Method,
-        uri: &Uri,
-    ) -> Response {
-        let here =
-            |grant: &Grant| (grant.job, grant.view.door(), grant.view.port()) == (job, door, port);
+    pub(crate) fn enter(&self, job: JobId, part: Part, method: &Method, uri: &Uri) -> Response {
+        let here = |grant: &Grant| (grant.job, grant.view.part()) == (job, part);
         let ticket = Query::<Ticket>::try_from_uri(uri).ok().filter(|_| method == Method::GET);
         let grant = ticket.and_then(|Query(Ticket { ticket })| {
             let grant = self.tickets.take(Instant::now(), &ticket);
@@ -87,8 +87,8 @@ impl Portal {
             }
             // Also for who comes back to the address: a session may be there, and `/` knows.
             None => Page::new(StatusCode::FORBIDDEN, "This link does not work any more")
-                .text("A link is for one use and about a minute. Ask for a new one: `cagent open`, the dashboard, or the API.")
-                .link("../", "I have been here before")
+                .text("A link works once, within a minute. `cagent open JOB` prints a new one.")
+                .link("../", "Go on without, if this browser was let in before")
                 .into(),
         }
     }
@@ -102,20 +102,34 @@ impl Portal {
     fn begin(&self, grant: Grant) -> HeaderValue {
         let secret = self.sessions.give(Instant::now(), grant);
         let Grant { job, view, .. } = grant;
-        let (name, age) = (view.cookie(), SESSION.as_secs());
-        let base = self.base(job, view);
-        let cookie =
-            format!("{name}={secret}; Path={base}/; Max-Age={age}; HttpOnly; SameSite=Strict");
+        let (name, base, age) = (self.cookie(view), self.base(job, view), SESSION.as_secs());
+        let secure = if self.config.domain.tls.is_some() { "; Secure" } else { "" };
+        let cookie = format!(
+            "{name}={secret}; Path={base}/; Max-Age={age}; HttpOnly; SameSite=Strict{secure}"
+        );
         // Names and secrets are plain ASCII.
         HeaderValue::try_from(cookie).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
 
     /// Whether whoever sends these headers was let in to this view of this job.
     pub(crate) fn is_in(&self, headers: &HeaderMap, job: JobId, view: View) -> bool {
+        self.grant(headers, job, view).is_some()
+    }
+
+    /// By what whoever sends these headers was let in to this view of this job.
+    pub(crate) fn grant(&self, headers: &HeaderMap, job: JobId, view: View) -> Option<Grant> {
         let now = Instant::now();
-        let mut secrets = cookies(headers, view.cookie()).take(MAX_COOKIES);
+        let name = self.cookie(view);
+        let mut secrets = cookies(headers, &name).take(MAX_COOKIES);
         let here = |grant: &Grant| (grant.job, grant.view) == (job, view) && self.is_good(grant);
-        secrets.any(|secret| self.sessions.look(now, secret).as_ref().is_some_and(here))
+        secrets.find_map(|secret| self.sessions.look(now, secret).filter(here))
+    }
+
+    /// Its name. Over TLS one that no other host can set, unless it has a path.
+    fn cookie(&self, view: View) -> String {
+        let by_path = self.config.path_previews && matches!(view, View::Preview { .. });
+        let strict = self.config.domain.tls.is_some() && !by_path;
+        format!("{}{}", if strict { HOST_ONLY } else { "" }, view.cookie())
     }
 
     fn is_good(&self, grant: &Grant) -> bool {

@@ -89,6 +89,7 @@ mod tests {
     use axum::body::Body;
 
     use super::*;
+    use crate::origin::Part;
 
     const JOB: &str = "018f3f6e-7c1a-7b2e-9d3c-5a4b3c2d1e0f";
 
@@ -104,7 +105,7 @@ mod tests {
     fn our_own_pages_and_programs_may_come() {
         let host = format!("{JOB}.localhost:6080");
         let own = format!("http://{host}");
-        let job = Ok(Place::Job { job: JOB.parse().unwrap(), port: None });
+        let job = Ok(Place::Job(JOB.parse().unwrap(), Part::Desktop));
         assert_eq!(ask("GET", &host, &[]), job);
         assert_eq!(ask("POST", &host, &[("origin", &own)]), job);
         assert_eq!(ask("GET", &host, &[("sec-fetch-site", "none")]), job);

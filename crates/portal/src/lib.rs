@@ -5,7 +5,7 @@
 //! | file | what |
 //! |---|---|
 //! | `guard` | what every request must pass; what every answer of ours carries |
-//! | `origin` | which origin a request means |
+//! | `origin`, `domain` | which origin a request means, and how it is written |
 //! | `list` | our own page |
 //! | `tickets` | tickets and sessions |
 //! | `entry` | the way from one to the other |
@@ -17,6 +17,7 @@
 //! at the other end (crate `agent`).
 
 mod desktop;
+mod domain;
 mod entry;
 mod guard;
 mod list;
@@ -38,11 +39,14 @@ use jobs::Jobs;
 use types::JobId;
 
 pub use desktop::SeatError;
+pub use domain::{Domain, NoDomain};
+pub use pages::ICON;
 pub use view::View;
 
 use desktop::Desktops;
-use origin::Place;
-use pages::{Page, STYLE};
+use guard::Refusal;
+use origin::{Part, Place};
+use pages::Page;
 use proxy::{Lines, Visit};
 use tickets::{SESSION, Secrets, TICKET};
 use view::Door;
@@ -54,8 +58,10 @@ pub struct PortalConfig {
     pub desktop: SocketAddr,
     /// Where [`Portal::jupyter`] is served.
     pub jupyter: SocketAddr,
-    /// What every origin ends in: `localhost`, or a domain whose every name leads here.
-    pub domain: String,
+    /// Where the API is.
+    pub api: SocketAddr,
+    /// What every origin ends in.
+    pub domain: Domain,
     /// Whether people need a key: then nobody enters without a ticket, and nothing is listed.
     pub needs_keys: bool,
     /// Whether previews may also be had by path, on the origin of all, as the operator wished.
@@ -130,48 +136,58 @@ impl Portal {
 
     /// Goes by the origin first: what is on one is nobody else's business.
     async fn answer(&self, door: Door, request: Request) -> Response {
-        let place = match guard::place(&request, &self.config.domain) {
+        if let Some(shared) = pages::shared(request.uri().path()) {
+            return shared;
+        }
+        let place = match guard::place(&request, &self.config.domain.name) {
             Ok(place) => place,
-            Err(refusal) => return pages::refused(refusal, &self.own_address()),
+            Err(Refusal::Host) => return pages::misnamed(&self.config, &self.home(door)),
+            Err(Refusal::Origin) => return pages::foreign(),
         };
         let (method, uri) = (request.method(), request.uri());
         let by_path = self.config.path_previews && proxy::path::leads_here(uri);
-        match (door, place) {
-            (_, Place::Job { job, port }) if uri.path() == entry::PATH => {
-                self.enter(door, (job, port), method, uri)
+        match place {
+            Place::Job(job, part) if uri.path() == entry::PATH => {
+                self.enter(job, part, method, uri)
             }
-            (Door::Desktops, Place::Own) if by_path => proxy::path::answer(self, request).await,
-            (_, Place::Own) | (Door::Desktops, Place::Job { port: None, .. })
-                if !is_look(method) =>
-            {
+            Place::Own if by_path => proxy::path::answer(self, request).await,
+            Place::Own | Place::Job(_, Part::Desktop) if !is_look(method) => {
                 Page::new(StatusCode::METHOD_NOT_ALLOWED, "This can only be looked at").into()
             }
-            (_, Place::Own) => list::answer(self, door, uri.path(), request.headers()).await,
-            (Door::Desktops, Place::Job { job, port: None }) => {
-                desktop::answer(self, job, request).await
-            }
-            (Door::Desktops, Place::Job { job, port: Some(port) }) => {
+            Place::Own => list::answer(self, door, uri.path(), request.headers()).await,
+            Place::Job(job, Part::Desktop) => desktop::answer(self, job, request).await,
+            Place::Job(job, Part::Jupyter) => self.visit(job, View::Jupyter, request).await,
+            Place::Job(job, Part::Port(port)) => {
                 self.visit(job, View::Preview { port }, request).await
             }
-            (Door::Jupyter, Place::Job { job, port: None }) => {
-                self.visit(job, View::Jupyter, request).await
-            }
-            (Door::Jupyter, Place::Job { port: Some(_), .. }) => pages::nothing(),
         }
     }
 
     /// What a job serves itself, on an origin of its own.
     async fn visit(&self, job: JobId, view: View, request: Request) -> Response {
-        if request.uri().path() == STYLE.0 {
-            return pages::asset(STYLE.1, STYLE.2);
-        }
         proxy::answer(self, Visit { job, view, base: "" }, request).await
     }
 
-    /// Our own page.
-    fn own_address(&self) -> String {
-        let PortalConfig { domain, desktop, .. } = &*self.config;
-        format!("http://{domain}:{}/", desktop.port())
+    /// The page that lists desktops.
+    #[must_use]
+    pub fn desktop_list(&self) -> String {
+        self.home(Door::Desktops)
+    }
+
+    /// The page that lists Jupyter Labs.
+    #[must_use]
+    pub fn jupyter_list(&self) -> String {
+        self.home(Door::Jupyter)
+    }
+
+    /// Our own page, which leads straight into the only job.
+    fn home(&self, door: Door) -> String {
+        self.origin(Place::Own, door) + "/"
+    }
+
+    /// Our own page, which leads nowhere by itself.
+    fn list(&self, door: Door) -> String {
+        self.home(door) + "list"
     }
 }
 

@@ -2,21 +2,25 @@
 //! itself, but only where nobody needs a key, and only to who came by themselves: then whoever
 //! reaches this port can reach the API as well.
 
-use axum::http::header::LOCATION;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use jiff::{SignedDuration, Timestamp};
 use jobs::{JobError, ListRequest};
 use types::{JobId, JobStatus, JobSummary};
 
-use crate::pages::{self, Page, STYLE, escape};
+use crate::pages::{self, Page, escape};
 use crate::view::{Door, View};
 use crate::{Portal, guard};
 
 /// The most jobs that are shown.
 const MOST: u32 = 100;
 
-/// How often the page looks for jobs, in seconds.
-const LOOK_AGAIN: u32 = 2;
+/// How much of a job's id is shown.
+const NAME_LENGTH: usize = 12;
+
+/// How often the page looks for jobs, in seconds: for the first, and for more.
+const FIRST_LOOK: u32 = 2;
+const NEXT_LOOK: u32 = 5;
 
 /// Answers on our own origin.
 pub(crate) async fn answer(
@@ -25,20 +29,17 @@ pub(crate) async fn answer(
     path: &str,
     headers: &HeaderMap,
 ) -> Response {
-    if path == STYLE.0 {
-        return pages::asset(STYLE.1, STYLE.2);
-    }
     // What is previewed by path is on this origin too, and would be let in everywhere.
     let free = !portal.config.needs_keys && !portal.config.path_previews;
     let invited = free && guard::is_own(headers);
     match path {
-        "/" | "/list" if !free => by_link(),
+        "/" | "/list" if !free => pages::by_link("cagent open JOB"),
         "/" | "/list" => list(portal, door, invited && path == "/").await.unwrap_or_else(failed),
         _ => match opened(door, path) {
-            Some((job, view)) if invited => see_other(&portal.link(job, view, None).url),
-            Some(_) if free => see_other("/list"),
-            Some(_) => by_link(),
-            None => pages::nothing(),
+            Some((job, view)) if invited => pages::see_other(&portal.link(job, view, None).url),
+            Some(_) if free => pages::see_other("/list"),
+            Some(_) => pages::by_link("cagent open JOB"),
+            None => pages::nothing("/list"),
         },
     }
 }
@@ -60,25 +61,36 @@ async fn list(portal: &Portal, door: Door, straight: bool) -> Result<Response, J
         Door::Desktops => ("Desktops", View::Control),
         Door::Jupyter => ("Jupyter Lab", View::Jupyter),
     };
-    let running = vec![JobStatus::Running];
-    let request = ListRequest { statuses: running, limit: Some(MOST), after: None };
-    let jobs = portal.jobs.list(&request).await?.jobs;
+    let jobs = running(portal).await?;
     Ok(match &jobs[..] {
-        [job] if straight => see_other(&portal.link(job.id, view, None).url),
+        [job] if straight => pages::see_other(&portal.link(job.id, view, None).url),
         [] => Page::new(StatusCode::OK, "No job is running")
             .text("As soon as one does, this page leads there. `cagent run` gives one.")
-            .refresh(LOOK_AGAIN, "/")
+            .refresh(FIRST_LOOK, "/")
             .into(),
         jobs => {
             let rows: String = jobs.iter().map(|job| row(door, job)).collect();
             let page = Page::new(StatusCode::OK, title);
-            page.html(&format!("<ul class=\"jobs\">\n{rows}</ul>\n")).refresh(30, "/list").into()
+            page.html(&format!("<ul class=\"jobs\">\n{rows}</ul>\n"))
+                .refresh(NEXT_LOOK, "/list")
+                .into()
         }
     })
 }
 
+/// The jobs that run, newest first.
+pub(crate) async fn running(portal: &Portal) -> Result<Vec<JobSummary>, JobError> {
+    let statuses = vec![JobStatus::Running];
+    let request = ListRequest { statuses, limit: Some(MOST), after: None };
+    Ok(portal.jobs.list(&request).await?.jobs)
+}
+
 fn row(door: Door, job: &JobSummary) -> String {
     let (id, title) = (job.id, escape(&job.title));
+    let name = id.to_string();
+    // Its end tells it from others, and names it on the command line.
+    let name = &name[name.len() - NAME_LENGTH..];
+    let age = age(Timestamp::now().duration_since(job.started.unwrap_or(job.created)));
     let (view, aside) = match door {
         Door::Jupyter => ("jupyter", String::new()),
         Door::Desktops => {
@@ -86,13 +98,19 @@ fn row(door: Door, job: &JobSummary) -> String {
             ("control", watch)
         }
     };
-    format!("<li><a href=\"/open/{id}/{view}\">{title}</a> <small>{id}</small>{aside}</li>\n")
+    format!(
+        "<li><a href=\"/open/{id}/{view}\">{title}</a>{aside}\
+         <small>job <span title=\"{id}\">{name}</span>, runs for {age}</small></li>\n"
+    )
 }
 
-fn by_link() -> Response {
-    Page::new(StatusCode::FORBIDDEN, "Come by a link")
-        .text("This page hands out nothing here. `cagent open JOB` and the dashboard have links into jobs; so has the API: `POST /v1/jobs/{id}/tickets`.")
-        .into()
+fn age(age: SignedDuration) -> String {
+    let (seconds, minutes) = (age.as_secs().max(0), age.as_mins());
+    match (seconds, minutes) {
+        (..60, _) => format!("{seconds} s"),
+        (_, ..120) => format!("{minutes} min"),
+        _ => format!("{} h", age.as_hours()),
+    }
 }
 
 fn failed(error: JobError) -> Response {
@@ -100,12 +118,4 @@ fn failed(error: JobError) -> Response {
     Page::new(StatusCode::INTERNAL_SERVER_ERROR, "The server failed")
         .text("Its log says why.")
         .into()
-}
-
-fn see_other(to: &str) -> Response {
-    // Addresses are our own, and plain ASCII.
-    let to = HeaderValue::try_from(to).unwrap_or_else(|_| HeaderValue::from_static("/"));
-    let head =
-        [(LOCATION, to), (axum::http::header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
-    guard::seal((StatusCode::SEE_OTHER, head).into_response(), "default-src 'none'")
 }

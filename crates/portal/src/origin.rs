@@ -3,8 +3,12 @@
 //! | host | what |
 //! |---|---|
 //! | `localhost`, `127.0.0.1`, `[::1]`, or the domain itself | our own page |
-//! | `<job>.<domain>` | a job |
-//! | `<port>-<job>.<domain>` | what a job serves on that port |
+//! | `<job>.<domain>` | a job's desktop |
+//! | `lab-<job>.<domain>` | its Jupyter Lab |
+//! | `<port>-<job>.<domain>` | what it serves on that port |
+//!
+//! Cookies know no ports: what a job serves has another name than what we serve of it, else its pages
+//! could keep people out of its desktop by theirs.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -16,14 +20,23 @@ use types::JobId;
 pub(crate) enum Place {
     /// Our own page.
     Own,
-    /// A job, or what one of its programs serves.
-    Job {
-        /// The job.
-        job: JobId,
-        /// The port of its loopback; none for the desktop or Jupyter, as the listener has it.
-        port: Option<u16>,
-    },
+    /// A part of a job.
+    Job(JobId, Part),
 }
+
+/// What of a job is on an origin of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Its desktop.
+    Desktop,
+    /// Its Jupyter Lab.
+    Jupyter,
+    /// What one of its programs serves on this port of its loopback.
+    Port(u16),
+}
+
+/// What the name of a Jupyter Lab begins with.
+const JUPYTER: &str = "lab";
 
 impl Place {
     /// What this `Host` means below this domain; none if it is not ours.
@@ -40,25 +53,29 @@ impl Place {
 
     /// What this name below the domain means.
     pub(crate) fn labelled(label: &str) -> Option<Self> {
-        label.parse().map_or_else(|_| preview(label), |job| Some(Self::Job { job, port: None }))
+        label.parse().map_or_else(|_| prefixed(label), |job| Some(Self::Job(job, Part::Desktop)))
     }
 
     /// The name of its host below this domain.
     pub(crate) fn host(self, domain: &str) -> String {
         match self {
             Self::Own => domain.into(),
-            Self::Job { job, port: None } => format!("{job}.{domain}"),
-            Self::Job { job, port: Some(port) } => format!("{port}-{job}.{domain}"),
+            Self::Job(job, Part::Desktop) => format!("{job}.{domain}"),
+            Self::Job(job, Part::Jupyter) => format!("{JUPYTER}-{job}.{domain}"),
+            Self::Job(job, Part::Port(port)) => format!("{port}-{job}.{domain}"),
         }
     }
 }
 
-/// `<port>-<job>`, with the one spelling that a port has.
-fn preview(label: &str) -> Option<Place> {
-    let (port, job) = label.split_once('-')?;
-    let number: u16 = port.parse().ok().filter(|number| *number != 0)?;
+/// `lab-<job>`, or `<port>-<job>` with the one spelling that a port has.
+fn prefixed(label: &str) -> Option<Place> {
+    let (part, job) = label.split_once('-')?;
     let job = job.parse().ok()?;
-    (number.to_string() == port).then_some(Place::Job { job, port: Some(number) })
+    if part == JUPYTER {
+        return Some(Place::Job(job, Part::Jupyter));
+    }
+    let number: u16 = part.parse().ok().filter(|number| *number != 0)?;
+    (number.to_string() == part).then_some(Place::Job(job, Part::Port(number)))
 }
 
 fn is_loopback(name: &str) -> bool {
@@ -82,9 +99,9 @@ mod tests {
     fn every_origin_is_read_as_it_is_written() {
         let job = JOB.parse().unwrap();
         for domain in ["localhost", "agents.example.org"] {
-            for at in
-                [Place::Own, Place::Job { job, port: None }, Place::Job { job, port: Some(3000) }]
-            {
+            let parts = [Part::Desktop, Part::Jupyter, Part::Port(3000)];
+            let parts = parts.map(|part| Place::Job(job, part));
+            for at in parts.into_iter().chain([Place::Own]) {
                 assert_eq!(place(&at.host(domain), domain), Some(at));
                 assert_eq!(place(&format!("{}:6080", at.host(domain)), domain), Some(at));
             }
@@ -100,15 +117,26 @@ mod tests {
 
     #[test]
     fn capitals_mean_nothing() {
-        let at = place(&format!("{}.LocalHost", JOB.to_uppercase()), "localhost");
-        assert_eq!(at, Some(Place::Job { job: JOB.parse().unwrap(), port: None }));
+        let at = place(&format!("LAB-{}.LocalHost", JOB.to_uppercase()), "localhost");
+        assert_eq!(at, Some(Place::Job(JOB.parse().unwrap(), Part::Jupyter)));
     }
 
     #[test]
     fn other_names_are_not_ours() {
-        for label in
-            ["x", "0-", "0-JOB", "00080-JOB", "+80-JOB", "65536-JOB", "-JOB", "a.JOB", "JOB."]
-        {
+        for label in [
+            "x",
+            "0-",
+            "lab-",
+            "lab-1-JOB",
+            "labs-JOB",
+            "0-JOB",
+            "00080-JOB",
+            "+80-JOB",
+            "65536-JOB",
+            "-JOB",
+            "a.JOB",
+            "JOB.",
+        ] {
             let host = format!("{}.localhost:6080", label.replace("JOB", JOB));
             assert_eq!(place(&host, "localhost"), None, "{host}");
         }

@@ -1,23 +1,29 @@
 //! Pages of ours without a script: lists, refusals. Whatever a job or a person wrote is escaped.
 
 use std::fmt::Write as _;
+use std::net::Ipv4Addr;
 
 use axum::body::Body;
-use axum::http::StatusCode;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 
 use jobs::JobError;
 
-use crate::guard::{self, Refusal};
+use crate::{PortalConfig, guard};
 
-/// What such a page may load: its style.
-const POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; \
-                      frame-ancestors 'none'";
+/// What such a page may load: its style and its icon.
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; \
+                      form-action 'none'; frame-ancestors 'none'";
 
 /// The style of every page.
-pub(crate) const STYLE: (&str, &str, &str) =
-    ("/.cagent/portal.css", "text/css; charset=utf-8", include_str!("../assets/portal.css"));
+const STYLE: &str = include_str!("../assets/portal.css");
+
+/// The icon of every page, an SVG.
+pub const ICON: &str = include_str!("../assets/icon.svg");
+
+/// The words of a link to our own page.
+pub(crate) const TO_LIST: &str = "Jobs that run";
 
 /// A page.
 #[derive(Debug)]
@@ -69,15 +75,24 @@ impl Page {
 impl From<Page> for Response {
     fn from(page: Page) -> Self {
         let Page { status, title, refresh, body } = page;
-        let style = STYLE.0;
         let html = format!(
             "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width\">\n{refresh}\
-             <title>{title}</title>\n<link rel=\"stylesheet\" href=\"{style}\">\n\
+             <title>{title}</title>\n<link rel=\"icon\" href=\"/.cagent/icon.svg\">\n\
+             <link rel=\"stylesheet\" href=\"/.cagent/portal.css\">\n\
              <main>\n<h1>{title}</h1>\n{body}</main>\n"
         );
         let head = [(CONTENT_TYPE, "text/html; charset=utf-8"), (CACHE_CONTROL, "no-store")];
         guard::seal((status, head, html).into_response(), POLICY)
+    }
+}
+
+/// What every page of ours loads, at every name that somebody comes by.
+pub(crate) fn shared(path: &str) -> Option<Response> {
+    match path {
+        "/.cagent/portal.css" => Some(asset("text/css; charset=utf-8", STYLE)),
+        "/.cagent/icon.svg" => Some(asset("image/svg+xml", ICON)),
+        _ => None,
     }
 }
 
@@ -88,25 +103,72 @@ pub(crate) fn asset(media_type: &'static str, content: impl Into<Body>) -> Respo
 }
 
 /// Whoever asks for something that is not there.
-pub(crate) fn nothing() -> Response {
-    Page::new(StatusCode::NOT_FOUND, "There is nothing here").into()
+pub(crate) fn nothing(list: &str) -> Response {
+    Page::new(StatusCode::NOT_FOUND, "There is nothing here").link(list, TO_LIST).into()
 }
 
-/// Whoever may not ask.
-pub(crate) fn refused(refusal: Refusal, own: &str) -> Response {
-    let page = Page::new(StatusCode::FORBIDDEN, "Refused");
-    let page = match refusal {
-        Refusal::Host => page.text("This server does not answer to that name.").link(own, own),
-        Refusal::Origin => page.text("A page of another origin may not do this."),
-    };
-    page.into()
+/// Whoever comes by a name that is not ours, such as the server's address.
+pub(crate) fn misnamed(config: &PortalConfig, home: &str) -> Response {
+    let domain = &config.domain;
+    let page = Page::new(StatusCode::FORBIDDEN, "Not by this name").text(&format!(
+        "Each job has a name of its own here, so this server answers to `{}`, names below it, and no \
+         other name or address.",
+        domain.name
+    ));
+    if !domain.is_local() {
+        return page.link(home, home).into();
+    }
+    page.text("These names lead every machine to itself. On the server's own machine, open")
+        .link(home, home)
+        .text("From another one, bring the ports there first, and then open the same address:")
+        .html(&format!("<pre>{}</pre>\n", escape(&tunnel(config))))
+        .text("Or set `CAGENT_PREVIEW_DOMAIN` to a domain whose every name leads to the server.")
+        .into()
+}
+
+/// Goes on to an address of ours.
+pub(crate) fn see_other(to: &str) -> Response {
+    // Addresses are our own, and plain ASCII.
+    let to = HeaderValue::try_from(to).unwrap_or_else(|_| HeaderValue::from_static("/"));
+    let head = [(LOCATION, to), (CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    guard::seal((StatusCode::SEE_OTHER, head).into_response(), "default-src 'none'")
+}
+
+/// What brings our ports to another machine.
+fn tunnel(config: &PortalConfig) -> String {
+    let [desktop, jupyter] = [config.desktop, config.jupyter].map(|mut to| {
+        if to.ip().is_unspecified() {
+            to.set_ip(Ipv4Addr::LOCALHOST.into());
+        }
+        format!("-L {}:{to}", to.port())
+    });
+    format!("ssh -N {desktop} {jupyter} SERVER")
+}
+
+/// A page of another origin that does more than to lead people here.
+pub(crate) fn foreign() -> Response {
+    Page::new(StatusCode::FORBIDDEN, "Refused")
+        .text("A page of another origin may not do this.")
+        .into()
+}
+
+/// Whoever was not let in. `command` prints a link.
+pub(crate) fn by_link(command: &str) -> Response {
+    Page::new(StatusCode::FORBIDDEN, "Come by a link")
+        .text(&format!(
+            "`{command}` prints one, which works once, within a minute. The API makes one too: \
+             `POST /v1/jobs/JOB/tickets`. Where the server asks for keys, both need one \
+             (`CAGENT_API_KEY`)."
+        ))
+        .into()
 }
 
 /// A job that cannot be looked at.
-pub(crate) fn unseen(error: &JobError) -> Response {
+pub(crate) fn unseen(error: &JobError, list: &str) -> Response {
     match error {
         JobError::NotFound(job) => Page::new(StatusCode::NOT_FOUND, "There is no such job")
             .text(&format!("There is no job {job}, or its retention is over."))
+            .link(list, TO_LIST)
             .into(),
         JobError::Store(_) => {
             tracing::error!("could not look at a job: {error}");

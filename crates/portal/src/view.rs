@@ -1,5 +1,7 @@
 //! What there is to see of a job, and where.
 
+use crate::origin::Part;
+
 /// What somebody wants to see of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum View {
@@ -16,7 +18,8 @@ pub enum View {
     },
 }
 
-/// The two listeners.
+/// The two listeners. Both answer on every origin, so that one proxy before either will do; they
+/// differ in our own page, and in which links name them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Door {
     /// Of desktops and previews.
@@ -34,15 +37,16 @@ impl View {
         }
     }
 
-    /// The port in the name of its origin.
-    pub(crate) fn port(self) -> Option<u16> {
+    /// What of the job it is a view of.
+    pub(crate) fn part(self) -> Part {
         match self {
-            Self::Watch | Self::Control | Self::Jupyter => None,
-            Self::Preview { port } => Some(port),
+            Self::Watch | Self::Control => Part::Desktop,
+            Self::Jupyter => Part::Jupyter,
+            Self::Preview { port } => Part::Port(port),
         }
     }
 
-    /// The name of its cookie: cookies know no ports, so views of one host have different ones.
+    /// The name of its cookie, which is different for each view of one origin.
     pub(crate) fn cookie(self) -> &'static str {
         match self {
             Self::Watch => "cagent-watch",

@@ -18,6 +18,8 @@
 
 #[cfg(feature = "client")]
 mod client;
+#[cfg(feature = "measure")]
+mod measure;
 mod message;
 #[cfg(feature = "relay")]
 mod relay;
@@ -26,6 +28,8 @@ mod tunnel;
 
 #[cfg(feature = "client")]
 pub use client::{Client, ClientError, Controls};
+#[cfg(feature = "measure")]
+pub use measure::{Watch, measure};
 pub use message::{
     Ack, AgentSpec, Assignment, Checkpoint, CommandUser, Control, Data, Dial, Hello, Instruction,
     Report, ReportKind, Target, Verdict, Welcome, Wish,

@@ -1,6 +1,6 @@
 //! A new job, once for every request.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use types::JobStatus;
 
 use crate::writer::Inner;
@@ -12,7 +12,7 @@ const KEEP: &str = "keep a job";
 impl Inner {
     pub(crate) fn insert(&mut self, new: NewJob) -> Result<Inserted, StoreError> {
         if let Some(key) = &new.key
-            && let Some(found) = self.by_key(key)?
+            && let Some(found) = by_key(&self.db, key)?
         {
             return Ok(found);
         }
@@ -30,20 +30,20 @@ impl Inner {
         self.update(id, |draft| draft.append(created, first))?;
         Ok(Inserted::New)
     }
+}
 
-    /// The job that was made from the request of this name.
-    fn by_key(&self, key: &RequestKey) -> Result<Option<Inserted>, StoreError> {
-        let failed = StoreError::sqlite("look for a request");
-        let sql = "SELECT id, fingerprint FROM jobs WHERE request_key = ?1";
-        let mut statement = self.db.prepare_cached(sql).map_err(&failed)?;
-        let found = statement
-            .query_row([&key.key], |row| Ok((row.get::<_, String>(0)?, row.get::<_, [u8; 32]>(1)?)))
-            .optional()
-            .map_err(&failed)?;
-        let known = |(id, print): (String, _)| {
-            let job = row::id(&id)?;
-            Ok(if print == key.fingerprint { Inserted::Before(job) } else { Inserted::Other(job) })
-        };
-        found.map(known).transpose()
-    }
+/// The job that was made from the request of this name.
+pub(crate) fn by_key(db: &Connection, key: &RequestKey) -> Result<Option<Inserted>, StoreError> {
+    let failed = StoreError::sqlite("look for a request");
+    let sql = "SELECT id, fingerprint FROM jobs WHERE request_key = ?1";
+    let mut statement = db.prepare_cached(sql).map_err(&failed)?;
+    let found = statement
+        .query_row([&key.key], |row| Ok((row.get::<_, String>(0)?, row.get::<_, [u8; 32]>(1)?)))
+        .optional()
+        .map_err(&failed)?;
+    let known = |(id, print): (String, _)| {
+        let job = row::id(&id)?;
+        Ok(if print == key.fingerprint { Inserted::Before(job) } else { Inserted::Other(job) })
+    };
+    found.map(known).transpose()
 }

@@ -163,6 +163,15 @@ impl Store {
         self.writer.insert(new).await
     }
 
+    /// What became of an earlier request of this name: [`Inserted::Before`] or [`Inserted::Other`],
+    /// none if there was none.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub async fn request(&self, key: RequestKey) -> Result<Option<Inserted>, StoreError> {
+        self.readers.run(move |db| insert::by_key(db, &key)).await
+    }
+
     /// Changes a job: `change` sees its state and may set any of it and append events. It runs on
     /// the writer's thread, alone, so it must be quick and must not block.
     ///

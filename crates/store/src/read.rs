@@ -1,7 +1,7 @@
 //! Reads, beside the writer.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use rusqlite::types::Value;
@@ -17,6 +17,11 @@ const READERS: usize = 16;
 
 /// Events are read until they come to so many bytes: one of an agent's step may have a whole file.
 const PAGE_BYTES: usize = 4 * 1024 * 1024;
+
+/// What [`job`] asks.
+static JOB: LazyLock<String> = LazyLock::new(|| {
+    format!("SELECT prompt, spec, {} FROM jobs JOIN specs ON job = id WHERE id = ?1", row::STATE)
+});
 
 /// The connections, which are opened when they are needed and kept to be used again.
 #[derive(Debug)]
@@ -62,11 +67,7 @@ impl Readers {
 
 pub(crate) fn job(db: &Connection, id: JobId) -> Result<JobRecord, StoreError> {
     let failed = StoreError::sqlite("read a job");
-    let sql = format!(
-        "SELECT prompt, spec, {} FROM jobs JOIN specs ON job = id WHERE id = ?1",
-        row::STATE
-    );
-    let mut statement = db.prepare_cached(&sql).map_err(&failed)?;
+    let mut statement = db.prepare_cached(&JOB).map_err(&failed)?;
     statement
         .query_row([id.to_string()], |found| Ok(row::record(id, found)))
         .optional()
@@ -170,4 +171,25 @@ fn some_events(
         }
     }
     Ok(events)
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus::{RePrepare, Run};
+
+    use super::*;
+
+    /// Status is what is asked for most; to plan it takes longer than to read it.
+    #[test]
+    fn a_read_of_a_job_is_planned_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("cagent.db");
+        let _writer = schema::open(&path).unwrap();
+        let db = schema::open_reader(&path).unwrap();
+        for _ in 0..3 {
+            assert!(matches!(job(&db, JobId::generate()), Err(StoreError::NotFound(_))));
+        }
+        let statement = db.prepare_cached(&JOB).unwrap();
+        assert_eq!((statement.get_status(Run), statement.get_status(RePrepare)), (3, 0));
+    }
 }

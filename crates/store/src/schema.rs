@@ -6,6 +6,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::StoreError;
@@ -30,7 +31,7 @@ pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
     let failed = StoreError::sqlite("open the store");
     make_private(path)?;
     let mut connection = Connection::open(path).map_err(&failed)?;
-    connection.pragma_update(None, "busy_timeout", BUSY_MS).map_err(&failed)?;
+    set_up(&connection).map_err(&failed)?;
     // Only has an effect on a new file. What is deleted goes back to the disk, in pieces.
     connection.pragma_update(None, "auto_vacuum", "incremental").map_err(&failed)?;
     connection.pragma_update(None, "journal_mode", "wal").map_err(&failed)?;
@@ -76,9 +77,16 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     let failed = StoreError::sqlite("open the store for reading");
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(&failed)?;
-    connection.pragma_update(None, "busy_timeout", BUSY_MS).map_err(&failed)?;
+    set_up(&connection).map_err(&failed)?;
     connection.pragma_update(None, "query_only", true).map_err(&failed)?;
     Ok(connection)
+}
+
+/// What every connection has.
+fn set_up(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "busy_timeout", BUSY_MS)?;
+    // A plan that may depend on a bound value is made anew for each; that takes longer than most reads.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
 fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {

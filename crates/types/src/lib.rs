@@ -7,6 +7,7 @@ mod access;
 pub mod delivery;
 mod event;
 mod id;
+mod image;
 mod limits;
 mod model;
 mod network;
@@ -21,6 +22,7 @@ pub use event::{
     Egress, EgressVerdict, Event, EventKind, NoticeLevel, StepKind, StepOutcome, Stream,
 };
 pub use id::{InvalidJobId, JobId};
+pub use image::is_image_name;
 pub use limits::{InvalidLimits, Limits, LimitsPolicy, PartialLimits};
 pub use model::{
     ModelAnswer, ModelCall, ModelFacts, ModelRequest, ModelTurn, Part, Replay, Stop, TokenUsage,

@@ -41,6 +41,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("testkit", &["api", "types"]),
     ("bench", &["artifacts", "engine", "engine-docker", "engine-local", "testkit", "types"]),
+    ("chaos", &["testkit", "types"]),
     ("xtask", &["api"]),
 ];
 

@@ -13,19 +13,22 @@ mod order;
 pub(crate) mod screen;
 mod server;
 
+use std::convert::Infallible;
 use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::net::UnixStream;
 use tokio::sync::Mutex;
+use tokio::task::spawn_local;
 use tokio::time::timeout;
 
+use crate::inbox::Inbox;
 use crate::step::{Place, Runner};
 use helper::{Helper, PATIENCE};
 use order::{Answer, Request};
 pub(crate) use order::{Button, Direction, MOST_TEXT_BYTES, Order, Point, Show};
 pub(crate) use server::{DISPLAY, SERVER};
-use server::{Managed, Server};
+use server::{Managed, SIZE, Server};
 
 /// The desktop. There is one, which may not have been started.
 #[derive(Debug)]
@@ -49,14 +52,14 @@ impl Desktop {
 
     /// Starts it, unless it runs, until what opens there gets the keyboard. Where there is no `Xvnc`,
     /// says how to get one.
-    pub(crate) async fn start(&self) -> Result<(), String> {
-        // Those who only look do not wait for that meanwhile.
-        self.serve().await?.wait().await;
+    pub(crate) async fn start(self: &Rc<Self>) -> Result<(), String> {
+        let managed = self.serve().await?;
+        Rc::clone(self).manage(managed).await;
         Ok(())
     }
 
     /// Starts it, unless it runs: there is something to be seen then.
-    async fn serve(&self) -> Result<Managed, String> {
+    async fn serve(self: &Rc<Self>) -> Result<Managed, String> {
         let mut slot = self.server.lock().await;
         if let Some(server) = slot.as_mut()
             && server.lives()
@@ -65,18 +68,26 @@ impl Desktop {
         }
         *slot = None;
         let server = Server::start(&self.runner, &self.place).await?;
-        Ok(slot.insert(server).managed())
+        let managed = slot.insert(server).managed();
+        // Those who only look do not wait for it; windows that they want to see do.
+        spawn_local(Rc::clone(self).manage(managed.clone()));
+        Ok(managed)
+    }
+
+    /// Waits until windows are managed, all of them.
+    async fn manage(self: Rc<Self>, managed: Managed) {
+        managed.wait(self.ask(&Request::Managed, Duration::ZERO)).await;
     }
 
     /// A connection by RFB.
-    pub(crate) async fn rfb(&self) -> Result<UnixStream, String> {
+    pub(crate) async fn rfb(self: &Rc<Self>) -> Result<UnixStream, String> {
         self.serve().await?;
         let connected = server::connect().await;
         connected.map_err(|error| format!("the desktop takes no connections: {error}"))
     }
 
     /// What is to be seen, as a PNG. Who made it may be hostile.
-    pub(crate) async fn screenshot(&self) -> Result<Vec<u8>, String> {
+    pub(crate) async fn screenshot(self: &Rc<Self>) -> Result<Vec<u8>, String> {
         self.serve().await?;
         Ok(self.ask(&Request::Whole, Duration::ZERO).await?.1)
     }
@@ -84,7 +95,7 @@ impl Desktop {
     /// Does something there and tells what came of it: a text, and a PNG if that was asked for. An
     /// error is for who gave the order.
     pub(crate) async fn perform(
-        &self,
+        self: &Rc<Self>,
         order: &Order,
         show: Show,
     ) -> Result<(String, Vec<u8>), String> {
@@ -92,6 +103,25 @@ impl Desktop {
         let request = Request::Do { order: order.clone(), show };
         let (answer, picture) = self.ask(&request, order.takes()).await?;
         if answer.ok { Ok((answer.text, picture)) } else { Err(answer.text) }
+    }
+
+    /// Gives the screen its size again each time that a person lets go of it, however they do.
+    pub(crate) async fn keep_size(&self, inbox: &Inbox) -> Infallible {
+        loop {
+            inbox.desktop_lent().await;
+            inbox.desktop_free().await;
+            self.resize().await;
+        }
+    }
+
+    /// Gives the screen, if it is there, the size that it began with. People make it as large as their
+    /// window.
+    pub(crate) async fn resize(&self) {
+        if self.server.lock().await.as_mut().is_some_and(Server::lives) {
+            let (width, height) = SIZE;
+            // What is too hostile for that, stays as it is.
+            let _ = self.ask(&Request::Resize { width, height }, Duration::ZERO).await;
+        }
     }
 
     async fn ask(&self, request: &Request, takes: Duration) -> Result<(Answer, Vec<u8>), String> {

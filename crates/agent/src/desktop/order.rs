@@ -137,10 +137,18 @@ impl Order {
     pub(super) fn takes(&self) -> Duration {
         match self {
             Self::Wait { seconds } => Duration::from_secs((*seconds).into()),
+            Self::Type { text } => {
+                let lent = text.chars().filter(|char| *char > '\u{ff}').count();
+                LENDING * u32::try_from(lent).unwrap_or(u32::MAX)
+            }
             _ => Duration::ZERO,
         }
     }
 }
+
+/// How long a character may take for which the keyboard has no key: a few of them are typed, then
+/// that is waited for.
+const LENDING: Duration = Duration::from_millis(300);
 
 impl std::fmt::Display for Point {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -164,6 +172,10 @@ pub(crate) enum Show {
 pub(super) enum Request {
     /// The screen as it is, in full size.
     Whole,
+    /// Nothing, until windows are managed.
+    Managed,
+    /// That it is this large, if the server can do that.
+    Resize { width: u16, height: u16 },
     /// An order, and what is told after it.
     Do { order: Order, show: Show },
 }

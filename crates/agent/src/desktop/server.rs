@@ -27,19 +27,11 @@ const LOG: &str = "/tmp/.cagent-desktop.log";
 /// What is there once windows are managed, or nobody is there to do that.
 const MANAGED: &str = "/tmp/.cagent-desktop-managed";
 
-/// The socket is for agentd too, which is not the command user; nobody else is there. Who connects
-/// and leaves again is not locked out: nobody has to log in. Without root, X servers do not make the
-/// folder of their sockets. What is written to the display's descriptor says that it is ready.
-const COMMAND: &str = r#"exec 2>/tmp/.cagent-desktop.log
-managed='touch /tmp/.cagent-desktop-managed'
-rm -f /tmp/.cagent-desktop-managed
-[ -d /tmp/.X11-unix ] || mkdir -m 1777 /tmp/.X11-unix
-Xvnc :1 -displayfd 1 -geometry 1280x800 -depth 24 -s 0 -desktop desktop -nolisten tcp \
-    -rfbport -1 -rfbunixpath /tmp/.cagent-rfb -rfbunixmode 0666 \
-    -SecurityTypes None -UseBlacklist=0 -AlwaysShared -AcceptSetDesktopSize |
-{ read -r _ || exit
-[ -n "$(command -v openbox)" ] && exec openbox --startup "$managed" >/dev/null 2>&1
-$managed; }"#;
+/// What a screen has to begin with, and whenever a person has let go of it: width and height.
+pub(super) const SIZE: (u16, u16) = (1280, 800);
+
+/// Starts it, as large as `size` says.
+const START: &str = include_str!("start.sh");
 
 /// How long it may take to start: on a cold disk it takes seconds.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -83,7 +75,9 @@ impl Server {
         if let Some(why) = absent(&place.environment) {
             return Err(why.into());
         }
-        let started = runner.serve(COMMAND, place).await;
+        let (width, height) = SIZE;
+        let script = format!("size={width}x{height}\n{START}");
+        let started = runner.serve(&script, place).await;
         let mut service = started.map_err(|error| format!("start the desktop: {error}"))?;
         let ready = tokio::select! {
             _ = service.ended() => {
@@ -113,12 +107,14 @@ impl Server {
 }
 
 impl Managed {
-    /// Waits for it, for a moment: who does not manage in time is not waited for again.
-    pub(super) async fn wait(&self) {
+    /// Waits for it, then for what comes next, for a moment: who does not manage in time is not waited
+    /// for again.
+    pub(super) async fn wait(&self, next: impl Future) {
         let there = async {
             while !Path::new(MANAGED).exists() {
                 sleep(LOOK).await;
             }
+            next.await;
         };
         self.0.get_or_init(|| async { drop(timeout(MANAGED_PATIENCE, there).await) }).await;
     }

@@ -22,7 +22,13 @@ const LOG: &str = "/tmp/jupyter.log";
 
 /// Everybody may write to the socket, since agentd is not the command user; nobody else is there.
 /// `pip install --user` puts programs where no PATH leads.
+///
+/// Who opens it is not asked whether it shall fetch news; they can still choose that in its settings.
 const COMMAND: &str = r#"PATH="$PATH:$HOME/.local/bin"
+mkdir -p /tmp/jupyter/labconfig
+echo '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}' \
+    >/tmp/jupyter/labconfig/default_setting_overrides.json
+export JUPYTER_CONFIG_PATH="/tmp/jupyter${JUPYTER_CONFIG_PATH:+:$JUPYTER_CONFIG_PATH}"
 exec jupyter-lab --no-browser --log-level=WARN \
     --ServerApp.sock=/tmp/jupyter.sock --ServerApp.sock_mode=0666 \
     --ServerApp.root_dir="$PWD" --ServerApp.allow_remote_access=True --IdentityProvider.token= \

@@ -64,9 +64,16 @@ fn own() -> Environment {
     let given = env::vars_os().filter_map(text).filter(|(name, _)| passed(name));
     let mut own: Environment = given.collect();
     if let Some(path) = own.get_mut("PATH").filter(|_| is_image) {
-        *path = format!("{}/bin:{path}", protocol::TOOLS);
+        *path = with_tools(path);
     }
     own
+}
+
+/// A PATH that begins with our programs, which agent images have at its end.
+fn with_tools(path: &str) -> String {
+    let ours = format!("{}/bin", protocol::TOOLS);
+    let others = path.split(':').filter(|dir| *dir != ours);
+    std::iter::once(&*ours).chain(others).collect::<Vec<_>>().join(":")
 }
 
 /// Whether a program is in a PATH.
@@ -120,6 +127,14 @@ fn printable_name(entry: &[u8]) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn our_programs_are_first_in_a_path_and_once() {
+        let of_image = format!("/opt/venv/bin:/bin:{}/bin", protocol::TOOLS);
+        let expected = format!("{}/bin:/opt/venv/bin:/bin", protocol::TOOLS);
+        assert_eq!(with_tools(&of_image), expected);
+        assert_eq!(with_tools("/opt/venv/bin:/bin"), expected);
+    }
 
     #[test]
     fn keeps_variables_and_the_directory() {

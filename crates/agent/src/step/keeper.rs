@@ -57,9 +57,11 @@ impl Runner {
             let end = runner.look_after(step, child, exit, heard).await;
             // Its script may be read to the last.
             drop(files);
-            let how = end.clone().map_or_else(|e| e, |code| format!("with exit code {code}"));
+            let how = end
+                .clone()
+                .map_or_else(|e| format!(": {e}"), |code| format!(" with exit code {code}"));
             ended.send_replace(Some(end));
-            let text = format!("the background process of step {step} ended: {how}");
+            let text = format!("the background process of step {step} ended{how}");
             runner.outbox.push(ReportKind::Notice { level: NoticeLevel::Info, text }).await;
         });
         Ok(Kept { keeper, stdin, end })

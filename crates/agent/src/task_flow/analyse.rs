@@ -60,6 +60,9 @@ impl Node<State, Means> for Analyse {
         if means.context.borrow().len() == 0 {
             means.remember(Entry::Task { text: means.prompt.clone() })?;
             means.note(situation::note(&means.toolbox.runner().config.workspace, path))?;
+            if let Some(missed) = &means.desk.missed {
+                means.note(missed)?;
+            }
         }
         if is_trivial(&means.prompt) {
             return Ok(Analysed::NoPlan);

@@ -202,6 +202,8 @@ impl Toolbox {
             let level = NoticeLevel::Info;
             self.runner.outbox.push(ReportKind::Notice { level, text }).await;
             self.inbox.desktop_free().await;
+            // Others see to that too, but perhaps later than the look that follows.
+            self.desktop.resize().await;
         }
         taken
     }

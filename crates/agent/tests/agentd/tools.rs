@@ -158,7 +158,7 @@ fn what_goes_on_in_the_background_is_talked_to_while_all_else_dies() {
     assert_eq!(shown[6], "there is no background process 9; there are: none");
     assert_eq!(shown[7], "exit code 0, no output");
     assert_eq!(codes(&log)[0].0, StepKind::Background);
-    assert!(log.notices().contains(&"the background process of step 1 ended: with exit code 3"));
+    assert!(log.notices().contains(&"the background process of step 1 ended with exit code 3"));
     let wrote = |step: u32| {
         log.reports.iter().any(
             |report| matches!(&report.report, ReportKind::Output { step: of, .. } if *of == step),

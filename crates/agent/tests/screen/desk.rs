@@ -1,6 +1,7 @@
 //! An X server, a helper on it, and programs to look at.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -38,7 +39,7 @@ impl Desk {
         let mut server = Command::new("Xvnc")
             .args(["-displayfd", "1", "-geometry", geometry, "-depth", "24", "-rfbport", "-1"])
             .args(["-rfbunixpath".as_ref(), socket.as_os_str()])
-            .args(["-nolisten", "tcp", "-SecurityTypes", "None"])
+            .args(["-nolisten", "tcp", "-SecurityTypes", "None", "-AcceptSetDesktopSize"])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -62,6 +63,42 @@ impl Desk {
     pub(crate) fn start(&mut self, program: &str, arguments: &[&str]) {
         let started = self.command(program, arguments).spawn();
         self.programs.push(started.unwrap_or_else(|error| panic!("{program}: {error}; {CURE}")));
+    }
+
+    /// Has its windows managed; by which process.
+    pub(crate) fn manage(&mut self) -> u32 {
+        let there = self.dir.path().join("managed");
+        self.start("openbox", &["--startup", &format!("cp /etc/hostname {}", there.display())]);
+        let manager = self.programs.last().unwrap().id();
+        self.until_file("managed", |text| !text.is_empty());
+        assert!(self.ask(&json!("managed")).ok);
+        manager
+    }
+
+    /// Makes it as large as a viewer's window.
+    pub(crate) fn resize(&self, width: u16, height: u16) {
+        let mut viewer = UnixStream::connect(self.dir.path().join("rfb")).unwrap();
+        viewer.write_all(b"RFB 003.008\n\x01\x01").unwrap();
+        // Versions, types, the result, size and format; then the name of the desktop.
+        let mut head = [0; 12 + 2 + 4 + 24];
+        viewer.read_exact(&mut head).unwrap();
+        let name = u32::from_be_bytes(head[38..].try_into().unwrap());
+        viewer.read_exact(&mut vec![0; name as usize]).unwrap();
+        // That it takes news of sizes (-308); of all there is to show; the size, of one screen.
+        viewer.write_all(&[2, 0, 0, 1]).unwrap();
+        viewer.write_all(&(-308_i32).to_be_bytes()).unwrap();
+        let size = [width.to_be_bytes(), height.to_be_bytes()].concat();
+        viewer
+            .write_all(&[&[251, 0], &size[..], &[1, 0], &[0; 8], &size[..], &[0; 4]].concat())
+            .unwrap();
+        viewer.write_all(&[&[3, 0, 0, 0, 0, 0], &size[..]].concat()).unwrap();
+        // An update, which says what became of it.
+        viewer.read_exact(&mut [0; 16]).unwrap();
+        let wanted = format!("dimensions:    {width}x{height} pixels");
+        let began = Instant::now();
+        while !self.run("xdpyinfo", &[]).contains(&wanted) {
+            assert!(began.elapsed() < PATIENCE, "the screen does not become {width} x {height}");
+        }
     }
 
     /// Runs a program there to its end; what it wrote.
@@ -114,12 +151,12 @@ impl Desk {
         self.helper.wait().unwrap().code()
     }
 
-    /// Waits until the windows in words say this.
+    /// Waits until the windows in words say this of one that is to be seen.
     pub(crate) fn until_it_says(&mut self, what: &str) -> String {
         let began = Instant::now();
         loop {
             let text = self.does(json!("windows"), "words").text;
-            if text.contains(what) {
+            if text.lines().any(|line| line.contains(what) && !line.ends_with("minimised")) {
                 return text;
             }
             assert!(began.elapsed() < PATIENCE, "{what:?} is not in {text:?}");

@@ -114,10 +114,7 @@ fn the_clipboard_goes_both_ways() {
 fn windows_are_told_and_brought_to_the_front() {
     let mut desk = Desk::new(PLAIN);
     assert_eq!(desk.does(json!("windows"), "words").text.lines().count(), 1);
-    // Windows that come while it starts may never be shown.
-    let managed = desk.dir.path().join("managed");
-    desk.start("openbox", &["--startup", &format!("cp /etc/hostname {}", managed.display())]);
-    desk.until_file("managed", |text| !text.is_empty());
+    desk.manage();
     for (title, place) in [("first", "40x10+50+60"), ("second\u{1b}[31m", "40x10+500+60")] {
         desk.start("xterm", &["-T", title, "-geometry", place]);
         desk.until_it_says(&title[..5]);
@@ -129,6 +126,38 @@ fn windows_are_told_and_brought_to_the_front() {
     assert!(!text.contains('\u{1b}'), "{text}");
     let why = desk.refuses(json!({ "activate": { "window": "third" } }));
     assert!(why.contains("\"first\""), "{why}");
+}
+
+#[test]
+fn keys_do_not_overtake_a_click() {
+    let mut desk = Desk::new(PLAIN);
+    let manager = desk.manage();
+    let log = "exec stdbuf -oL xev -geometry 600x400+0+0 -event button -event keyboard > events";
+    desk.start("sh", &["-c", log]);
+    desk.until_it_says(", active");
+    // It looks at each click before the program gets it; here late.
+    desk.run("kill", &["-STOP", &manager.to_string()]);
+    let at = json!({ "x": 200, "y": 150 });
+    desk.does(json!({ "click": { "at": at, "button": "Left", "times": 1 } }), "words");
+    desk.start("sh", &["-c", &format!("sleep 0.5; kill -CONT {manager}")]);
+    desk.does(json!({ "type": { "text": "k" } }), "words");
+    let events = desk
+        .until_file("events", |text| text.contains("ButtonPress") && text.contains("KeyRelease"));
+    assert!(events.find("ButtonPress") < events.find("KeyPress"), "{events}");
+}
+
+#[test]
+fn windows_that_come_while_they_begin_to_be_managed_are_shown() {
+    for _ in 0..8 {
+        let mut desk = Desk::new(PLAIN);
+        for title in ["one", "two", "three"] {
+            desk.start("xterm", &["-T", title]);
+        }
+        desk.manage();
+        for title in ["one", "two", "three"] {
+            desk.until_it_says(&format!("{title:?}"));
+        }
+    }
 }
 
 #[test]
@@ -178,4 +207,34 @@ fn how_long_things_take() {
     median("whole", json!("whole"));
     median("look", json!({ "do": { "order": { "look": { "region": null } }, "show": "picture" } }));
     median("windows", json!({ "do": { "order": "windows", "show": "words" } }));
+}
+
+#[test]
+fn a_screen_that_a_person_made_as_large_as_their_window_gets_its_size_again() {
+    let mut desk = Desk::new(PLAIN);
+    desk.manage();
+    let size = |desk: &mut Desk| {
+        let told = desk.ask(&json!("whole"));
+        (told.picture().0, told.picture().1)
+    };
+    // As viewers do it, not by a size that the server offers.
+    desk.resize(1300, 779);
+    assert_eq!(size(&mut desk), (1300, 779));
+    for _ in 0..2 {
+        let again = desk.ask(&json!({ "resize": { "width": 1280, "height": 800 } }));
+        assert!(again.ok, "{}", again.text);
+        assert_eq!(size(&mut desk), (1280, 800));
+    }
+    let odd = desk.ask(&json!({ "resize": { "width": 1281, "height": 801 } }));
+    assert!(!odd.ok && odd.text.contains("1281 x 801"), "{}", odd.text);
+}
+
+#[test]
+fn an_empty_screen_is_not_black() {
+    let mut desk = Desk::new(PLAIN);
+    desk.manage();
+    let grey = [0x2e, 0x34, 0x36];
+    assert_eq!(desk.ask(&json!("whole")).pixel(640, 400), grey);
+    desk.resize(1500, 900);
+    assert_eq!(desk.ask(&json!("whole")).pixel(1499, 899), grey);
 }

@@ -53,7 +53,7 @@ async fn a_link_leads_to_the_job_and_is_kept_by_nobody() {
         (json!({}), format!("{job}.localhost:9")),
         (json!({ "view": "control" }), format!("{job}.localhost:9")),
         (json!({ "view": "watch" }), format!("{job}.localhost:9")),
-        (json!({ "view": "jupyter" }), format!("{job}.localhost:9")),
+        (json!({ "view": "jupyter" }), format!("lab-{job}.localhost:9")),
         (json!({ "view": "preview", "port": 3000 }), format!("3000-{job}.localhost:9")),
     ] {
         let answer = server.post(&tickets(job), &wanted).await;

@@ -97,6 +97,8 @@ async fn fields_that_are_wrong() {
         bad_field("environment", json!({"A": 1}), InvalidField, &["environment.A", "string"]),
         bad_field("environment", json!({"1": ""}), BadEnvironment, &["environment", "\"1\""]),
         bad_field("environment", json!({"CAGENT_X": ""}), BadEnvironment, &["reserved"]),
+        bad_field("image", json!(""), InvalidField, &["image", "name", "containerized-agent"]),
+        bad_field("image", json!("--privileged"), InvalidField, &["image", "lower case"]),
         bad_field("engine", json!("docker"), UnknownEngine, &["engine", "docker", "fake"]),
         limits(json!({"cpus": "2"}), &["limits.cpus", "expected a number"]),
         limits(json!({"memory_bytes": 0.5}), &["limits.memory_bytes", "a whole number, 0 or more"]),

@@ -343,7 +343,8 @@ fn portal_config() -> PortalConfig {
     PortalConfig {
         desktop: nowhere,
         jupyter: nowhere,
-        domain: "localhost".into(),
+        api: nowhere,
+        domain: "localhost".parse().unwrap(),
         needs_keys: false,
         path_previews: false,
     }

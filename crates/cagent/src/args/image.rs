@@ -12,6 +12,12 @@ pub(crate) enum ImageCommand {
     Import(ImageImportArgs),
     /// List those there are
     Ls,
+    /// Remove some of those that were imported; `docker rmi` removes Docker's
+    Rm {
+        /// Their names
+        #[arg(required = true, value_name = "NAME:TAG")]
+        names: Vec<String>,
+    },
 }
 
 #[derive(Debug, Args)]

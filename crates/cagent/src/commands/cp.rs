@@ -81,7 +81,8 @@ async fn put(
 fn with_way_out(error: anyhow::Error) -> anyhow::Error {
     match error.downcast_ref() {
         Some(Refused(problem)) if problem.code == Code::JobOver => {
-            anyhow!("{error}; `cagent run --file` gives files to a new one")
+            let why = problem.detail.split("; ").next().unwrap_or_default();
+            anyhow!("{why}; `cagent run --file` gives files to a new one")
         }
         _ => error,
     }

@@ -1,26 +1,39 @@
 //! `cagent doctor`.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
+use anyhow::anyhow;
 use engine::Engine as _;
 use engine_docker::DockerEngine;
 use engine_local::probe::{Finding, Level, probe};
 use models::Provider;
 use serde_json::json;
+use tokio::time::timeout;
+use types::SandboxReport;
 
 use crate::args::Format;
-use crate::output;
 use crate::progress::{BAD, ODD};
 use crate::server::{docker_config, engine_config};
 use crate::settings::{EngineName, ModelSettings, Settings};
+use crate::{output, text};
+
+const DOCKER: &str = "docker engine";
+
+/// How long a daemon that nobody wants to use may take.
+const DOCKER_PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) async fn doctor(settings: &Settings, format: Format) -> anyhow::Result<ExitCode> {
     let mut findings = Vec::new();
     for engine in &settings.engines {
         findings.extend(match engine {
             EngineName::Local => probe(&engine_config(settings)?).await,
-            EngineName::Docker => docker(settings).await?,
+            EngineName::Docker => docker(ask_docker(settings).await),
         });
+    }
+    if !settings.engines.contains(&EngineName::Docker) {
+        let asked = timeout(DOCKER_PATIENCE, ask_docker(settings)).await;
+        findings.push(unused_docker(asked.unwrap_or_else(|_| Err(anyhow!("it does not answer")))));
     }
     findings.extend(models(&settings.models));
     let works = findings.iter().all(|finding| finding.level != Level::Missing);
@@ -34,52 +47,52 @@ pub(super) async fn doctor(settings: &Settings, format: Format) -> anyhow::Resul
     Ok(if works { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// How the daemon's sandboxes are reached, and how they are protected.
+type Docker = anyhow::Result<(String, SandboxReport)>;
+
+async fn ask_docker(settings: &Settings) -> Docker {
+    let engine = DockerEngine::open(docker_config(settings)?)?;
+    Ok((engine.way().await?, engine.report().await?))
+}
+
 /// Whether the daemon runs containers for us, and what it does not enforce.
-async fn docker(settings: &Settings) -> anyhow::Result<Vec<Finding>> {
-    let finding = |level, what: &str, found, lost, cure| Finding {
-        what: what.into(),
-        level,
-        found,
-        lost,
-        cure,
-    };
-    let asked = async {
-        let engine = DockerEngine::open(docker_config(settings)?)?;
-        anyhow::Ok((engine.way().await?, engine.report().await?))
-    };
-    let (way, report) = match asked.await {
+fn docker(asked: Docker) -> Vec<Finding> {
+    let (way, report) = match asked {
         Ok(known) => known,
         Err(e) => {
             let lost = Some("no job can run on Docker".into());
-            return Ok(vec![finding(
-                Level::Missing,
-                "docker engine",
-                format!("{e:#}"),
-                lost,
-                None,
-            )]);
+            return vec![Finding { lost, ..finding(Level::Missing, DOCKER, format!("{e:#}")) }];
         }
     };
-    let isolation = serde_json::to_value(report.isolation)?;
-    let isolation = isolation.as_str().unwrap_or_default();
-    let works = format!("sandboxes ({isolation}) are reached {way}");
-    let first = finding(Level::Ok, "docker engine", works, None, None);
+    let works = format!("sandboxes ({}) are reached {way}", text::word(&report.isolation));
     let short = report.shortfalls.into_iter().map(|short| {
-        finding(
-            Level::Degraded,
-            &format!("docker {}", short.what),
-            short.why,
-            None,
-            Some(short.cure),
-        )
+        let found = finding(Level::Degraded, &format!("docker {}", short.what), short.why);
+        Finding { cure: Some(short.cure), ..found }
     });
-    Ok(std::iter::once(first).chain(short).collect())
+    std::iter::once(finding(Level::Ok, DOCKER, works)).chain(short).collect()
+}
+
+/// In short, what a server would have that is told to use it: nobody has lost anything yet.
+fn unused_docker(asked: Docker) -> Finding {
+    let found = match asked {
+        Err(e) => format!("not used; --engine docker would not work: {e:#}"),
+        Ok((_, report)) => {
+            let isolation = text::word(&report.isolation);
+            let short: Vec<_> = report.shortfalls.into_iter().map(|short| short.what).collect();
+            let short = if short.is_empty() { "nothing".into() } else { short.join(", ") };
+            format!("not used; --engine docker would work ({isolation}), not enforcing {short}")
+        }
+    };
+    finding(Level::Ok, DOCKER, found)
+}
+
+fn finding(level: Level, what: &str, found: String) -> Finding {
+    Finding { what: what.into(), level, found, lost: None, cure: None }
 }
 
 /// Who is asked, in order; and who is not, though something was set.
 fn models(settings: &ModelSettings) -> Vec<Finding> {
-    let finding =
-        |level, found| Finding { what: "models".into(), level, found, lost: None, cure: None };
+    let finding = |level, found| finding(level, "models", found);
     let asked = match settings.providers() {
         Err(e) => finding(Level::Missing, format!("{e:#}")),
         Ok(none) if none.is_empty() => {
@@ -117,6 +130,8 @@ fn rows(finding: &Finding) -> Vec<[String; 3]> {
 
 #[cfg(test)]
 mod tests {
+    use types::{Isolation, Shortfall};
+
     use super::*;
     use crate::settings::Sources;
 
@@ -126,6 +141,28 @@ mod tests {
         let sources = Sources::read([].into(), own, "/nowhere/.env".as_ref()).unwrap();
         let settings = Settings::new(&sources).unwrap();
         models(&settings.models).into_iter().map(|found| (found.level, found.found)).collect()
+    }
+
+    #[test]
+    fn a_docker_that_is_not_used_is_told_in_a_line_and_costs_nothing() {
+        let short = |what: &str| Shortfall { what: what.into(), why: "w".into(), cure: "c".into() };
+        let report = || SandboxReport {
+            engine: "docker".into(),
+            isolation: Isolation::Container,
+            shortfalls: vec![short("disk"), short("swap")],
+        };
+        let works = unused_docker(Ok(("by directories".into(), report())));
+        assert_eq!((works.level, works.lost), (Level::Ok, None));
+        let expected = "not used; --engine docker would work (container), not enforcing disk, swap";
+        assert_eq!(works.found, expected);
+        let away = unused_docker(Err(anyhow!("no daemon; start it")));
+        assert!(
+            away.level == Level::Ok && away.found.ends_with("would not work: no daemon; start it")
+        );
+        let used = docker(Err(anyhow!("no daemon")));
+        assert_eq!((used.len(), used[0].level), (1, Level::Missing));
+        let used = docker(Ok(("by directories".into(), report())));
+        assert_eq!(used.iter().map(|one| one.level).collect::<Vec<_>>()[1..], [Level::Degraded; 2]);
     }
 
     #[test]

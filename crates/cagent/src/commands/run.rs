@@ -15,6 +15,7 @@ use crate::args::{Format, RunArgs};
 use crate::client::Refused;
 use crate::output;
 use crate::place::Place;
+use crate::settings::{EngineName, Settings};
 use crate::signals::{Signals, exit_code};
 
 pub(super) async fn run(
@@ -25,7 +26,8 @@ pub(super) async fn run(
     let order = task::body(&args)?;
     let file = args.output.as_deref();
     file.map_or(Ok(()), check_output)?;
-    let mut place = context.new_place().await?;
+    let settings = with_engine(context.settings, args.engine);
+    let mut place = Context { settings: &settings, ..context }.new_place().await?;
     let signals = Signals::listen()?;
     let key = args.idempotency_key.as_deref();
     let job = place.client().schedule(&order, &args.files, key).await;
@@ -43,6 +45,13 @@ pub(super) async fn run(
         report(&job, file, format)?;
     }
     Ok(outcome(&job, seen.signal))
+}
+
+/// A server of our own has the engine that its job asks for; the others too, for jobs that go on.
+fn with_engine(settings: &Settings, wanted: Option<EngineName>) -> Settings {
+    let mut settings = settings.clone();
+    settings.engines.extend(wanted.filter(|wanted| !settings.engines.contains(wanted)));
+    settings
 }
 
 /// Who set up a model and hears that there is none needs to know where it got lost.

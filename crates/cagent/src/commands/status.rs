@@ -56,7 +56,7 @@ fn outcome(job: &Job) -> [Fact; 9] {
 }
 
 /// How it is run, and what it used.
-fn circumstances(job: &Job) -> [Fact; 14] {
+fn circumstances(job: &Job) -> [Fact; 15] {
     [
         ("mode", Some(text::word(&job.mode))),
         ("model", job.model.as_ref().map(|model| format!("{model} is asked first"))),
@@ -64,7 +64,8 @@ fn circumstances(job: &Job) -> [Fact; 14] {
         ("created", Some(format!("{:.0}", job.created))),
         ("started", job.started.map(|at| format!("{at:.0}"))),
         ("completed", job.completed.map(|at| format!("{at:.0}"))),
-        ("engine", Some(job.engine.clone())),
+        ("engine", Some(engine(job))),
+        ("image", job.image.clone()),
         ("limits", Some(limit::shown_all(job.limits).join(", "))),
         ("network", Some(network(&job.network))),
         ("environment", (!job.environment.is_empty()).then(|| job.environment.join(", "))),
@@ -73,6 +74,14 @@ fn circumstances(job: &Job) -> [Fact; 14] {
         ("models", job.usage.filter(|_| job.mode == Mode::Agent).and_then(asked)),
         ("ZIP", job.output.clone()),
     ]
+}
+
+/// With what stands between the job and the host, once that is known.
+fn engine(job: &Job) -> String {
+    match &job.sandbox {
+        Some(sandbox) => format!("{} (isolation: {})", job.engine, text::word(&sandbox.isolation)),
+        None => job.engine.clone(),
+    }
 }
 
 /// With why it ended, where that is not plain.
@@ -175,6 +184,19 @@ mod tests {
         assert_fact(&job(), ("waiting", "approval of step 3, bash: ls"));
         assert_fact(&job(), ("model", "gemini is asked first"));
         assert_fact(&job(), ("approve", "each step waits until it is approved"));
+    }
+
+    #[test]
+    fn what_it_runs_in_is_said() {
+        assert_fact(&job(), ("engine", "local"));
+        let sandbox = types::SandboxReport {
+            engine: "local".into(),
+            isolation: types::Isolation::Namespace,
+            shortfalls: vec![],
+        };
+        let job = Job { sandbox: Some(sandbox), image: Some("a:1".into()), ..job() };
+        assert_fact(&job, ("engine", "local (isolation: namespace)"));
+        assert_fact(&job, ("image", "a:1"));
     }
 
     #[test]

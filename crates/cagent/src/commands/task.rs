@@ -21,6 +21,9 @@ pub(super) fn body(args: &RunArgs) -> anyhow::Result<Value> {
         "approve": args.approve,
         "desktop": args.desktop,
     });
+    if let Some(engine) = args.engine {
+        body["engine"] = json!(engine.as_str());
+    }
     if let Some(image) = &args.image {
         body["image"] = json!(image);
     }

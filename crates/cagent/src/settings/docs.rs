@@ -1,27 +1,68 @@
-//! The table in docs/settings.md is the one in the code.
+//! What is told of settings elsewhere is what the code has: the table in docs/settings.md, and what the
+//! compose file passes on.
 
 use super::table::{self, Setting};
 
-/// What stands around the table in the document.
-const BEGIN: &str = "<!-- Made from crates/cagent/src/settings/table.rs; after a change of it: \
-                     UPDATE=1 cargo test -p cagent settings::docs -->\n";
-const END: &str = "<!-- end -->\n";
+/// What stands before what is made, in each of the files.
+const MADE: &str = "Made from crates/cagent/src/settings/table.rs; after a change of it: \
+                    UPDATE=1 cargo test -p cagent settings::docs";
 
 const HEAD: &str = "| variable | `cagent.toml` | option | default | |\n|---|---|---|---|---|\n";
 
+/// What the compose file says itself: where the container listens, and who gets in.
+const SAID: [&str; 4] =
+    ["CAGENT_LISTEN", "CAGENT_DESKTOP_LISTEN", "CAGENT_JUPYTER_LISTEN", "CAGENT_ALLOW_NO_KEYS"];
+
+/// What makes no sense there: paths, the image's own choice of engine and socket, what only the
+/// embedded engine knows, what commands say to a server.
+const OUT_OF_PLACE: [&str; 9] = [
+    "CAGENT_CONFIG",
+    "CAGENT_DATA_DIR",
+    "AGENT_OUTPUT_DIR",
+    "CAGENT_ENGINE",
+    "DOCKER_HOST",
+    "CAGENT_EXPOSE",
+    "CAGENT_UIDS",
+    "CAGENT_SERVER",
+    "CAGENT_API_KEY",
+];
+
 #[test]
 fn the_document_has_every_setting() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/settings.md");
-    let document = std::fs::read_to_string(path).unwrap();
-    let (before, rest) = document.split_once(BEGIN).expect("the line before the table");
-    let (_, after) = rest.split_once(END).expect("the line after the table");
     let rows: String = table::all().map(row).collect();
-    let made = format!("{before}{BEGIN}{HEAD}{rows}{END}{after}");
+    same(
+        "docs/settings.md",
+        &format!("<!-- {MADE} -->\n"),
+        "<!-- end -->\n",
+        &(HEAD.to_owned() + &rows),
+    );
+}
+
+#[test]
+fn the_compose_file_passes_on_every_setting() {
+    let elsewhere = |name: &&str| SAID.contains(name) || OUT_OF_PLACE.contains(name);
+    assert_eq!(variables().filter(elsewhere).count(), SAID.len() + OUT_OF_PLACE.len());
+    let passed = variables().filter(|name| !elsewhere(name));
+    let lines: String = passed.map(|name| format!("      {name}:\n")).collect();
+    same("deploy/docker-compose.yml", &format!("      # {MADE}\n"), "      # end\n", &lines);
+}
+
+/// Fails if a file has something else than this between two lines; with `UPDATE` it has it then.
+fn same(path: &str, begin: &str, end: &str, made: &str) {
+    let path = format!("{}/../../{path}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = text.split_once(begin).expect("the line before what is made");
+    let (_, after) = rest.split_once(end).expect("the line after what is made");
+    let wanted = format!("{before}{begin}{made}{end}{after}");
     if std::env::var_os("UPDATE").is_some() {
-        std::fs::write(path, &made).unwrap();
+        std::fs::write(path, &wanted).unwrap();
     } else {
-        assert!(document == made, "{path} is old; UPDATE=1 cargo test -p cagent settings::docs");
+        assert!(text == wanted, "{path} is old; UPDATE=1 cargo test -p cagent settings::docs");
     }
+}
+
+fn variables() -> impl Iterator<Item = &'static str> {
+    table::all().flat_map(|setting| [setting.variable].into_iter().chain(setting.also))
 }
 
 fn row(setting: &Setting) -> String {

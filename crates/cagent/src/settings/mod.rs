@@ -30,6 +30,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail, ensure};
 use engine_local::UidRange;
 use jobs::IpNet;
+use portal::Domain;
 use reqwest::Url;
 use reqwest::header::HeaderValue;
 use types::{Limits, LimitsPolicy, Network};
@@ -63,7 +64,7 @@ pub(crate) struct Settings {
     /// Where Jupyter Lab is shown.
     pub(crate) jupyter_listen: SocketAddr,
     /// What the origins of desktops, Jupyter and previews end in.
-    pub(crate) preview_domain: String,
+    pub(crate) preview_domain: Domain,
     /// Whether previews may be had by path, too.
     pub(crate) path_previews: bool,
     /// Whether nobody is asked for a key, wherever the server listens.
@@ -146,7 +147,7 @@ impl Settings {
             reserve_bytes: 512 << 20,
             desktop_listen: (Ipv4Addr::LOCALHOST, 6080).into(),
             jupyter_listen: (Ipv4Addr::LOCALHOST, 8888).into(),
-            preview_domain: "localhost".into(),
+            preview_domain: Domain { name: "localhost".into(), tls: None },
             path_previews: false,
             allow_no_keys: false,
             api_key: None,
@@ -181,9 +182,7 @@ impl Settings {
 
     /// Whether there is a name that leads here from other machines.
     pub(crate) fn has_name(&self) -> bool {
-        let domain = &*self.preview_domain;
-        let is_local = domain == "localhost" || domain.ends_with(".localhost");
-        !is_local || !self.public_names.is_empty()
+        !self.preview_domain.is_local() || !self.public_names.is_empty()
     }
 
     /// Settles what depends on more than one of them.

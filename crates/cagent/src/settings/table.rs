@@ -143,9 +143,10 @@ const GENERAL: &[Setting] = &[
         default: "`localhost`",
         about: "What the addresses of desktops, Jupyter and previews end in. Each job has names \
                 below it, so every name below it must lead to this server. With one beyond `localhost` every \
-                call needs a key.",
-        set: |settings, text| value::name(text).map(|domain| settings.preview_domain = domain),
-        show: |settings| Some(settings.preview_domain.clone()),
+                call needs a key. With `https://` before it, links lead to a proxy with TLS. See \
+                `docs/previews.md`.",
+        set: |settings, text| value::domain(text).map(|domain| settings.preview_domain = domain),
+        show: |settings| Some(settings.preview_domain.to_string()),
         ..PLAIN
     },
     Setting {
@@ -264,7 +265,7 @@ const GENERAL: &[Setting] = &[
         variable: "AGENT_IMAGE",
         default: "`containerized-agent:latest`",
         about: "The image of jobs on Docker that name none. See `docs/images.md`.",
-        set: |settings, text| value::name(text).map(|image| settings.image = image),
+        set: |settings, text| value::image(text).map(|image| settings.image = image),
         show: |settings| Some(settings.image.clone()),
         ..PLAIN
     },

@@ -145,6 +145,7 @@ fn keys_are_needed_as_soon_as_others_can_come() {
     for (name, value) in [
         ("CAGENT_PUBLIC_NAMES", "agent.example.org"),
         ("CAGENT_PREVIEW_DOMAIN", "agents.example.org"),
+        ("CAGENT_PREVIEW_DOMAIN", "https://agents.example.org"),
         ("CAGENT_PREVIEW_DOMAIN", "notlocalhost"),
     ] {
         assert!(needs(&[(name, value)]), "{name}={value}");

@@ -159,3 +159,21 @@ fn what_is_not_in_the_zip_is_said() {
     let text = stdout(&call(&DataDir::new(), &["run", &bash("mkfifo f")]), 0);
     assert!(text.contains(", 1 left out (see .cagent/manifest.json in it)\n"), "{text}");
 }
+
+#[test]
+fn an_engine_that_is_not_there_is_told_once() {
+    let data = DataDir::new();
+    let away = |args: &[&str]| {
+        let mut command = cagent(&data, args);
+        let output = command.env("DOCKER_HOST", "unix:///nowhere/docker.sock").output().unwrap();
+        String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
+    };
+    let said = away(&["run", "--engine", "docker", &bash("true")]);
+    assert!(said.contains("error (sandbox_failed)"), "{said}");
+    assert_eq!(said.matches("systemctl start docker").count(), 1, "{said}");
+    assert!(!said.contains("ERROR"), "{said}");
+    let said = away(&["doctor", "--engine", "docker"]);
+    assert!(said.contains("missing") && said.contains("systemctl start docker"), "{said}");
+    let said = away(&["image", "ls"]);
+    assert!(said.contains("systemctl start docker"), "{said}");
+}

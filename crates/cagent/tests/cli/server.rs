@@ -1,5 +1,7 @@
 //! The commands that look, at a server that runs.
 
+use std::fs;
+
 use rustix::process::Signal;
 use testkit::{DataDir, Server};
 use types::EventKind;
@@ -153,4 +155,20 @@ async fn a_run_that_has_to_wait_says_so() {
     server.client().cancel(first).await;
     run.line_with("    begun").await;
     assert_eq!(run.end().await, Some(0));
+}
+
+/// They are larger than all else that an idle server needs.
+#[tokio::test]
+async fn the_programs_for_sandboxes_are_not_kept_in_memory() {
+    let server = Server::start(CAGENT).await;
+    let tools = server.data_dir().path().join("tools");
+    let folder = fs::read_dir(tools).unwrap().next().unwrap().unwrap().path();
+    let bytes = |name| fs::metadata(folder.join(name)).unwrap().len();
+    let programs: u64 =
+        ["sandbox-helper", "inside/bin/agentd", "inside/bin/ts"].map(bytes).iter().sum();
+    // What is only read of a program comes first.
+    let smaps = fs::read_to_string(format!("/proc/{}/smaps", server.pid())).unwrap();
+    let resident = smaps.lines().find_map(|line| line.strip_prefix("Rss:")).unwrap();
+    let resident: u64 = resident.trim().strip_suffix(" kB").unwrap().parse().unwrap();
+    assert!(resident * 1024 < programs, "{resident} KiB of {programs} bytes");
 }

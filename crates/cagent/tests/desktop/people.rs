@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use types::{Event, EventKind, JobId};
 
-use crate::support::{Stage, desktop, finish, picture, shell};
+use crate::support::{Picture, Stage, desktop, finish, picture, shell};
 
 /// Takes down two lines; red until the first is there, then blue.
 const PAD: &str = "xterm -geometry 80x24+0+0 -xrm 'xterm*color1: #c00000' -xrm 'xterm*color4: #0000c0' \
@@ -78,8 +78,15 @@ async fn a_person_takes_the_desktop_and_the_agent_goes_on_after_them() {
     assert_eq!(stage.model.requests().len(), 4, "it looked, then its hands wait");
     assert_eq!(picture(&stage.told_after(2)).pixel(100, 200), [0xc0, 0, 0], "eyes do not");
 
+    // It takes news of sizes (-308), and wants that of its window.
+    viewer.write_all(&[2, 0, 0, 1, 0xff, 0xff, 0xfe, 0xcc]).await.unwrap();
+    viewer.write_all(&[251, 0, 5, 20, 3, 11, 1, 0]).await.unwrap();
+    viewer.write_all(&[0, 0, 0, 0, 0, 0, 0, 0, 5, 20, 3, 11, 0, 0, 0, 0]).await.unwrap();
     type_line(&mut viewer, "person").await;
     written(&stage, job, "person\n").await;
+    let screen = format!("/v1/jobs/{job}/screenshot.png");
+    let seen = stage.server.client().get(&screen).await.bytes().await.unwrap();
+    assert_eq!((Picture::of(&seen).width, Picture::of(&seen).height), (1300, 779));
     assert_eq!(stage.model.requests().len(), 4, "it waits still");
     drop(viewer);
 
@@ -87,6 +94,7 @@ async fn a_person_takes_the_desktop_and_the_agent_goes_on_after_them() {
     let told = stage.told_after(3);
     assert!(told.contains("a person had the desktop and has given it back"), "{told:#?}");
     assert_eq!(picture(&told).pixel(100, 200), [0, 0, 0xc0], "what the person left");
+    assert_eq!((picture(&told).width, picture(&told).height), (1280, 800), "but for the size");
     let taken = events.into_iter().filter_map(|event| match event.event {
         EventKind::Desktop { taken } => Some(taken),
         _ => None,

@@ -29,3 +29,19 @@ async fn it_starts_when_it_is_wanted_and_outlives_steps() {
     assert!(windows.contains("\"hands\" (XTerm) at") && windows.contains(", active"), "{windows}");
     assert_ne!(picture(&stage.told_after(9)).pixel(7, 7), [0x80, 0x20, 0x10], "a new one");
 }
+
+#[tokio::test]
+async fn its_menu_opens_a_terminal_in_the_workspace() {
+    let in_workspace = "[ \"$(readlink /proc/$(pgrep -x xterm)/cwd)\" = /workspace ]";
+    let stage = Stage::of([
+        desktop(json!({ "action": "right_click", "x": 400, "y": 300 })),
+        desktop(json!({ "action": "key", "text": "Down" })),
+        desktop(json!({ "action": "key", "text": "Return" })),
+        shell(&format!("for i in $(seq 300); do {in_workspace} && exit; sleep 0.1; done; exit 1")),
+        finish(in_workspace),
+    ])
+    .await;
+    let job = stage.begin(json!({})).await;
+    stage.complete(job).await;
+    assert_eq!(picture(&stage.told_after(0)).pixel(7, 7), [0x2e, 0x34, 0x36], "not black");
+}

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod away;
+mod files;
 mod image;
 mod jobs;
 mod support;

@@ -82,7 +82,8 @@ async fn served(bed: &Bed, job: JobId) -> (String, String) {
     let config = PortalConfig {
         desktop: address,
         jupyter: address,
-        domain: "localhost".into(),
+        api: address,
+        domain: "localhost".parse().unwrap(),
         needs_keys: false,
         path_previews: false,
     };

@@ -1,6 +1,5 @@
 //! The service in this process, with the programs for sandboxes as they are in `cagent`.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, LazyLock};
@@ -11,7 +10,7 @@ use jobs::{Config, Folders, Inward, Jobs, NetworkPolicy, ScheduleRequest, Target
 use models::Models;
 use testkit::DataDir;
 use tokio::time::timeout;
-use types::{EventKind, JobId, JobStatus, Limits, LimitsPolicy, Mode, Network, PartialLimits};
+use types::{EventKind, JobId, JobStatus, Limits, LimitsPolicy, Mode, Network};
 
 /// Only a failing test waits so long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
@@ -116,19 +115,5 @@ fn config() -> Config {
 }
 
 fn request(prompt: &str) -> ScheduleRequest {
-    ScheduleRequest {
-        prompt: prompt.into(),
-        mode: Mode::Runbook,
-        engine: None,
-        limits: PartialLimits::default(),
-        image: None,
-        desktop: false,
-        include_caches: false,
-        network: None,
-        environment: BTreeMap::new(),
-        model: None,
-        approve: false,
-        inputs: None,
-        idempotency: None,
-    }
+    ScheduleRequest { prompt: prompt.into(), mode: Mode::Runbook, ..ScheduleRequest::default() }
 }

@@ -76,6 +76,11 @@ async fn a_job_gets_the_image_it_names() {
     assert!(log.starts_with("from the image\n"), "{log}");
     assert_eq!(log.lines().count(), 1 + PROGRAMS.len(), "the host's programs are not there: {log}");
     assert_eq!(Result::of(&server, job).await.text("kept.txt"), "kept\n");
+
+    let removed = image(&server, &["rm", "mine"], Stdio::null());
+    assert_eq!(removed, json!({ "removed": ["mine"] }));
+    let left = std::fs::read_dir(server.data_dir().path().join("images/.trees")).unwrap();
+    assert_eq!(left.count(), 0);
 }
 
 #[tokio::test]

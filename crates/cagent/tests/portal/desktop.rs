@@ -4,7 +4,7 @@ use serde_json::json;
 use testkit::Browser;
 use types::EventKind;
 
-use crate::support::{file, keep, link, own_page, see, server, terminal};
+use crate::support::{builder, file, keep, link, own_page, see, server, terminal};
 
 #[tokio::test]
 async fn a_person_sees_takes_control_types_and_lets_go() {
@@ -62,6 +62,31 @@ async fn the_page_says_when_the_job_is_over() {
     let page = see(&browser, &link(&server, job, "control").await).await;
     server.client().cancel(job).await;
     page.until("document.querySelector('#status').textContent.startsWith('the job is over')").await;
+    page.until("document.querySelector('#why').textContent.startsWith('It is cancelled')").await;
+    let rests =
+        "[...document.querySelectorAll('button')].some((button) => button.checkVisibility())";
+    assert_eq!(page.eval(rests).await, json!(false), "nothing there does anything any more");
+    let zip = page.eval("document.querySelector('#zip').href").await;
+    let (_, port) = server.url().rsplit_once(':').unwrap();
+    assert_eq!(zip, json!(format!("http://localhost:{port}/download/{job}")));
+    keep(&page, "desktop-over.png").await;
+}
+
+#[tokio::test]
+async fn a_desktop_that_is_not_there_yet_comes() {
+    let server = builder().env("CAGENT_CONCURRENCY", "1").start().await;
+    let first = terminal(&server).await;
+    let runbook = json!({ "prompt": "```bash\nsleep 1000\n```\n", "mode": "runbook" });
+    let second = server.client().schedule(&runbook).await;
+    let browser = Browser::start().await;
+    let page = browser.open(&link(&server, second, "control").await).await;
+    page.until("document.querySelector('#why').textContent.includes('scheduled')").await;
+    assert_eq!(page.eval("document.querySelector('#control').hidden").await, json!(true));
+    keep(&page, "desktop-missing.png").await;
+    server.client().cancel(first).await;
+    page.until("document.body.dataset.mode === 'watch'").await;
+    page.until("!document.querySelector('#control').hidden").await;
+    assert_eq!(page.eval("document.querySelector('#instead').hidden").await, json!(true));
 }
 
 #[tokio::test]

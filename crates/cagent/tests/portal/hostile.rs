@@ -119,12 +119,20 @@ async fn a_preview_reaches_nothing_else() {
     scene.check().await;
 }
 
-/// Cookies know no ports: the desktop's are those of the host on which Jupyter is.
+/// Nor does it keep its own person out of the desktop by its cookies, which know no ports.
 #[tokio::test]
 async fn jupyter_reaches_nothing_else() {
     let scene = Scene::new().await;
     let lab = jupyter(&scene.server, scene.evil).await;
-    scene.suffer(&lab).await;
+    let page = scene.suffer(&lab).await;
+    assert_eq!(page.eval("flood()").await, json!(true));
+    let status = "fetch('/state').then((answer) => answer.status)";
+    assert_eq!(page.eval(status).await, json!(431), "too many cookies for its own host");
+    let desktop = link(&scene.server, scene.evil, "control").await;
+    let desktop = scene.browser.open(&desktop).await;
+    desktop.until("document.querySelector('#title') && location.search === ''").await;
+    assert_eq!(desktop.eval(status).await, json!(200));
+    assert_eq!(desktop.eval("document.cookie").await, json!(""));
     let seen = file(&scene.server, scene.evil, "jupyter.log").await;
     assert!(seen.contains("GET / ") && !seen.contains("cagent-"), "{seen}");
     scene.check().await;

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::json;
-use testkit::{Browser, Builder, Server};
+use testkit::{Browser, Server};
 
-use crate::support::{file, keep, own_page, server};
+use crate::support::{builder, file, keep, own_page, server};
 use crate::web::{jupyter, ready};
 
 const IDLE: &str = "# Work\n\n```sh\necho ready\nsleep 1000\n```\n";
@@ -21,12 +21,7 @@ async fn with_jupyter() -> Server {
     let place = PathBuf::from(String::from_utf8(made.stdout).unwrap().trim());
     let interpreters = env::var_os("CAGENT_EXPOSE").unwrap_or_default();
     let all = env::split_paths(&interpreters).filter(|path| !path.as_os_str().is_empty());
-    Builder::new(env!("CARGO_BIN_EXE_cagent"))
-        .env("CAGENT_DESKTOP_LISTEN", "127.0.0.1:0")
-        .env("CAGENT_JUPYTER_LISTEN", "127.0.0.1:0")
-        .env("CAGENT_EXPOSE", env::join_paths(all.chain([place])).unwrap())
-        .start()
-        .await
+    builder().env("CAGENT_EXPOSE", env::join_paths(all.chain([place])).unwrap()).start().await
 }
 
 /// By the page itself: kernels and terminals over WebSockets, files and its own checks.
@@ -40,7 +35,7 @@ async fn a_cell_runs_and_so_does_a_terminal() {
     let card = |category: &str| format!(".jp-LauncherCard[data-category={category}]");
     page.until(&there(&card("Notebook"))).await;
     let address = page.eval("location.origin + location.pathname + location.search").await;
-    let lab = own.replace("localhost", &format!("{job}.localhost"));
+    let lab = own.replace("localhost", &format!("lab-{job}.localhost"));
     assert_eq!(address, json!(format!("{lab}lab")), "straight into the only one, and no token");
 
     page.click(&card("Notebook")).await;
@@ -55,6 +50,8 @@ async fn a_cell_runs_and_so_does_a_terminal() {
     page.until("document.querySelector('.jp-OutputArea-output pre')?.innerText.trim() === '42'")
         .await;
     keep(&page, "jupyter.png").await;
+    let asks = "document.body.innerText.includes('official Jupyter news')";
+    assert_eq!(page.eval(asks).await, json!(false), "nobody is asked about news");
 
     let terminal = "fetch('/api/terminals', { method: 'POST', headers: { 'X-XSRFToken': \
                     document.cookie.match(/_xsrf=([^;]*)/)[1] } }).then((answer) => answer.json())";

@@ -6,6 +6,7 @@
 
 mod desktop;
 mod figures;
+mod home;
 mod hostile;
 mod jupyter;
 mod people;

@@ -4,7 +4,7 @@ use serde_json::json;
 use testkit::{Browser, Page, Server};
 use types::JobId;
 
-use crate::support::{file, is_output, link, see, server, terminal, until_pixel};
+use crate::support::{file, is_output, keep, link, see, server, terminal, until_pixel};
 
 /// At each key: copies a text; says what is copied. The terminal does both for programs that ask.
 const COPIES: &str = r#"# Copies
@@ -75,9 +75,14 @@ async fn a_second_person_takes_over_from_the_first() {
     let button = "document.querySelector('#control').textContent";
     second.until(&format!("{button} === 'Take over control'")).await;
     take(&second).await;
-    let note = "document.querySelector('#note').textContent === 'somebody else took control'";
-    first.until(note).await;
     first.until("document.body.dataset.mode === 'watch'").await;
+    let status = "document.querySelector('#status').textContent";
+    first.until(&format!("{status} === 'watching; somebody else took control'")).await;
+    second.until(&format!("{status} === 'you have control, with 1 more'")).await;
+    first.click("#clipboard").await;
+    assert_eq!(first.eval("document.querySelector('#text').readOnly").await, json!(true));
+    keep(&first, "desktop-ousted.png").await;
+    first.click("#clipboard").await;
     first.click("#screen canvas").await;
     first.type_text("the first").await;
     second.click("#screen canvas").await;

@@ -19,11 +19,14 @@ const TERMINAL: &str = "xterm -bg '#3a7d0c' -geometry 120x40+0+0 -e \
 
 /// A server on free ports.
 pub(crate) async fn server() -> Server {
+    builder().start().await
+}
+
+/// One that is yet to be started.
+pub(crate) fn builder() -> Builder {
     Builder::new(env!("CARGO_BIN_EXE_cagent"))
         .env("CAGENT_DESKTOP_LISTEN", "127.0.0.1:0")
         .env("CAGENT_JUPYTER_LISTEN", "127.0.0.1:0")
-        .start()
-        .await
 }
 
 /// A job with a terminal on its screen, which reads one line.

@@ -73,7 +73,7 @@ async fn a_link_is_printed() {
     assert!(link.starts_with(&format!("http://{job}.localhost:")), "{link}");
     assert!(link.contains("ticket=") && link.lines().count() == 1, "{link}");
     for (what, code, answer) in [
-        ("jupyter", 0, format!("http://{job}.localhost:")),
+        ("jupyter", 0, format!("http://lab-{job}.localhost:")),
         ("5173", 0, format!("http://5173-{job}.localhost:")),
         ("0", 2, "desktop, jupyter or a port".into()),
     ] {

@@ -3,8 +3,8 @@
 use std::fs;
 
 use engine::{Engine, EngineError, SandboxSpec};
-use engine_docker::DockerEngine;
-use testkit::docker::Daemon;
+use engine_docker::{DockerConfig, DockerEngine};
+use testkit::docker::{Daemon, IMAGE};
 use types::{JobId, Limits};
 
 use crate::bed::{Bed, IDLE};
@@ -41,20 +41,13 @@ async fn a_daemon_that_is_something_else() {
 #[tokio::test]
 async fn an_address_that_makes_no_sense() {
     let bed = Bed::idle();
-    let config =
-        engine_docker::DockerConfig { host: Some("ssh://far".into()), ..bed.config.clone() };
+    let config = DockerConfig { host: Some("ssh://far".into()), ..bed.config.clone() };
     let error = DockerEngine::open(config).unwrap_err().to_string();
     assert!(error.contains("ssh://far") && error.contains("tcp://host:port"), "{error}");
 }
 
 #[tokio::test]
 async fn an_image_that_is_not_there() {
-    let bed = Bed::with(IDLE, &Daemon::usual(), |config| {
-        config.image = "containerized-agent:missing".into()
-    });
-    let error = bed.engine.report().await.unwrap_err();
-    assert!(matches!(error, EngineError::Image { .. }), "{error}");
-    assert!(error.to_string().contains("cagent image build"), "{error}");
     let bed = Bed::idle();
     let image = Some("nobody/has-this:1".to_owned());
     let spec = SandboxSpec { job: JobId::generate(), limits: Limits::default(), image };
@@ -65,6 +58,25 @@ async fn an_image_that_is_not_there() {
     );
     let left = fs::read_dir(&bed.config.home).unwrap().map(|e| e.unwrap().file_name());
     assert_eq!(left.collect::<Vec<_>>(), ["owner"], "a failure leaves nothing");
+}
+
+#[tokio::test]
+async fn without_the_usual_image_only_jobs_that_name_one_run() {
+    let change = |config: &mut DockerConfig| config.image = "containerized-agent:missing".into();
+    for daemon in [Daemon::usual(), Daemon::usual_by_tcp()] {
+        let bed = Bed::with(IDLE, &daemon, change);
+        let error = bed.engine.way().await.unwrap_err();
+        assert!(matches!(error, EngineError::Image { .. }), "{error}");
+        assert!(error.to_string().contains("cagent image build"), "{error}");
+        let spec = |image| SandboxSpec { job: JobId::generate(), limits: Limits::default(), image };
+        let error = bed.engine.create(&spec(None)).await.unwrap_err();
+        assert!(matches!(error, EngineError::Image { .. }), "{error}");
+        let spec = spec(Some(IMAGE.into()));
+        bed.engine.create(&spec).await.unwrap();
+        bed.engine.start(spec.job).await.unwrap();
+        assert_eq!(bed.engine.list().await.unwrap().len(), 1, "it is found all the same");
+        bed.engine.remove(spec.job).await.unwrap();
+    }
 }
 
 #[tokio::test]

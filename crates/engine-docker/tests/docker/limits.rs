@@ -4,7 +4,7 @@ use engine::SandboxEnd;
 use testkit::docker::Daemon;
 use types::Limits;
 
-use crate::bed::Bed;
+use crate::bed::{Bed, IDLE};
 
 fn limits() -> Limits {
     Limits { memory_bytes: 128 << 20, processes: 32, open_files: 100, ..Limits::default() }
@@ -88,8 +88,20 @@ async fn a_workspace_that_is_too_large_ends_it() {
 }
 
 #[tokio::test]
+async fn one_that_cannot_be_measured_ends() {
+    let bed = Bed::with(IDLE, &Daemon::usual_by_tcp(), |config| {
+        let agentd = config.tools.join("bin/agentd");
+        let text = std::fs::read_to_string(&agentd).unwrap();
+        std::fs::write(&agentd, text.replace("    print(sum(", "    sys.exit('no '); print(sum("))
+            .unwrap();
+    });
+    let (ended, log) = bed.run(limits()).await;
+    assert_eq!(ended.end, SandboxEnd::DiskUnknown, "{log} {ended:?}");
+}
+
+#[tokio::test]
 async fn what_was_used_is_measured() {
-    let bed = Bed::new("n = 0\nwhile time.process_time() < 0.5:\n    n += 1\ntime.sleep(3600)");
+    let bed = Bed::new("n = 0\nwhile time.process_time() < 1:\n    n += 1\ntime.sleep(3600)");
     let job = bed.start(limits()).await;
     let used = loop {
         let used = engine::Engine::stats(&bed.engine, job).await.unwrap();

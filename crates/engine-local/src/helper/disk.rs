@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
-use engine::Watch;
+use protocol::Watch;
 use rustix::fs::{Mode, OFlags, StatVfs};
 use types::Limits;
 

@@ -76,6 +76,24 @@ async fn the_key_outlives_the_gateway() {
 }
 
 #[tokio::test]
+async fn a_socket_that_somebody_removes_is_made_again() {
+    let setup = Setup::new();
+    let mut early = setup.client();
+    early.hello("1").await.unwrap();
+    std::fs::remove_file(setup.socket()).unwrap();
+    early.report(&[report(1)]).await.unwrap();
+    let answered = async {
+        loop {
+            match setup.client().hello("1").await {
+                Err(e) if e.is_passing() => tokio::time::sleep(Duration::from_millis(20)).await,
+                stranger => return status(stranger),
+            }
+        }
+    };
+    assert_eq!(tokio::time::timeout(PATIENCE, answered).await.unwrap(), 401);
+}
+
+#[tokio::test]
 async fn a_cancel_arrives_also_when_it_was_said_before() {
     let setup = Setup::new();
     let mut agent = setup.client();

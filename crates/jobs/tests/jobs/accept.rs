@@ -22,6 +22,10 @@ async fn bad_requests_are_refused_and_nothing_is_kept() {
     assert!(matches!(refuse(request("```bash\nls")).await, ScheduleError::BadRunbook(_)));
     let engine = ScheduleRequest { engine: Some("x".into()), ..request(HELLO) };
     assert!(matches!(refuse(engine).await, ScheduleError::UnknownEngine { .. }));
+    for image in ["", "--privileged", "UPPER CASE!!"] {
+        let image = ScheduleRequest { image: Some(image.into()), ..request(HELLO) };
+        assert!(matches!(refuse(image).await, ScheduleError::ImageName));
+    }
     let limits = PartialLimits { processes: Some(0), ..PartialLimits::default() };
     let limits = ScheduleRequest { limits, ..request(HELLO) };
     assert!(matches!(refuse(limits).await, ScheduleError::Limits(_)));

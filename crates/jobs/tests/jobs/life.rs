@@ -41,6 +41,19 @@ async fn a_job_runs_and_leaves_its_result_only() {
 }
 
 #[tokio::test]
+async fn what_was_written_and_not_recorded_is_in_no_log() {
+    let setup = Setup::new(obey, 1).await;
+    let job = setup.schedule().await;
+    setup.until(job, started).await;
+    let log = setup.jobs.log_path(job, Stream::Stdout);
+    std::fs::write(&log, "what an orchestrator wrote before it was killed").unwrap();
+    setup.jobs.cancel(job).await.unwrap();
+    let (record, _) = setup.end(job).await;
+    assert_eq!(record.status, JobStatus::Cancelled);
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), "");
+}
+
+#[tokio::test]
 async fn a_failed_step_ends_the_job_with_its_exit_code() {
     let setup = Setup::new(fail, 1).await;
     let (record, _) = setup.end(setup.schedule().await).await;

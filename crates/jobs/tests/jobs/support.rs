@@ -12,8 +12,8 @@ use models::Models;
 use protocol::{AgentSpec, Assignment, Client, Control, Data, Report, ReportKind, Verdict};
 use tempfile::TempDir;
 use types::{
-    Event, EventKind, JobId, JobRecord, JobSummary, Limits, LimitsPolicy, Mode, Network,
-    PartialLimits, StepKind, StepOutcome, Stream,
+    Event, EventKind, JobId, JobRecord, JobSummary, Limits, LimitsPolicy, Network, StepKind,
+    StepOutcome, Stream,
 };
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -221,21 +221,7 @@ pub(crate) fn claim(home: &TempDir) -> Result<Folders, OpenError> {
 }
 
 pub(crate) fn request(prompt: &str) -> ScheduleRequest {
-    ScheduleRequest {
-        prompt: prompt.into(),
-        mode: Mode::Auto,
-        engine: None,
-        limits: PartialLimits::default(),
-        image: None,
-        desktop: false,
-        include_caches: false,
-        network: None,
-        environment: BTreeMap::new(),
-        model: None,
-        approve: false,
-        inputs: None,
-        idempotency: None,
-    }
+    ScheduleRequest { prompt: prompt.into(), ..ScheduleRequest::default() }
 }
 
 pub(crate) fn started(event: &EventKind) -> bool {

@@ -2,14 +2,23 @@
 //! job: it takes any two streams.
 
 use std::io;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader, split};
+use tokio::time::{Instant, timeout_at};
 
 use super::rfb::Filter;
 
 /// What is held of each direction. A frame of a desktop is often larger; more does not make it
 /// faster.
 const BUFFER_BYTES: usize = 64 * 1024;
+
+/// The least that a viewer says before there is a picture: a version, and whether it shares.
+const HANDSHAKE_BYTES: usize = 13;
+
+/// How long it may take for that: no seat is for somebody who looks at nothing. It goes back and forth
+/// four times.
+const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Carries bytes. With a filter, only what it lets through reaches the desktop.
 ///
@@ -36,11 +45,18 @@ async fn tell(
     mut filter: Option<Filter>,
 ) -> io::Result<()> {
     let (mut bytes, mut passed) = (vec![0; BUFFER_BYTES], vec![]);
+    let (mut handshake, deadline) = (HANDSHAKE_BYTES, Instant::now() + HANDSHAKE_PATIENCE);
     loop {
-        let some = match said.read(&mut bytes).await? {
-            0 => return Ok(()),
-            count => &bytes[..count],
+        let read = said.read(&mut bytes);
+        let count = match handshake {
+            0 => read.await?,
+            _ => timeout_at(deadline, read).await.map_err(|_| silent())??,
         };
+        if count == 0 {
+            return Ok(());
+        }
+        handshake = handshake.saturating_sub(count);
+        let some = &bytes[..count];
         let some = match &mut filter {
             None => some,
             Some(filter) => {
@@ -53,6 +69,10 @@ async fn tell(
         done.write_all(some).await?;
         done.flush().await?;
     }
+}
+
+fn silent() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "it did not say in time how it wants the picture")
 }
 
 #[cfg(test)]
@@ -105,6 +125,30 @@ mod tests {
         let mut seen = vec![];
         viewer.read_to_end(&mut seen).await.unwrap();
         assert_eq!(seen, picture);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_ask_for_the_picture_in_time_is_sent_away() {
+        for (said, filter) in [
+            (&b""[..], None),
+            (b"", Some(Filter::default())),
+            (&HELLO[..12], None),
+            (&HELLO[..12], Some(Filter::default())),
+        ] {
+            let ((mut viewer, here), (there, _desktop)) = (duplex(64), duplex(64));
+            viewer.write_all(said).await.unwrap();
+            let carried = carry(here, there, filter);
+            let carried = tokio::time::timeout(HANDSHAKE_PATIENCE * 2, carried).await;
+            assert_eq!(carried.unwrap().unwrap_err().kind(), io::ErrorKind::TimedOut);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_asked_for_it_may_be_silent() {
+        let ((mut viewer, here), (there, _desktop)) = (duplex(64), duplex(64));
+        viewer.write_all(HELLO).await.unwrap();
+        let carried = carry(here, there, Some(Filter::default()));
+        tokio::time::timeout(HANDSHAKE_PATIENCE * 100, carried).await.unwrap_err();
     }
 
     #[tokio::test]

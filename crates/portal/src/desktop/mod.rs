@@ -4,6 +4,7 @@
 //! | path | what |
 //! |---|---|
 //! | `/` | the page |
+//! | `/jupyter` | goes on to the job's Jupyter Lab |
 //! | `/state` | what the page says of the job, as JSON |
 //! | `/rfb/watch`, `/rfb/control` | the WebSocket; without one: why there is none, as text |
 //!
@@ -26,14 +27,14 @@ use axum::response::{IntoResponse as _, Response};
 use hyper_util::rt::TokioIo;
 use jobs::{DialError, JobError};
 use serde::Serialize;
-use types::{JobId, JobStatus};
+use types::{JobId, JobStatus, Mode};
 
 pub use seats::SeatError;
 pub(crate) use seats::{Desktops, Left};
 
-use crate::pages::{self, Page, STYLE};
-use crate::view::View;
-use crate::{Portal, guard};
+use crate::pages::{self, Page};
+use crate::view::{Door, View};
+use crate::{Portal, guard, list};
 use seats::Seat;
 use socket::Socket;
 
@@ -65,8 +66,15 @@ struct State {
     title: String,
     status: JobStatus,
     may_control: bool,
+    /// Whether an agent waits for who has mouse and keyboard.
+    has_agent: bool,
     people: usize,
     taken: bool,
+    /// Where our own page is, and how many jobs run; not said where jobs are only for key holders.
+    list: String,
+    running: Option<usize>,
+    /// Where its ZIP is, once there is one that needs no key.
+    zip: Option<String>,
 }
 
 /// Answers on the origin of a job's desktop.
@@ -75,7 +83,6 @@ pub(crate) async fn answer(portal: &Portal, job: JobId, request: Request) -> Res
     match path {
         "/desktop.js" => return pages::asset(JAVASCRIPT, SCRIPT),
         "/novnc.js" => return pages::asset(JAVASCRIPT, NOVNC),
-        _ if path == STYLE.0 => return pages::asset(STYLE.1, STYLE.2),
         _ => {}
     }
     let control = portal.is_in(request.headers(), job, View::Control);
@@ -84,14 +91,18 @@ pub(crate) async fn answer(portal: &Portal, job: JobId, request: Request) -> Res
         "/" if watch => page(),
         "/" => stranger(portal, job, request.headers()).await,
         "/state" if watch => {
-            state(portal, job, control).await.unwrap_or_else(|e| pages::unseen(&e))
+            let list = portal.list(Door::Desktops);
+            state(portal, job, control).await.unwrap_or_else(|e| pages::unseen(&e, &list))
+        }
+        "/jupyter" if guard::is_own(request.headers()) => {
+            to_jupyter(portal, job, request.headers())
         }
         "/rfb/control" if control => connect(portal, job, true, request).await,
         "/rfb/watch" if watch => connect(portal, job, false, request).await,
         "/state" | "/rfb/control" | "/rfb/watch" => {
             plain(StatusCode::FORBIDDEN, "you were not let in to this, or it is too long ago")
         }
-        _ => pages::nothing(),
+        _ => pages::nothing(&portal.list(Door::Desktops)),
     }
 }
 
@@ -121,16 +132,14 @@ fn page() -> Response {
 
 /// Without a session. Where nobody needs a key, whoever typed the address is let in.
 async fn stranger(portal: &Portal, job: JobId, headers: &HeaderMap) -> Response {
+    let list = portal.list(Door::Desktops);
     if let Err(e) = portal.jobs.get(job).await {
-        return pages::unseen(&e);
+        return pages::unseen(&e, &list);
     }
     if portal.config.needs_keys {
-        return Page::new(StatusCode::FORBIDDEN, "Come by a link")
-            .text("`cagent open JOB` and the dashboard have links to this desktop.")
-            .into();
+        return pages::by_link("cagent open JOB");
     }
     if !guard::is_own(headers) {
-        let list = format!("{}list", portal.own_address());
         return Page::new(StatusCode::FORBIDDEN, "Not from elsewhere")
             .text("The page that led you here may not open this desktop. The list of desktops may.")
             .link(&list, "Desktops")
@@ -141,11 +150,33 @@ async fn stranger(portal: &Portal, job: JobId, headers: &HeaderMap) -> Response 
     response
 }
 
+/// For who may use the desktop: it takes no more of a key.
+fn to_jupyter(portal: &Portal, job: JobId, headers: &HeaderMap) -> Response {
+    match portal.grant(headers, job, View::Control) {
+        Some(grant) => pages::see_other(&portal.link(job, View::Jupyter, grant.key).url),
+        None => pages::by_link("cagent open JOB jupyter"),
+    }
+}
+
 async fn state(portal: &Portal, job: JobId, may_control: bool) -> Result<Response, JobError> {
     let record = portal.jobs.get(job).await?;
     let (people, taken) = portal.desktops.present(job).await;
-    let (title, status) = (record.spec.title, record.status);
-    let state = State { job, title, status, may_control, people, taken };
+    let (spec, status) = (record.spec, record.status);
+    let is_free = !portal.config.needs_keys;
+    let api = portal.config.api.port();
+    let state = State {
+        job,
+        has_agent: spec.mode != Mode::Runbook,
+        title: spec.title,
+        status,
+        may_control,
+        people,
+        taken,
+        list: portal.list(Door::Desktops),
+        running: if is_free { Some(list::running(portal).await?.len()) } else { None },
+        zip: (is_free && status.is_final())
+            .then(|| format!("http://localhost:{api}/download/{job}")),
+    };
     let head = [("cache-control", "no-store")];
     Ok(guard::seal((head, Json(state)).into_response(), "default-src 'none'"))
 }
@@ -155,13 +186,18 @@ async fn state(portal: &Portal, job: JobId, may_control: bool) -> Result<Respons
 async fn connect(portal: &Portal, job: JobId, control: bool, request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
     let socket = WebSocketUpgrade::from_request_parts(&mut parts, &()).await;
-    match (portal.desktops.sit(job, control && socket.is_ok()).await, socket) {
+    let seat = match (&socket, control) {
+        // Else who asks would take something.
+        (Err(_), true) => portal.desktops.reach(job).await.map(|_| None).map_err(SeatError::from),
+        (_, control) => portal.desktops.sit(job, control).await.map(Some),
+    };
+    match (seat, socket) {
         (Err(e), _) => refusal(&e),
-        (Ok(_), Err(_)) => StatusCode::NO_CONTENT.into_response(),
-        (Ok(seat), Ok(socket)) => {
+        (Ok(Some(seat)), Ok(socket)) => {
             let socket = socket.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE);
             socket.on_upgrade(move |socket| serve(job, seat, socket))
         }
+        (Ok(_), _) => StatusCode::NO_CONTENT.into_response(),
     }
 }
 

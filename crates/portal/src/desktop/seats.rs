@@ -15,8 +15,9 @@ use types::JobId;
 use super::bridge;
 use super::rfb::Filter;
 
-/// The most who look at one desktop; each has the picture sent.
-const MAX_SEATS: usize = 16;
+/// The most who only watch one desktop; each has the picture sent. Who comes for mouse and keyboard
+/// needs no such seat, so watchers keep nobody from them.
+const MAX_WATCHERS: usize = 16;
 
 /// Why somebody does not get to a desktop.
 #[derive(Debug, thiserror::Error)]
@@ -27,8 +28,8 @@ pub enum SeatError {
     /// The job could not be told who has mouse and keyboard.
     #[error(transparent)]
     Take(#[from] TalkError),
-    /// Too many are there already.
-    #[error("{MAX_SEATS} people look at this desktop already; try again when one has left")]
+    /// Too many watch already.
+    #[error("{MAX_WATCHERS} people watch this desktop already; try again when one has left")]
     Full,
 }
 
@@ -51,7 +52,11 @@ pub(crate) struct Desktops {
 /// One of them.
 #[derive(Debug)]
 struct Room {
+    /// Seats of watchers.
     seats: Arc<Semaphore>,
+    /// Whoever is on the way to mouse and keyboard: one after the other, so that no more connections
+    /// are made for that.
+    coming: tokio::sync::Mutex<()>,
     /// Whoever has mouse and keyboard; cancelled when somebody takes them over.
     control: tokio::sync::Mutex<Option<CancellationToken>>,
 }
@@ -60,15 +65,14 @@ struct Room {
 #[derive(Debug)]
 pub(crate) struct Seat {
     desktop: Inward,
-    hold: Option<Hold>,
-    _place: Place,
+    right: Right,
 }
 
-/// One of the seats, and the room it is in.
+/// What somebody may do there.
 #[derive(Debug)]
-struct Place {
-    room: Arc<Room>,
-    _seat: OwnedSemaphorePermit,
+enum Right {
+    Watch { _room: Arc<Room>, _seat: OwnedSemaphorePermit },
+    Control(Hold),
 }
 
 /// Mouse and keyboard.
@@ -88,13 +92,21 @@ impl Desktops {
     /// Takes a place before a job's desktop, which is started for that; with mouse and keyboard if
     /// so wanted.
     pub(crate) async fn sit(&self, job: JobId, control: bool) -> Result<Seat, SeatError> {
-        let place = self.enter(job)?;
-        let desktop = self.jobs.dial(job, Target::Desktop).await?;
-        let hold = match control {
-            true => Some(take(self.jobs.clone(), job, place.room.clone()).await?),
-            false => None,
-        };
-        Ok(Seat { desktop, hold, _place: place })
+        let room = self.room(job);
+        if !control {
+            let seat = room.seats.clone().try_acquire_owned().map_err(|_| SeatError::Full)?;
+            let desktop = self.reach(job).await?;
+            return Ok(Seat { desktop, right: Right::Watch { _room: room, _seat: seat } });
+        }
+        let _turn = room.coming.lock().await;
+        let desktop = self.reach(job).await?;
+        let hold = take(self.jobs.clone(), job, room.clone()).await?;
+        Ok(Seat { desktop, right: Right::Control(hold) })
+    }
+
+    /// A connection to the desktop, which is started for that.
+    pub(crate) async fn reach(&self, job: JobId) -> Result<Inward, DialError> {
+        self.jobs.dial(job, Target::Desktop).await
     }
 
     /// How many are there, and whether one of them has mouse and keyboard.
@@ -104,18 +116,17 @@ impl Desktops {
             None => (0, false),
             Some(room) => {
                 let taken = room.control.lock().await.is_some();
-                (MAX_SEATS - room.seats.available_permits(), taken)
+                (MAX_WATCHERS - room.seats.available_permits() + usize::from(taken), taken)
             }
         }
     }
 
-    fn enter(&self, job: JobId) -> Result<Place, SeatError> {
+    fn room(&self, job: JobId) -> Arc<Room> {
         let mut rooms = self.rooms();
         rooms.retain(|_, room| room.strong_count() > 0);
-        let room = rooms.get(&job).and_then(Weak::upgrade).unwrap_or_else(Room::new);
-        let seat = room.seats.clone().try_acquire_owned().map_err(|_| SeatError::Full)?;
+        let room = rooms.get(&job).and_then(Weak::upgrade).unwrap_or_default();
         rooms.insert(job, Arc::downgrade(&room));
-        Ok(Place { room, _seat: seat })
+        room
     }
 
     fn rooms(&self) -> MutexGuard<'_, HashMap<JobId, Weak<Room>>> {
@@ -123,10 +134,14 @@ impl Desktops {
     }
 }
 
-impl Room {
-    fn new() -> Arc<Self> {
-        let seats = Arc::new(Semaphore::new(MAX_SEATS));
-        Arc::new(Self { seats, control: tokio::sync::Mutex::default() })
+impl Default for Room {
+    fn default() -> Self {
+        let seats = Arc::new(Semaphore::new(MAX_WATCHERS));
+        Self {
+            seats,
+            coming: tokio::sync::Mutex::default(),
+            control: tokio::sync::Mutex::default(),
+        }
     }
 }
 
@@ -134,16 +149,16 @@ impl Seat {
     /// Carries bytes between a viewer and the desktop until one of them has enough, or somebody else
     /// takes mouse and keyboard. Without them, what would move anything is dropped.
     pub(crate) async fn serve(self, viewer: impl AsyncRead + AsyncWrite) -> Left {
-        let filter = self.hold.is_none().then(Filter::default);
-        let lost = async {
-            match &self.hold {
-                Some(hold) => hold.lost.cancelled().await,
-                None => std::future::pending().await,
+        let hold = match self.right {
+            Right::Control(hold) => hold,
+            Right::Watch { .. } => {
+                let filter = Some(Filter::default());
+                return Left::Ended(bridge::carry(viewer, self.desktop, filter).await);
             }
         };
         tokio::select! {
-            () = lost => Left::TakenOver,
-            ended = bridge::carry(viewer, self.desktop, filter) => Left::Ended(ended),
+            () = hold.lost.cancelled() => Left::TakenOver,
+            ended = bridge::carry(viewer, self.desktop, None) => Left::Ended(ended),
         }
     }
 }

@@ -7,18 +7,18 @@ use types::JobStatus;
 
 use super::{ProxyError, Visit};
 use crate::guard;
-use crate::pages::{self, Page};
+use crate::pages::{self, Page, TO_LIST};
 use crate::view::View;
 
 /// How often a page looks whether the job answers by now, in seconds.
 const LOOK_AGAIN: u32 = 2;
 
 /// Why there is no answer.
-pub(super) fn page(visit: Visit<'_>, error: &ProxyError) -> Response {
+pub(super) fn page(visit: Visit<'_>, error: &ProxyError, list: &str) -> Response {
     let what = what(visit);
     match error {
-        ProxyError::Dial(DialError::Job(error)) => pages::unseen(error),
-        ProxyError::Dial(DialError::NotRunning(status)) => not_running(*status),
+        ProxyError::Dial(DialError::Job(error)) => pages::unseen(error, list),
+        ProxyError::Dial(DialError::NotRunning(status)) => not_running(*status, list),
         ProxyError::Dial(DialError::Refused(why)) => refused(visit, why),
         ProxyError::Dial(DialError::Silent(why)) => {
             Page::new(StatusCode::SERVICE_UNAVAILABLE, "The job is busy")
@@ -49,18 +49,17 @@ pub(super) fn stranger(visit: Visit<'_>, headers: &HeaderMap) -> Response {
             .into();
     }
     let command = match visit.view {
-        View::Preview { port } => format!("`cagent open JOB {port}`"),
-        View::Jupyter | View::Watch | View::Control => "`cagent open JOB jupyter`".into(),
+        View::Preview { port } => format!("cagent open JOB {port}"),
+        View::Jupyter | View::Watch | View::Control => "cagent open JOB jupyter".into(),
     };
-    Page::new(StatusCode::FORBIDDEN, "Come by a link")
-        .text(&format!("{command} and the dashboard have links to this; so has the API."))
-        .into()
+    pages::by_link(&command)
 }
 
-fn not_running(status: JobStatus) -> Response {
+fn not_running(status: JobStatus, list: &str) -> Response {
     if status.is_final() || status == JobStatus::Packaging {
         return Page::new(StatusCode::GONE, "This job is over")
             .text(&format!("It is {status}; what it served has ended with it."))
+            .link(list, TO_LIST)
             .into();
     }
     Page::new(StatusCode::SERVICE_UNAVAILABLE, "Not yet")

@@ -4,14 +4,16 @@
 
 use axum::extract::Request;
 use axum::http::header::{
-    ALT_SVC, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, COOKIE, EXPECT,
-    LOCATION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, STRICT_TRANSPORT_SECURITY, TE,
-    TRAILER, TRANSFER_ENCODING, UPGRADE,
+    ALT_SVC, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY,
+    CONTENT_SECURITY_POLICY_REPORT_ONLY, COOKIE, EXPECT, LOCATION, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, SET_COOKIE, STRICT_TRANSPORT_SECURITY, TE, TRAILER, TRANSFER_ENCODING,
+    UPGRADE,
 };
 use axum::http::response::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use super::Visit;
+use crate::entry::HOST_ONLY;
 use crate::view::View;
 
 /// What is said between two neighbours only.
@@ -27,13 +29,18 @@ static HOPS: [HeaderName; 9] = [
     UPGRADE,
 ];
 
-/// What would outlive the page, reach beyond its origin, or command a proxy before us.
-static NOT_FOR_BROWSERS: [HeaderName; 8] = [
+/// What would outlive the page, reach beyond its origin, have the browser send reports elsewhere, or
+/// command a proxy before us.
+static NOT_FOR_BROWSERS: [HeaderName; 12] = [
     ALT_SVC,
+    CONTENT_SECURITY_POLICY_REPORT_ONLY,
     STRICT_TRANSPORT_SECURITY,
     HeaderName::from_static("clear-site-data"),
+    HeaderName::from_static("nel"),
     HeaderName::from_static("public-key-pins"),
     HeaderName::from_static("public-key-pins-report-only"),
+    HeaderName::from_static("report-to"),
+    HeaderName::from_static("reporting-endpoints"),
     HeaderName::from_static("x-accel-redirect"),
     HeaderName::from_static("x-lighttpd-send-file"),
     HeaderName::from_static("x-sendfile"),
@@ -93,6 +100,7 @@ pub(super) fn back(parts: &mut Parts, visit: Visit<'_>, is_head: bool) {
     NOT_FOR_BROWSERS.iter().for_each(|name| drop(headers.remove(name)));
     replace(headers, SET_COOKIE, |cookie| own_cookie(cookie, visit.base));
     replace(headers, LOCATION, |location| Some(own_location(location, visit)));
+    replace(headers, CONTENT_SECURITY_POLICY, without_reports);
     fence(headers);
 }
 
@@ -147,7 +155,18 @@ fn without_our_cookies(line: &HeaderValue) -> Option<HeaderValue> {
 /// Without a name, what follows the `=` would be sent back as one.
 fn is_ours(pair: &[u8]) -> bool {
     let pair = pair.trim_ascii();
-    starts_with(pair.strip_prefix(b"=").unwrap_or(pair), OUR_COOKIES)
+    let pair = pair.strip_prefix(b"=").unwrap_or(pair);
+    let host_only = starts_with(pair, HOST_ONLY.as_bytes());
+    starts_with(if host_only { &pair[HOST_ONLY.len()..] } else { pair }, OUR_COOKIES)
+}
+
+/// A policy that tells nobody elsewhere what it kept a page from, nor the address of that.
+fn without_reports(policies: &HeaderValue) -> Option<HeaderValue> {
+    let is_other = |directive: &&[u8]| !starts_with(directive.trim_ascii_start(), b"report-");
+    let policies = policies.as_bytes().split(|byte| *byte == b',').map(|policy| {
+        policy.split(|byte| *byte == b';').filter(is_other).collect::<Vec<_>>().join(&b";"[..])
+    });
+    HeaderValue::from_bytes(&policies.collect::<Vec<_>>().join(&b","[..])).ok()
 }
 
 /// Wherever in it: those who read it are of many minds about spaces.

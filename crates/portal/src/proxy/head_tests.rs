@@ -87,7 +87,14 @@ fn our_secrets_stay_with_us() {
     };
     assert_eq!(cookies("cagent-control=s; a=b; cagent-x=1;c=d").unwrap(), "a=b; c=d");
     assert_eq!(cookies("a=cagent-control=s").unwrap(), "a=cagent-control=s");
-    for ours in ["cagent-jupyter=s", " CAGENT-watch=s ;", "=cagent-watch=s", "cagent-watch"] {
+    for ours in [
+        "__Host-cagent-jupyter=s",
+        "__host-CAGENT-x=s",
+        "cagent-jupyter=s",
+        " CAGENT-watch=s ;",
+        "=cagent-watch=s",
+        "cagent-watch",
+    ] {
         assert_eq!(cookies(ours), None, "{ours}");
     }
     for key in
@@ -109,7 +116,13 @@ fn a_job_sets_cookies_for_itself_alone() {
     {
         assert_eq!(cookie("", wide), None, "{wide}");
     }
-    for ours in ["cagent-control=x", " Cagent-Watch=x; Path=/", "=cagent-preview=x", "cagent-x"] {
+    for ours in [
+        "__Host-cagent-watch=x",
+        "cagent-control=x",
+        " Cagent-Watch=x; Path=/",
+        "=cagent-preview=x",
+        "cagent-x",
+    ] {
         assert_eq!(cookie("", ours), None, "{ours}");
     }
 }
@@ -153,6 +166,10 @@ fn what_reaches_beyond_a_page_is_dropped() {
         ("strict-transport-security", "max-age=1; includeSubDomains"),
         ("alt-svc", "h3=\":1\""),
         ("clear-site-data", "\"*\""),
+        ("content-security-policy-report-only", "default-src 'none'; report-uri https://evil.test"),
+        ("nel", "{\"report_to\": \"x\"}"),
+        ("report-to", "{\"endpoints\": [{\"url\": \"https://evil.test\"}]}"),
+        ("reporting-endpoints", "x=\"https://evil.test\""),
         ("public-key-pins", "x"),
         ("x-accel-redirect", "/etc/passwd"),
         ("x-sendfile", "/etc/passwd"),
@@ -178,6 +195,23 @@ fn a_page_is_fenced_whatever_it_says_itself() {
     assert_eq!(headers[RESOURCE_POLICY], "same-origin");
     let strict = answered("", &[("cross-origin-opener-policy", "same-origin")]);
     assert_eq!(strict[OPENER_POLICY], "same-origin", "it may be stricter");
+}
+
+#[test]
+fn no_report_is_sent_about_a_page() {
+    for (said, kept) in [
+        ("default-src 'self'; report-uri https://evil.test/?x", "default-src 'self'"),
+        ("img-src *;REPORT-URI //evil.test; script-src *", "img-src *; script-src *"),
+        ("report-to x, default-src 'none' ; Report-Uri /x", ", default-src 'none' "),
+        ("report-uri x,report-to y;report-uri z", ","),
+        (
+            "default-src 'self' https://report-uri.test",
+            "default-src 'self' https://report-uri.test",
+        ),
+    ] {
+        let headers = answered("", &[("content-security-policy", said)]);
+        assert_eq!(headers[CONTENT_SECURITY_POLICY], kept, "{said}");
+    }
 }
 
 #[test]

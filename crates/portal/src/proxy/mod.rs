@@ -78,7 +78,8 @@ pub(crate) async fn answer(portal: &Portal, visit: Visit<'_>, request: Request) 
     if request.headers().contains_key("service-worker") {
         return Page::new(StatusCode::FORBIDDEN, "No service workers here").into();
     }
-    forward(portal, visit, request).await.unwrap_or_else(|error| excuse::page(visit, &error))
+    let answer = forward(portal, visit, request).await;
+    answer.unwrap_or_else(|e| excuse::page(visit, &e, &portal.list(visit.view.door())))
 }
 
 /// Who typed the address, or is there already; where keys are needed, who was let in. A page elsewhere

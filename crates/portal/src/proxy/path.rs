@@ -9,8 +9,8 @@ use axum::response::{IntoResponse as _, Response};
 use types::JobId;
 
 use super::Visit;
-use crate::origin::Place;
-use crate::view::{Door, View};
+use crate::origin::{Part, Place};
+use crate::view::View;
 use crate::{Portal, entry, guard, pages};
 
 const ROOT: &str = "/preview/";
@@ -28,16 +28,16 @@ pub(crate) fn base(job: JobId, port: u16) -> String {
 /// Answers below it.
 pub(crate) async fn answer(portal: &Portal, request: Request) -> Response {
     let uri = request.uri();
-    let Some((job, port)) = parse(uri.path()) else { return pages::nothing() };
+    let Some((job, port)) = parse(uri.path()) else { return pages::nothing("/list") };
     let base = base(job, port);
     match uri.path().strip_prefix(&base) {
         Some("") if request.method() == Method::GET => to_its_root(&base),
-        Some(entry::PATH) => portal.enter(Door::Desktops, (job, Some(port)), request.method(), uri),
+        Some(entry::PATH) => portal.enter(job, Part::Port(port), request.method(), uri),
         Some(rest) if rest.starts_with('/') => {
             let visit = Visit { job, view: View::Preview { port }, base: &base };
             super::answer(portal, visit, request).await
         }
-        _ => pages::nothing(),
+        _ => pages::nothing("/list"),
     }
 }
 
@@ -47,8 +47,8 @@ fn parse(path: &str) -> Option<(JobId, u16)> {
     let label = [parts.next()?, parts.next()?];
     let [job, port] = label;
     match Place::labelled(&format!("{port}-{job}"))? {
-        Place::Job { job, port: Some(port) } => Some((job, port)),
-        Place::Job { port: None, .. } | Place::Own => None,
+        Place::Job(job, Part::Port(port)) => Some((job, port)),
+        Place::Job(_, Part::Desktop | Part::Jupyter) | Place::Own => None,
     }
 }
 
@@ -75,6 +75,7 @@ mod tests {
             &format!("/preview/{job}"),
             &format!("/preview/{job}/0/"),
             &format!("/preview/{job}/03000/"),
+            &format!("/preview/{job}/lab/"),
             &format!("/preview/{job}/65536/"),
             &format!("/preview//{job}/3000/"),
             &format!("/Preview/{job}/3000/"),

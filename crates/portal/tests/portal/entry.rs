@@ -139,3 +139,31 @@ async fn nothing_is_loaded_from_elsewhere() {
         assert_eq!(stage.get(&stage.host(job), "/state", &headers).await.status, 403, "{dest}");
     }
 }
+
+#[tokio::test]
+async fn behind_tls_links_and_cookies_are_for_it_alone() {
+    for (domain, port) in [("agents.example.org", ""), ("agents.example.org:8443", ":8443")] {
+        let stage = Stage::behind(&format!("https://{domain}")).await;
+        let job = stage.running("work").await;
+        for (view, name, prefix) in [
+            (View::Control, "cagent-control", ""),
+            (View::Jupyter, "cagent-jupyter", "lab-"),
+            (View::Preview { port: 3000 }, "cagent-preview", "3000-"),
+        ] {
+            let link = stage.portal.link(job, view, None).url;
+            let host = format!("{prefix}{job}.agents.example.org{port}");
+            assert!(link.starts_with(&format!("https://{host}/.cagent/enter?")), "{link}");
+            let entered = stage.get(&host, path_of(&link), &[]).await;
+            let cookie = entered.headers["set-cookie"].to_str().unwrap().to_owned();
+            assert!(cookie.starts_with(&format!("__Host-{name}=")), "{cookie}");
+            assert!(cookie.ends_with("; Secure") && cookie.contains("; Path=/;"), "{cookie}");
+            let pair = cookie.split(';').next().unwrap();
+            let seen = stage.get(&host, "/", &[("cookie", pair)]).await;
+            assert_ne!(seen.status, 403, "{}", seen.body);
+            assert!(!seen.body.contains("cagent-"), "{}", seen.body);
+            // Another host could have set this one.
+            let plain = pair.replace("__Host-", "");
+            assert_eq!(stage.get(&host, "/", &[("cookie", &plain)]).await.status, 403);
+        }
+    }
+}

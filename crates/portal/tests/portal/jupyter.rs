@@ -28,7 +28,8 @@ async fn its_page_leads_into_the_only_one_and_lists_more() {
     let straight = get(&stage, &own, "/", &[]).await;
     assert_eq!(straight.status, 303);
     let to = straight.headers["location"].to_str().unwrap();
-    let entered = get(&stage, &stage.host(one), path_of(to), &[]).await;
+    assert!(to.starts_with(&format!("http://{}/", stage.lab(one))), "{to}");
+    let entered = get(&stage, &stage.lab(one), path_of(to), &[]).await;
     let cookie = entered.headers["set-cookie"].to_str().unwrap();
     assert!(cookie.starts_with("cagent-jupyter="), "{cookie}");
 
@@ -36,19 +37,18 @@ async fn its_page_leads_into_the_only_one_and_lists_more() {
     let list = get(&stage, &own, "/", &[]).await.body;
     assert!(list.contains(&format!("/open/{one}/jupyter")) && !list.contains("watch"), "{list}");
     assert_eq!(get(&stage, &own, &format!("/open/{one}/control"), &[]).await.status, 404);
-    let preview = format!("3000-{}", stage.host(one));
-    assert_eq!(get(&stage, &preview, "/", &[]).await.status, 404, "previews are elsewhere");
 }
 
 #[tokio::test]
 async fn it_has_sessions_of_its_own() {
     let stage = Stage::with(true).await;
     let job = stage.running("work").await;
-    let (host, link) = (stage.host(job), stage.portal.link(job, View::Jupyter, None));
+    let (host, link) = (stage.lab(job), stage.portal.link(job, View::Jupyter, None));
     assert_eq!(get(&stage, &host, "/lab", &[]).await.status, 403);
     let desktop = stage.cookie(job, View::Control).await;
     assert_eq!(get(&stage, &host, "/lab", &[("cookie", &desktop)]).await.status, 403);
-    assert_eq!(stage.get(&host, path_of(&link.url), &[]).await.status, 403, "at the wrong port");
+    let elsewhere = stage.host(job);
+    assert_eq!(get(&stage, &elsewhere, path_of(&link.url), &[]).await.status, 403, "of a desktop");
 
     let link = stage.portal.link(job, View::Jupyter, None);
     let entered = get(&stage, &host, path_of(&link.url), &[]).await;
@@ -59,4 +59,33 @@ async fn it_has_sessions_of_its_own() {
         seen.contains(r#""uri":"/lab?x""#) && seen.contains(r#"["cookie","_xsrf=1"]"#),
         "{seen}"
     );
+}
+
+#[tokio::test]
+async fn a_desktop_leads_there_for_who_may_use_it() {
+    let stage = Stage::with(true).await;
+    let job = stage.running("work").await;
+    let go = async |view, site| {
+        let cookie = stage.cookie(job, view).await;
+        let headers = [("cookie", &*cookie), ("sec-fetch-site", site)];
+        stage.get(&stage.host(job), "/jupyter", &headers).await
+    };
+    let led = go(View::Control, "same-origin").await;
+    assert_eq!(led.status, 303);
+    let to = led.headers["location"].to_str().unwrap();
+    assert!(to.starts_with(&format!("http://{}/.cagent/enter?", stage.lab(job))), "{to}");
+    let entered = get(&stage, &stage.lab(job), path_of(to), &[]).await;
+    assert!(entered.headers["set-cookie"].to_str().unwrap().starts_with("cagent-jupyter="));
+    assert_eq!(go(View::Watch, "same-origin").await.status, 403);
+}
+
+/// One proxy before either port will do; and cookies know no ports.
+#[tokio::test]
+async fn a_host_is_the_same_at_both_ports() {
+    let stage = Stage::new().await;
+    let job = stage.running("work").await;
+    let desktop = get(&stage, &stage.host(job), "/", &[]).await.body;
+    assert!(desktop.contains("desktop.js"), "{desktop}");
+    let lab = stage.get(&stage.lab(job), "/lab", &[]).await.body;
+    assert!(lab.contains(r#""uri":"/lab""#), "{lab}");
 }

@@ -6,6 +6,7 @@ mod control;
 mod entry;
 mod jupyter;
 mod list;
+mod names;
 mod paths;
 mod proxy;
 mod sockets;

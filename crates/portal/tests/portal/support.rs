@@ -1,6 +1,5 @@
 //! A portal on a real port, and an agent whose desktop writes down what it hears.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -22,7 +21,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 use tower::ServiceExt as _;
-use types::{EventKind, JobId, JobStatus, Limits, LimitsPolicy, Mode, Network, PartialLimits};
+use types::{EventKind, JobId, JobStatus, Limits, LimitsPolicy, Mode, Network};
 
 use crate::upstream;
 
@@ -68,15 +67,20 @@ impl Stage {
     }
 
     pub(crate) async fn with(needs_keys: bool) -> Self {
-        Self::set_up(needs_keys, false).await
+        Self::set_up("localhost", needs_keys, false).await
+    }
+
+    /// Behind a proxy with TLS.
+    pub(crate) async fn behind(domain: &str) -> Self {
+        Self::set_up(domain, true, false).await
     }
 
     /// With previews by path.
     pub(crate) async fn by_path() -> Self {
-        Self::set_up(false, true).await
+        Self::set_up("localhost", false, true).await
     }
 
-    async fn set_up(needs_keys: bool, path_previews: bool) -> Self {
+    async fn set_up(domain: &str, needs_keys: bool, path_previews: bool) -> Self {
         let home = TempDir::new().unwrap();
         let heard = Arc::<Mutex<Vec<u8>>>::default();
         let ears = heard.clone();
@@ -102,7 +106,8 @@ impl Stage {
         let config = PortalConfig {
             desktop: address,
             jupyter: address,
-            domain: "localhost".into(),
+            api: address,
+            domain: domain.parse().unwrap(),
             needs_keys,
             path_previews,
         };
@@ -117,17 +122,7 @@ impl Stage {
         let request = ScheduleRequest {
             prompt: format!("# {title}\n\n```bash\nwait\n```\n"),
             mode: Mode::Runbook,
-            engine: None,
-            image: None,
-            desktop: false,
-            limits: PartialLimits::default(),
-            include_caches: false,
-            network: None,
-            environment: BTreeMap::new(),
-            model: None,
-            approve: false,
-            inputs: None,
-            idempotency: None,
+            ..ScheduleRequest::default()
         };
         let job = self.jobs.schedule(request).await.unwrap();
         self.until(job, async || self.jobs.get(job).await.unwrap().status == JobStatus::Running)
@@ -179,6 +174,11 @@ impl Stage {
     /// Where a job's desktop is.
     pub(crate) fn host(&self, job: JobId) -> String {
         format!("{job}.localhost:{}", self.address.port())
+    }
+
+    /// Where its Jupyter Lab is.
+    pub(crate) fn lab(&self, job: JobId) -> String {
+        format!("lab-{}", self.host(job))
     }
 
     /// The cookie of somebody who came by a link.
@@ -248,7 +248,7 @@ pub(crate) async fn farewell(viewer: &mut Viewer) -> u16 {
 }
 
 pub(crate) fn path_of(url: &str) -> &str {
-    let rest = url.strip_prefix("http://").unwrap();
+    let (_, rest) = url.split_once("://").unwrap();
     &rest[rest.find('/').unwrap()..]
 }
 

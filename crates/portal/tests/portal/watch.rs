@@ -74,6 +74,25 @@ async fn the_end_of_the_job_is_the_end_of_its_desktop() {
     assert!(why.body.contains("cancelled"), "{}", why.body);
     let state = stage.get(&stage.host(job), "/state", &headers).await;
     assert!(state.body.contains(r#""status":"cancelled""#), "{}", state.body);
+    let zip = format!(r#""zip":"http://localhost:{}/download/{job}""#, stage.address.port());
+    assert!(state.body.contains(&zip), "{}", state.body);
+    let lab = stage.get(&stage.lab(job), "/lab", &[]).await;
+    assert_eq!(lab.status, 410);
+    assert!(lab.body.contains("It is cancelled"), "{}", lab.body);
+}
+
+#[tokio::test]
+async fn what_the_page_knows_of_others_is_no_more_than_their_number() {
+    for (needs_keys, running, zip) in [(false, "1", "null"), (true, "null", "null")] {
+        let stage = Stage::with(needs_keys).await;
+        let job = stage.running("work").await;
+        let cookie = stage.cookie(job, View::Watch).await;
+        let state = stage.get(&stage.host(job), "/state", &[("cookie", &cookie)]).await.body;
+        let list = format!("http://localhost:{}/list", stage.address.port());
+        let rest = format!(r#""list":"{list}","running":{running},"zip":{zip}}}"#);
+        assert!(state.ends_with(&rest), "{state}");
+        assert!(state.contains(r#""has_agent":false"#), "{state}");
+    }
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) struct Clipboard {
     /// Nobody sees it; it stands for us.
-    window: Window,
+    pub(super) window: Window,
     copied: Option<String>,
 }
 

@@ -12,16 +12,13 @@ use x11rb::protocol::xtest::ConnectionExt as _;
 
 use super::super::order::{Direction, Point};
 use super::display::{Display, Trouble};
-use super::keys::{self, Keymap, Keysym, Stroke};
+use super::keys::{self, Batch, Keymap, Keysym, Stroke};
 
 /// How many places a drag has between its ends: programs want to see that something moves.
 const DRAG_STEPS: u32 = 12;
 
 /// How long it stays at each.
 const DRAG_PAUSE: Duration = Duration::from_millis(8);
-
-/// How long programs get to look what a key means before it means something else.
-const LENT: Duration = Duration::from_millis(500);
 
 impl Display {
     /// Moves the pointer to a place on the screen.
@@ -66,6 +63,7 @@ impl Display {
     /// Presses keys one after the other, then lets them go, the last one first.
     pub(super) fn chord(&self, chord: &str) -> Result<(), Trouble> {
         let keys = keys::of_chord(chord).map_err(Trouble::Refused)?;
+        self.let_go()?;
         let mut codes = vec![];
         for key in keys {
             let stroke = self.stroke(key)?;
@@ -94,28 +92,26 @@ impl Display {
         Ok(Stroke { code, shift: false })
     }
 
-    /// Types a text.
-    pub(super) fn type_text(&self, text: &str) -> Result<(), Trouble> {
-        let map = self.keymap()?;
-        let batches = map.typed(text).map_err(Trouble::Refused)?;
-        let shift = map.stroke(keys::SHIFT).map(|stroke| stroke.code);
-        for (n, batch) in batches.iter().enumerate() {
-            if n > 0 {
-                sleep(LENT);
+    /// How a text is typed, batch by batch.
+    pub(super) fn batches(&self, text: &str) -> Result<Vec<Batch>, Trouble> {
+        self.keymap()?.typed(text).map_err(Trouble::Refused)
+    }
+
+    /// Types a batch.
+    pub(super) fn strike(&self, batch: &Batch) -> Result<(), Trouble> {
+        self.let_go()?;
+        self.lend(&batch.lend)?;
+        let shift = self.keymap()?.stroke(keys::SHIFT).map(|stroke| stroke.code);
+        for Stroke { code, shift: with } in &batch.strokes {
+            let shift = shift.filter(|_| *with);
+            for code in shift.iter().chain([code]) {
+                self.press(KEY_PRESS_EVENT, *code)?;
             }
-            self.lend(&batch.lend)?;
-            for Stroke { code, shift: with } in &batch.strokes {
-                let shift = shift.filter(|_| *with);
-                for code in shift.iter().chain([code]) {
-                    self.press(KEY_PRESS_EVENT, *code)?;
-                }
-                for code in [code].into_iter().chain(shift.iter()) {
-                    self.press(KEY_RELEASE_EVENT, *code)?;
-                }
+            for code in [code].into_iter().chain(shift.iter()) {
+                self.press(KEY_RELEASE_EVENT, *code)?;
             }
-            self.settle()?;
         }
-        Ok(())
+        self.settle()
     }
 
     fn keymap(&self) -> Result<Keymap, Trouble> {

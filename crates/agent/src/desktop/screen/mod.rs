@@ -7,16 +7,20 @@
 //! Not here: when it is started, and what its answers are worth ([`super::helper`]).
 
 mod clipboard;
+mod digest;
 mod display;
 mod input;
 mod keys;
 mod picture;
+mod root;
 mod still;
 mod windows;
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::mem;
 use std::time::Instant;
+
+use x11rb::protocol::xproto::{EventMask, Window};
 
 use super::order::{Answer, MOST_LINE_BYTES, Order, Request, Show};
 use clipboard::Clipboard;
@@ -108,6 +112,19 @@ impl Screen {
                 self.display.reuse(frame);
                 Ok((String::new(), picture))
             }
+            Request::Managed => {
+                self.display.paint()?;
+                self.display.managed(self.clipboard.window)?;
+                Ok((String::new(), vec![]))
+            }
+            Request::Resize { width, height } => {
+                if self.display.resize(*width, *height)? {
+                    // Programs draw all they have anew.
+                    let begun = self.display.grab()?;
+                    self.watch(begun, Patience::AFTER_INPUT, NOTHING)?;
+                }
+                Ok((String::new(), vec![]))
+            }
             Request::Do { order, show } => self.perform(order, *show),
         }
     }
@@ -175,7 +192,7 @@ impl Screen {
                 Patience::AFTER_INPUT
             }
             Order::Type { text } => {
-                display.type_text(text)?;
+                self.type_text(text)?;
                 Patience::AFTER_INPUT
             }
             Order::Key { chord } => {
@@ -188,6 +205,46 @@ impl Screen {
             }
         };
         Ok((done, Some(patience)))
+    }
+
+    fn type_text(&mut self, text: &str) -> Result<(), Trouble> {
+        let mut batches = self.display.batches(text)?.into_iter().peekable();
+        while let Some(batch) = batches.next() {
+            let before = self.display.grab()?;
+            self.display.strike(&batch)?;
+            if batches.peek().is_some() {
+                self.digest(before)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until who has the keyboard has taken what was typed since the screen looked like this.
+    fn digest(&mut self, before: Frame) -> Result<(), Trouble> {
+        let Some(window) = self.display.ping()? else {
+            return self.watch(before, Patience::AFTER_KEYS, NOTHING).map(drop);
+        };
+        self.display.reuse(before);
+        self.pong(window)?;
+        self.display.hear(EventMask::NO_EVENT)
+    }
+
+    /// Waits for the answer of this window, but not for ever.
+    fn pong(&mut self, window: Window) -> Result<(), Trouble> {
+        let until = Instant::now() + Patience::AFTER_KEYS.most;
+        loop {
+            while let Some(event) = self.display.event()? {
+                if self.display.is_pong(&event, window) {
+                    return Ok(());
+                }
+                self.clipboard.serve(&self.display, &event)?;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            self.display.pause(left)?;
+        }
     }
 
     /// Looks until the screen has changed and is still, or it has taken too long.

@@ -34,6 +34,14 @@ impl Patience {
         most: Duration::from_millis(1500),
     };
 
+    /// After keys whose meaning is about to change, of a program that does not answer. One that shows
+    /// what is typed has taken it when nothing more comes.
+    pub(super) const AFTER_KEYS: Self = Self {
+        begin: Duration::from_secs(2),
+        still: Duration::from_millis(400),
+        most: Duration::from_secs(5),
+    };
+
     /// For somebody who waits.
     pub(super) fn of(seconds: u32) -> Self {
         let most = Duration::from_secs(seconds.into());

@@ -138,7 +138,7 @@ impl Display {
     }
 
     /// Windows, or atoms, that a property of a window lists.
-    fn list(&self, name: u32, window: Window) -> Result<Vec<u32>, Trouble> {
+    pub(super) fn list(&self, name: u32, window: Window) -> Result<Vec<u32>, Trouble> {
         let most = 1024;
         let list =
             self.connection.get_property(false, window, name, AtomEnum::ANY, 0, most)?.reply()?;

@@ -1,16 +1,21 @@
 //! `cagent image import`.
 
+use std::io::IsTerminal as _;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use images::{Images, Imported, Source};
 use serde::Serialize;
+use tokio::task::{JoinError, JoinHandle};
+use tokio::time::timeout;
 
 use crate::args::{Format, ImageImportArgs};
 use crate::settings::Settings;
 use crate::{output, server, text};
+
+const TICK: Duration = Duration::from_secs(1);
 
 /// What is said of an image that was imported.
 #[derive(Debug, Serialize)]
@@ -31,7 +36,8 @@ pub(super) async fn import(
     let began = Instant::now();
     let images = Images::open(&server::images(settings));
     let shown = args.source.display().to_string();
-    let unpacked = tokio::task::spawn_blocking(move || unpack(&images, &args)).await?;
+    let unpacking = tokio::task::spawn_blocking(move || unpack(&images, &args));
+    let unpacked = counting(began, &shown, unpacking).await?;
     let Imported { image, entries, left_out } =
         unpacked.with_context(|| format!("import the image from {shown}"))?;
     let said = Said {
@@ -47,6 +53,25 @@ pub(super) async fn import(
         Format::Text => output::line(&in_words(&said))?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Counts the seconds on a terminal while this goes on: a large image takes minutes.
+async fn counting<T>(began: Instant, what: &str, mut work: JoinHandle<T>) -> Result<T, JoinError> {
+    if !std::io::stderr().is_terminal() {
+        return work.await;
+    }
+    loop {
+        match timeout(TICK, &mut work).await {
+            Ok(done) => {
+                eprint!("\r\x1b[K");
+                return done;
+            }
+            Err(_) => {
+                let what = text::short(what, 60);
+                eprint!("\runpacking {what}… {} s", began.elapsed().as_secs());
+            }
+        }
+    }
 }
 
 fn unpack(images: &Images, args: &ImageImportArgs) -> Result<Imported, images::ImageError> {

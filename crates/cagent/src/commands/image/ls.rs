@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::daemon;
 use crate::args::Format;
-use crate::settings::Settings;
+use crate::settings::{EngineName, Settings};
 use crate::{complaint, output, server, text};
 
 /// What all our images have, see `image/Dockerfile`: which of the targets it is.
@@ -34,7 +34,8 @@ pub(super) async fn ls(settings: &Settings, format: Format) -> anyhow::Result<Ex
         Images::open(&server::images(settings)).list()?.into_iter().map(imported).collect();
     match of_daemon(settings).await {
         Ok(found) => images.extend(found),
-        // Who has imported some may have no daemon.
+        // Who has imported some and set up no daemon has none.
+        Err(_) if !images.is_empty() && !wants_daemon(settings) => {}
         Err(e) if !images.is_empty() => complaint::say(&complaint::of(&e)),
         Err(e) => return Err(e),
     }
@@ -46,6 +47,10 @@ pub(super) async fn ls(settings: &Settings, format: Format) -> anyhow::Result<Ex
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn wants_daemon(settings: &Settings) -> bool {
+    settings.docker_host.is_some() || settings.engines.contains(&EngineName::Docker)
 }
 
 async fn of_daemon(settings: &Settings) -> anyhow::Result<Vec<Listed>> {

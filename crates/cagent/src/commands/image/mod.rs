@@ -9,6 +9,7 @@
 //! | `daemon` | the connection |
 //! | `import` | has one unpacked for the embedded engine |
 //! | `ls` | what there is |
+//! | `rm` | has imported ones removed |
 //!
 //! Not here: what an image holds (`image/` of the repository), how one is unpacked (crate `images`).
 
@@ -19,6 +20,7 @@ mod context;
 mod daemon;
 mod import;
 mod ls;
+mod rm;
 
 use std::process::ExitCode;
 
@@ -34,5 +36,6 @@ pub(super) async fn image(
         ImageCommand::Build(args) => build::build(args, settings, format).await,
         ImageCommand::Import(args) => import::import(args, settings, format).await,
         ImageCommand::Ls => ls::ls(settings, format).await,
+        ImageCommand::Rm { names } => rm::rm(names, settings, format).await,
     }
 }

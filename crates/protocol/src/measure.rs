@@ -1,4 +1,5 @@
-//! Adds up what a directory holds, a little at a time: the quota of those who cannot set one.
+//! Adds up what a directory holds: the quota of those who cannot set one. The orchestrator does it
+//! where it sees the directory, a little at a time, else `agentd measure` in the sandbox.
 //!
 //! It is a watch, not a wall. A job can be over its quota for as long as a walk takes, and what it
 //! keeps open without a name, or behind directories that are closed to us or very deep, is not seen.
@@ -23,6 +24,18 @@ const LAST_LOOK: u32 = 20_000;
 
 /// How deep we descend: far deeper than honest trees are, with a descriptor for each level.
 const DEPTH: usize = 200;
+
+/// How much this directory holds, in bytes; it stops counting where that is more than the limit.
+///
+/// # Errors
+/// When it cannot be read at all.
+pub fn measure(root: &OwnedFd, limit: u64) -> io::Result<u64> {
+    let mut walk = Walk::of(root)?;
+    while !walk.is_over() && walk.bytes <= limit {
+        walk.advance(SLICE);
+    }
+    Ok(walk.bytes)
+}
 
 /// Watches a directory.
 #[derive(Debug)]
@@ -54,8 +67,8 @@ impl Watch {
         if !self.timeout().is_zero() {
             return false;
         }
-        if self.walk.dirs.is_empty() {
-            let Some(walk) = Walk::of(&self.root) else {
+        if self.walk.is_over() {
+            let Ok(walk) = Walk::of(&self.root) else {
                 self.next = Instant::now() + PAUSE;
                 return false;
             };
@@ -63,7 +76,7 @@ impl Watch {
         }
         self.walk.advance(SLICE);
         let over = self.walk.bytes > self.limit;
-        let done = self.walk.dirs.is_empty();
+        let done = self.walk.is_over();
         if done {
             self.last = Some(self.walk.bytes);
         }
@@ -74,9 +87,9 @@ impl Watch {
     /// What there is in the end: as of now if that is quickly told, else as last seen.
     #[must_use]
     pub fn finish(&self) -> Option<u64> {
-        let Some(mut walk) = Walk::of(&self.root) else { return self.last };
+        let Ok(mut walk) = Walk::of(&self.root) else { return self.last };
         walk.advance(LAST_LOOK);
-        if walk.dirs.is_empty() { Some(walk.bytes) } else { self.last }
+        if walk.is_over() { Some(walk.bytes) } else { self.last }
     }
 
     /// What the last complete walk found, in bytes.
@@ -101,9 +114,13 @@ struct Walk {
 }
 
 impl Walk {
-    /// None if the job closed its workspace to us.
-    fn of(root: &OwnedFd) -> Option<Self> {
-        Some(Self { dirs: vec![Dir::read_from(root).ok()?], bytes: 0 })
+    /// Fails if the job closed its workspace to us.
+    fn of(root: &OwnedFd) -> io::Result<Self> {
+        Ok(Self { dirs: vec![Dir::read_from(root)?], bytes: 0 })
+    }
+
+    fn is_over(&self) -> bool {
+        self.dirs.is_empty()
     }
 
     /// Looks at this many entries, or at what is left.
@@ -184,6 +201,18 @@ mod tests {
         assert!(watch.last.is_none() && watch.timeout() <= BREATH);
         watch.next = Instant::now();
         assert!(watch.look(), "all of it is not");
+    }
+
+    #[test]
+    fn measures_all_at_once_and_no_more_than_it_must() {
+        let dir = tempfile::tempdir().unwrap();
+        for n in 0..4 * SLICE {
+            fs::write(dir.path().join(n.to_string()), "x").unwrap();
+        }
+        let root: OwnedFd = File::open(dir.path()).unwrap().into();
+        let (all, some) = (measure(&root, u64::MAX).unwrap(), measure(&root, 4096).unwrap());
+        assert_eq!(Some(all), watch(&dir, 0).finish());
+        assert!(some > 4096 && some < all, "{some} of {all}");
     }
 
     #[test]

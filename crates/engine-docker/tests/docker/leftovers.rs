@@ -1,0 +1,102 @@
+//! What a crash leaves is found and removed, and nothing else.
+
+use std::time::{Duration, Instant};
+
+use engine::{Engine, SandboxEnd, SandboxState};
+use testkit::docker::{Daemon, IMAGE};
+use types::{JobId, Limits};
+
+use crate::bed::{Bed, IDLE, PATIENCE};
+
+/// How often something that goes is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// What a daemon is told to make a container that is never started.
+fn make(bed: &Bed, name: &str, more: &[&str]) {
+    let owner = format!("cagent.owner={}", bed.owner());
+    let begin = ["create", "--name", name, "--label", &owner];
+    bed.daemon.ask(&[&begin, more, &[IMAGE, "/never"]].concat());
+}
+
+fn leaves_nothing(bed: &Bed) {
+    assert_eq!(bed.daemon.left_of(&bed.owner()), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_crash_while_a_volume_is_filled() {
+    let bed = Bed::with(IDLE, &Daemon::usual_by_tcp(), |_| {});
+    let job = bed.create(Limits::default()).await;
+    let name = bed.name(job);
+    make(&bed, &format!("{name}-filler"), &["--volume", &format!("{name}:/workspace")]);
+    let bed = bed.again();
+    assert_eq!(bed.engine.list().await.unwrap(), [(job, SandboxState::Created)]);
+    bed.engine.remove(job).await.unwrap();
+    leaves_nothing(&bed);
+}
+
+#[tokio::test]
+async fn a_crash_while_our_programs_are_brought() {
+    let bed = Bed::idle();
+    bed.engine.report().await.unwrap();
+    make(&bed, &format!("cagent-{}-tools-filler", bed.owner()), &[]);
+    let bed = bed.again();
+    bed.engine.report().await.unwrap();
+    leaves_nothing(&bed);
+}
+
+#[tokio::test]
+async fn a_crash_before_there_is_a_container() {
+    let bed = Bed::idle();
+    let job = bed.create(Limits::default()).await;
+    let name = bed.name(job);
+    let bed = bed.again();
+    bed.daemon.ask(&["rm", &name]);
+    assert_eq!(bed.engine.list().await.unwrap(), [(job, SandboxState::Created)]);
+    bed.engine.remove(job).await.unwrap();
+    assert_eq!(bed.engine.list().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_container_that_only_has_our_labels_is_not_ours() {
+    let bed = Bed::idle();
+    bed.engine.report().await.unwrap();
+    let (other, job) = (JobId::generate(), JobId::generate());
+    let name = format!("cagent-test-{other}");
+    make(&bed, &name, &["--label", &format!("cagent.job={job}")]);
+    assert_eq!(bed.engine.list().await.unwrap(), []);
+    bed.engine.remove(job).await.unwrap();
+    bed.daemon.ask(&["rm", &name]);
+}
+
+#[tokio::test]
+async fn a_container_goes_when_it_is_stopped_and_its_files_stay() {
+    let bed = Bed::idle();
+    let job = bed.start(Limits::default()).await;
+    let workspace = bed.engine.workspace(job).await.unwrap();
+    std::fs::write(workspace.path().join("kept"), "1").unwrap();
+    bed.engine.stop(job).await.unwrap();
+    assert_eq!(bed.wait(job).await.end, SandboxEnd::Stopped);
+    let begun = Instant::now();
+    while !bed.daemon.left_of(&bed.owner()).is_empty() {
+        assert!(begun.elapsed() < PATIENCE, "it stays");
+        tokio::time::sleep(LOOK).await;
+    }
+    let bed = bed.again();
+    assert_eq!(bed.engine.list().await.unwrap(), [(job, SandboxState::Ended)]);
+    assert_eq!(bed.wait(job).await.end, SandboxEnd::Stopped);
+    assert!(bed.engine.workspace(job).await.unwrap().path().join("kept").exists());
+    bed.engine.remove(job).await.unwrap();
+    assert_eq!(bed.engine.list().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_removal_waits_for_one_that_is_under_way() {
+    let bed = Bed::idle();
+    for _ in 0..5 {
+        let job = bed.start(Limits::default()).await;
+        let removals = tokio::join!(bed.engine.remove(job), bed.engine.remove(job));
+        removals.0.unwrap();
+        removals.1.unwrap();
+        leaves_nothing(&bed);
+    }
+}
