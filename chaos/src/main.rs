@@ -28,6 +28,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum as _};
 use fastrand::Rng;
+use tokio::signal::unix::{SignalKind, signal};
 
 use api::Api;
 use judge::{Kind, Violation};
@@ -82,7 +83,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let score = runtime.block_on(async {
         tokio::select! {
             score = run(&args) => score,
-            _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
+            why = interrupted() => Err(why.context("interrupted")),
         }
     })?;
     for Violation { kind, what } in &score.violations {
@@ -93,6 +94,18 @@ fn main() -> anyhow::Result<ExitCode> {
         say(&format!("replay: {}", replay(&args, score.seed)));
     }
     Ok(ExitCode::from(u8::from(!score.is_clean())))
+}
+
+/// Told to stop: what was begun is taken down then.
+async fn interrupted() -> anyhow::Error {
+    let terminated = async {
+        let mut signals = signal(SignalKind::terminate())?;
+        anyhow::Ok(signals.recv().await)
+    };
+    tokio::select! {
+        got = tokio::signal::ctrl_c() => anyhow::anyhow!("by SIGINT: {got:?}"),
+        got = terminated => anyhow::anyhow!("by SIGTERM: {got:?}"),
+    }
 }
 
 async fn run(args: &Args) -> anyhow::Result<Score> {

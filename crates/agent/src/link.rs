@@ -1,21 +1,20 @@
 //! The way to the gateway that does not give up: the orchestrator may be restarting.
 //!
-//! Not here: the calls themselves (`protocol::Client`).
+//! Not here: the calls themselves and how they are repeated (crate `protocol`).
 
 use std::path::Path;
-use std::time::Duration;
 
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
-use protocol::{Client, ClientError, Control, Controls, Report, Tunnels, Welcome};
+use protocol::{
+    Backoff, Client, ClientError, Control, Controls, Inbox, Outbox, Report, Tunnels, Welcome,
+    persist,
+};
 use tokio::sync::Mutex;
-use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use types::{ModelAnswer, ModelRequest};
 
-use crate::inbox::Inbox;
 use crate::inward::Inward;
-use crate::outbox::Outbox;
 
 /// A client that tries again as long as trying again may help.
 #[derive(Debug)]
@@ -64,11 +63,7 @@ impl Link {
 
     /// Sends whatever comes into the outbox; returns only with an error.
     pub(crate) async fn deliver(&self, outbox: &Outbox) -> ClientError {
-        loop {
-            if let Err(error) = self.deliver_batch(outbox, outbox.batch().await).await {
-                return error;
-            }
-        }
+        protocol::deliver(outbox, async |batch| self.report(batch).await).await
     }
 
     /// Obeys the control stream; returns only with an error.
@@ -102,23 +97,6 @@ impl Link {
         }
     }
 
-    async fn deliver_batch(
-        &self,
-        outbox: &Outbox,
-        mut batch: Vec<Report>,
-    ) -> Result<(), ClientError> {
-        let mut backoff = Backoff::default();
-        while let Some(first) = batch.first().map(|report| report.n) {
-            let acked = self.report(&batch).await?;
-            outbox.ack(acked);
-            batch.retain(|report| report.n > acked);
-            if acked < first {
-                backoff.pause().await;
-            }
-        }
-        Ok(())
-    }
-
     /// Sends once; after a passing error asks what arrived nevertheless.
     async fn report(&self, batch: &[Report]) -> Result<u64, ClientError> {
         // The lock must be free again for the hello.
@@ -128,35 +106,5 @@ impl Link {
             Err(error) if error.is_passing() => Ok(self.hello().await?.acked),
             Err(error) => Err(error),
         }
-    }
-}
-
-/// Repeats a call until it succeeds or fails for good.
-async fn persist<T>(
-    mut call: impl AsyncFnMut() -> Result<T, ClientError>,
-) -> Result<T, ClientError> {
-    let mut backoff = Backoff::default();
-    loop {
-        match call().await {
-            Err(error) if error.is_passing() => backoff.pause().await,
-            result => return result,
-        }
-    }
-}
-
-/// Pauses of 20 ms to 1 s: short enough that nobody notices a restart, long enough to cost nothing.
-#[derive(Debug)]
-struct Backoff(Duration);
-
-impl Default for Backoff {
-    fn default() -> Self {
-        Self(Duration::from_millis(20))
-    }
-}
-
-impl Backoff {
-    async fn pause(&mut self) {
-        sleep(self.0).await;
-        self.0 = (self.0 * 2).min(Duration::from_secs(1));
     }
 }

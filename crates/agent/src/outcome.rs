@@ -5,12 +5,11 @@
 
 use std::pin::Pin;
 
-use protocol::{Checkpoint, ReportKind, Verdict};
+use protocol::{Checkpoint, Outbox, ReportKind, Verdict};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::flow::{BuildError, Event, Flow, FlowError, Position, Sink};
-use crate::outbox::Outbox;
 
 /// Why a flow brought no state to its end.
 #[derive(Debug, thiserror::Error)]

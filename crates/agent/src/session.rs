@@ -4,15 +4,13 @@ use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use protocol::{AgentSpec, Assignment, ClientError, ReportKind};
+use protocol::{AgentSpec, Assignment, ClientError, Inbox, Outbox, ReportKind};
 use tokio_util::sync::CancellationToken;
 
 use crate::desktop::Desktop;
 use crate::egress;
-use crate::inbox::Inbox;
 use crate::inward::{Inward, Jupyter};
 use crate::link::Link;
-use crate::outbox::Outbox;
 use crate::reaper::Reaper;
 use crate::step::{Place, Runner};
 use crate::{runbook_flow, task_flow};

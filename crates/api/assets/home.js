@@ -7,6 +7,7 @@ const rows = document.getElementById("jobs");
 const note = document.getElementById("note");
 const list = document.getElementById("list");
 const locked = document.getElementById("locked");
+let shown = "";
 
 function cell(row, ...content) {
   const td = document.createElement("td");
@@ -69,7 +70,10 @@ async function refresh() {
     locked.hidden = !list.hidden;
     if (list.hidden) return void (note.textContent = "");
     if (!answer.ok) throw new Error(detail);
-    rows.replaceChildren(...jobs.map(row));
+    const news = JSON.stringify(jobs);
+    // Else whoever is about to press something would lose it.
+    if (news !== shown) rows.replaceChildren(...jobs.map(row));
+    shown = news;
     note.textContent = jobs.length ? "" : "No jobs yet. POST one to /schedule; the docs say how.";
   } catch (error) {
     note.textContent = `Cannot read the jobs: ${error.message}`;

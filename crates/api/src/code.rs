@@ -80,6 +80,7 @@ codes! {
     CONFLICT {
         NotReady = "not_ready", "it is not there yet; wait (`GET /status/{id}?wait=30`) and ask again";
         NotOver = "not_over", "cancel the job and wait for its end first";
+        NotResumable = "not_resumable", "only a job that lost its sandbox and left a workspace can be resumed; `resumable` of `GET /job/{id}` says whether";
         JobOver = "job_over", "the job is over: it takes no files any more, and hears nothing";
         NoAgent = "no_agent", "the job is a runbook, which nobody can talk to; only a job of `mode: agent` has an agent";
         NotWaiting = "not_waiting", "`waiting` of `GET /status/{id}` says which step a job waits for; only that one can be decided about, once";

@@ -2,9 +2,6 @@
 //!
 //! Not here: what a link leads to (crate `portal`).
 
-use std::pin::pin;
-use std::time::Duration;
-
 use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, UPGRADE};
@@ -14,9 +11,6 @@ use jiff::Timestamp;
 use jobs::{DialError, Target};
 use portal::{SeatError, View};
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
 use types::{JobId, JobStatus, Scope};
 use utoipa::{IntoParams, ToSchema};
 
@@ -26,19 +20,7 @@ use crate::extract::{JobPath, Params};
 use crate::json::Json;
 use crate::problem::Problem;
 use crate::refusals::{DialProblems, InvalidParams, JobProblems, TicketProblems};
-use crate::{Api, body, extract};
-
-/// The largest picture of a desktop, in bytes: 4096 × 4096 pixels that do not compress.
-const MAX_PICTURE_BYTES: u64 = 64 << 20;
-
-/// How long a sandbox may take to send one, and how long one waits for others to be sent.
-const PICTURE_PATIENCE: Duration = Duration::from_secs(10);
-
-/// How many are read at one time.
-static PICTURES: Semaphore = Semaphore::const_new(4);
-
-/// What every PNG begins with.
-const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
+use crate::{Api, body, extract, picture};
 
 /// What somebody wants a link to.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -137,8 +119,9 @@ pub(crate) async fn screenshot(
     State(api): State<Api>,
     JobPath(job): JobPath,
 ) -> Result<Response, Problem> {
+    let place = picture::place(job).await?;
     let stream = api.jobs.dial(job, Target::Screenshot).await.map_err(no_way)?;
-    let picture = picture(stream).await?;
+    let picture = picture::read(stream, place).await?;
     let headers = [
         (CONTENT_TYPE, "image/png"),
         (CACHE_CONTROL, "no-store"),
@@ -146,25 +129,6 @@ pub(crate) async fn screenshot(
         (CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"),
     ];
     Ok((headers, picture).into_response())
-}
-
-/// What a sandbox sends, if it is a picture and comes in time.
-async fn picture(stream: impl AsyncRead) -> Result<Vec<u8>, Problem> {
-    let busy = |detail| Problem::new(Code::SandboxBusy, detail);
-    // Nobody closes it.
-    let _place = timeout(PICTURE_PATIENCE, PICTURES.acquire()).await.map_err(|_| {
-        busy("too many pictures of desktops are under way; try again in a few seconds")
-    })?;
-    let (mut picture, mut stream) = (Vec::new(), pin!(stream.take(MAX_PICTURE_BYTES + 1)));
-    let read = timeout(PICTURE_PATIENCE, stream.read_to_end(&mut picture)).await.map_err(|_| {
-        busy("the sandbox did not send the picture of its desktop in time; try again")
-    })?;
-    let whole = read.is_ok() && picture.len() as u64 <= MAX_PICTURE_BYTES;
-    if !whole || !picture.starts_with(PNG) {
-        let detail = "the sandbox sent no picture of its desktop; try again";
-        return Err(Problem::new(Code::NoDesktop, detail));
-    }
-    Ok(picture)
 }
 
 /// A connection to the desktop
@@ -239,36 +203,4 @@ fn over(status: JobStatus) -> Problem {
 
 fn is_past(status: JobStatus) -> bool {
     status.is_final() || status == JobStatus::Packaging
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::io::{AsyncWriteExt as _, duplex};
-
-    use super::*;
-
-    /// In one test, since all share the places.
-    #[tokio::test(start_paused = true)]
-    async fn nobody_waits_for_ever_for_a_picture() {
-        let silent = async |said: &[u8]| {
-            let (mut sandbox, ours) = duplex(64);
-            sandbox.write_all(said).await.unwrap();
-            let read = timeout(PICTURE_PATIENCE * 2, picture(ours)).await.expect("an answer");
-            drop(sandbox);
-            read.unwrap_err()
-        };
-        for said in [&b""[..], PNG] {
-            let problem = silent(said).await;
-            assert_eq!(problem.code, Code::SandboxBusy, "{problem:?}");
-            assert!(problem.detail.contains("in time; try again"), "{problem:?}");
-        }
-
-        let all = PICTURES.acquire_many(4).await.unwrap();
-        assert_eq!(PICTURES.available_permits(), 0);
-        let problem = timeout(PICTURE_PATIENCE * 2, picture(PNG)).await.unwrap().unwrap_err();
-        assert_eq!(problem.code, Code::SandboxBusy, "{problem:?}");
-        assert!(problem.detail.contains("too many"), "{problem:?}");
-        drop(all);
-        assert_eq!(picture(PNG).await.unwrap(), PNG);
-    }
 }

@@ -22,6 +22,9 @@ use crate::refusals::JobProblems;
 /// How long a stream is silent at most; proxies close quieter ones after 30 s or more.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
+/// After which a browser comes back when a stream ended before its job: about what a restart takes.
+const RECONNECT: Duration = Duration::from_secs(2);
+
 /// What is wrong with a place that is none.
 const NO_SEQ: &str = "must be the `seq` of an event: a whole number, 0 or more";
 
@@ -94,7 +97,10 @@ pub(crate) async fn events(
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let follower = api.jobs.follow(id, after).await?;
-    let live = live(follower).map(|event| sse_event(&event));
+    let live = live(id, follower).enumerate().map(|(n, event)| {
+        let sent = sse_event(&event)?;
+        Ok::<_, serde_json::Error>(if n == 0 { sent.retry(RECONNECT) } else { sent })
+    });
     let until_closing = live.take_until(api.config.closing.clone().cancelled_owned());
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE).text("still here");
     Ok(Sse::new(until_closing).keep_alive(keep_alive).into_response())
@@ -107,13 +113,13 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     number.map(Some).ok_or_else(wrong)
 }
 
-fn live(follower: Follower) -> impl Stream<Item = Event> {
-    let pages = stream::unfold(follower, |mut follower| async {
+fn live(job: JobId, follower: Follower) -> impl Stream<Item = Event> {
+    let pages = stream::unfold(follower, move |mut follower| async move {
         match follower.next().await {
             Ok(page) => page.map(|events| (events, follower)),
             // The client comes back with its last id.
             Err(e) => {
-                tracing::error!("an event stream broke off: {e}");
+                tracing::error!(%job, "an event stream broke off: {e}");
                 None
             }
         }

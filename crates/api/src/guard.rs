@@ -9,9 +9,11 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use axum::extract::{Request, State};
 use axum::http::header::{HOST, ORIGIN, X_CONTENT_TYPE_OPTIONS};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderValue, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use tracing::{Instrument as _, Span};
+use types::JobId;
 
 use crate::code::Code;
 use crate::problem::Problem;
@@ -34,13 +36,22 @@ pub struct Hosts {
 pub(crate) async fn guard(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     let passed = check(&request, &api.config.hosts);
     let mut response = match passed.and_then(|()| access::admit(&api, &mut request)) {
-        Ok(()) => next.run(request).await,
+        Ok(()) => {
+            let span = span(request.uri());
+            next.run(request).instrument(span).await
+        }
         Err(problem) => problem.into_response(),
     };
     // Whatever a job wrote, no browser shall take it for something to run, or show it elsewhere.
     response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response.headers_mut().insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
     response
+}
+
+/// Whatever is logged of a request about a job says whose it is.
+fn span(uri: &Uri) -> Span {
+    let job = uri.path().split('/').find_map(|part| part.parse::<JobId>().ok());
+    job.map_or_else(Span::none, |job| tracing::error_span!("request", %job))
 }
 
 fn check(request: &Request, hosts: &Hosts) -> Result<(), Problem> {

@@ -29,9 +29,11 @@ mod links;
 mod list;
 mod logs;
 mod multipart;
+mod picture;
 mod problem;
 mod range;
 mod refusals;
+mod resume;
 mod schedule;
 mod status;
 mod submission;
@@ -59,7 +61,7 @@ pub use converse::Recorded;
 pub use desktop::Ticket;
 pub use files::{FileEntry, FileKind, FileList};
 pub use guard::Hosts;
-pub use health::Health;
+pub use health::{Health, Readiness, ReadinessCheck};
 pub use keys::{KeyList, MadeKey};
 pub use links::Links;
 pub use list::{JobList, JobSummary};
@@ -152,12 +154,16 @@ struct Document;
 fn documented() -> OpenApiRouter<Api> {
     let mut router = OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(home::root))
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(health::metrics))
         .routes(routes!(schedule::schedule))
         .routes(routes!(schedule::submit))
         .routes(routes!(status::status))
         .routes(routes!(list::list))
         .routes(routes!(status::job))
         .routes(routes!(cancel::cancel))
+        .routes(routes!(resume::resume))
         .routes(routes!(converse::say))
         .routes(routes!(converse::decide))
         .routes(routes!(forget::forget))

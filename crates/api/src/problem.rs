@@ -133,4 +133,13 @@ mod tests {
         assert_eq!(problem.code, Code::Internal);
         assert!(!problem.detail.contains("secret"), "{}", problem.detail);
     }
+
+    #[test]
+    fn who_comes_too_early_is_told_when_to_come_again() {
+        for (code, after) in [(Code::DiskFull, "60"), (Code::Stopping, "5")] {
+            let answer = Problem::new(code, "").into_response();
+            assert_eq!(answer.status(), 503);
+            assert_eq!(answer.headers()[RETRY_AFTER], after);
+        }
+    }
 }

@@ -94,6 +94,25 @@ impl IntoResponses for TalkProblems {
     }
 }
 
+/// The refusals of a call that goes on after a job.
+pub(crate) enum ResumeProblems {}
+
+impl IntoResponses for ResumeProblems {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let problem = |code: Code| Problem::new(code, code.advice());
+        documented([
+            (
+                "`not_resumable`: it did not break off, or its workspace is gone",
+                problem(Code::NotResumable),
+            ),
+            (
+                "`stopping`, `disk_full`: try again after `Retry-After` seconds",
+                problem(Code::DiskFull),
+            ),
+        ])
+    }
+}
+
 /// The refusals of a call that connects into a sandbox.
 pub(crate) enum DialProblems {}
 

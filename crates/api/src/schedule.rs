@@ -165,7 +165,7 @@ async fn accept(
 }
 
 /// `task` is what the call names the prompt.
-fn refused(error: &ScheduleError, task: &'static str) -> Problem {
+pub(crate) fn refused(error: &ScheduleError, task: &'static str) -> Problem {
     let text = error.to_string();
     match error {
         ScheduleError::EmptyPrompt => {
@@ -206,6 +206,7 @@ fn refused(error: &ScheduleError, task: &'static str) -> Problem {
         ScheduleError::KeyReused { .. } => {
             Problem::field(Code::KeyReused, "Idempotency-Key", format!("{text}; take a new one"))
         }
+        ScheduleError::NotKept => Problem::new(Code::NotResumable, text),
         ScheduleError::NoRoom(_) => {
             Problem::new(Code::DiskFull, format!("{text}; {}", Code::DiskFull.advice()))
         }

@@ -130,6 +130,12 @@ pub struct Job {
     pub usage: Option<Usage>,
     /// The `seq` of its newest event.
     pub last_seq: u64,
+    /// Whether its workspace waits for somebody who goes on with it: `POST /v1/jobs/{id}/resume`.
+    #[serde(default)]
+    pub resumable: bool,
+    /// The job after which it goes on, in that one's workspace; null for most.
+    #[schema(required = true)]
+    pub resumes: Option<JobId>,
     /// Where its ZIP is on the server; null until there is one.
     #[schema(required = true)]
     pub output: Option<String>,
@@ -196,6 +202,8 @@ impl Job {
             sandbox: record.sandbox,
             usage: record.usage,
             last_seq: record.last_seq,
+            resumable: record.kept,
+            resumes: spec.resumes.map(|resumes| resumes.job),
             output: zip_bytes.map(|_| zip.display().to_string()),
             zip_bytes,
             links: Links::new(id, zip_bytes.is_some()),

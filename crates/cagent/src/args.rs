@@ -87,6 +87,8 @@ pub(crate) enum Command {
     Vnc(VncArgs),
     /// Stop a job
     Cancel(JobArgs),
+    /// Go on after a job that lost its sandbox, in its workspace, and show the job that does
+    Resume(JobArgs),
     /// Save a job's ZIP
     Download(DownloadArgs),
     /// List the files of a job, while it runs or after
@@ -106,6 +108,12 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: ImageCommand,
     },
+    /// Copy everything that is kept, while the server works or without one
+    #[command(arg = no_server())]
+    Backup(BackupArgs),
+    /// Put a backup into a new data directory, for a server to start on
+    #[command(arg = no_server())]
+    Restore(BackupArgs),
     /// Check what this machine can do
     #[command(arg = no_server())]
     Doctor(EnginesArgs),
@@ -124,6 +132,14 @@ pub(crate) struct ServeArgs {
     /// How many jobs run at one time [env: CAGENT_CONCURRENCY] [default: the number of cores]
     #[arg(long, value_name = "JOBS")]
     pub(crate) concurrency: Option<OsString>,
+    /// When told to stop, wait for the jobs that run; a second signal stops it at once [env:
+    /// CAGENT_DRAIN] [default: 0]
+    #[arg(long, num_args = 0..=1, default_missing_value = "1", value_name = "0|1")]
+    pub(crate) drain: Option<OsString>,
+    /// How lines of the log look: for people, or a JSON object a line [env: CAGENT_LOG_FORMAT]
+    /// [default: text]
+    #[arg(long, value_name = "text|json")]
+    pub(crate) log_format: Option<OsString>,
 }
 
 /// Which engines there are.
@@ -298,6 +314,12 @@ pub(crate) struct DeleteArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct BackupArgs {
+    /// The directory of the backup
+    pub(crate) directory: PathBuf,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct JobArgs {
     /// The job's id, or at least 4 characters of its beginning or its end
     pub(crate) job: JobName,
@@ -344,6 +366,8 @@ impl Cli {
             ("listen", serve.and_then(|args| args.listen.clone())),
             ("engine", engines.and_then(|engines| engines.engine.clone())),
             ("concurrency", serve.and_then(|args| args.concurrency.clone())),
+            ("drain", serve.and_then(|args| args.drain.clone())),
+            ("log_format", serve.and_then(|args| args.log_format.clone())),
             ("expose", expose),
         ];
         all.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()

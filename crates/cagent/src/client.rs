@@ -117,6 +117,11 @@ impl Client {
         self.json(self.http.post(self.url(&format!("cancel/{job}")))).await
     }
 
+    /// Has a new job go on after one that broke off.
+    pub(crate) async fn resume(&self, job: JobId) -> anyhow::Result<Scheduled> {
+        self.json(self.http.post(self.url(&format!("v1/jobs/{job}/resume")))).await
+    }
+
     /// Says something to a job's agent.
     pub(crate) async fn say(&self, job: JobId, text: &str) -> anyhow::Result<()> {
         let request = self.http.post(self.url(&format!("v1/jobs/{job}/messages")));

@@ -50,7 +50,8 @@ const MOST_CONNECTIONS: u64 = 4096;
 /// Room for clients, of all listeners together: they share this process's file descriptors.
 static SLOTS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(connections())));
 
-/// Serves until `closing`, then until the last request is answered.
+/// Serves until `closing`, then until the last request of before is answered. Who comes in between
+/// gets one answer: a client that asks for a job hears that it must come again.
 pub(crate) async fn serve(listener: TcpListener, router: Router, closing: CancellationToken) {
     if let Err(e) = bound(&listener) {
         tracing::debug!("could not bound what the kernel does for clients: {e}");
@@ -77,13 +78,28 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, closing: Cancel
                     connection.await
                 }
             };
-            if let Err(e) = served {
-                tracing::debug!("a connection ended early: {e}");
-            }
+            tell(served);
         });
     }
     open.close();
-    open.wait().await;
+    let late = async {
+        loop {
+            let (stream, slot) = accept(&listener, &SLOTS).await;
+            let stream = TokioIo::new(Patient::new(stream, WRITE_PATIENCE, slot));
+            let connection = http.keep_alive(false).serve_connection(stream, service.clone());
+            tokio::spawn(async move { tell(connection.await) });
+        }
+    };
+    tokio::select! {
+        () = open.wait() => {}
+        never = late => never,
+    }
+}
+
+fn tell(served: hyper::Result<()>) {
+    if let Err(e) = served {
+        tracing::debug!("a connection ended early: {e}");
+    }
 }
 
 /// What connections have from their listener.

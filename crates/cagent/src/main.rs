@@ -22,6 +22,7 @@ mod key;
 mod limit;
 mod listener;
 mod lockfile;
+mod log;
 mod output;
 mod patient;
 mod place;
@@ -41,9 +42,9 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use tracing_subscriber::EnvFilter;
 
 use args::{Cli, Command};
+use log::LogFormat;
 use settings::{Settings, Sources};
 
 /// What `cagent` exits with when it could not do what it was told: 1 is left to jobs that failed.
@@ -68,24 +69,17 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let sources = Sources::read(cli.flags(), std::env::vars_os(), ".env".as_ref())?;
     let settings = Settings::new(&sources)?;
-    log(settings.log.as_deref(), &cli.command)?;
-    sources.warnings().iter().for_each(|warning| complaint::say(warning));
+    let usual = if matches!(cli.command, Command::Serve(_)) { "info" } else { "warn" };
+    log::begin(settings.log.as_deref().unwrap_or(usual), settings.log_format)?;
+    sources.warnings().iter().for_each(|warning| match settings.log_format {
+        LogFormat::Text => complaint::say(warning),
+        LogFormat::Json => tracing::warn!("{warning}"),
+    });
     let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;
     let code = runtime.block_on(commands::run(cli, settings, &sources));
     // A read of standard input cannot be taken back; nobody waits for it.
     runtime.shutdown_background();
     code
-}
-
-fn log(filter: Option<&str>, command: &Command) -> anyhow::Result<()> {
-    let usual = if matches!(command, Command::Serve(_)) { "info" } else { "warn" };
-    let filter = EnvFilter::try_new(filter.unwrap_or(usual)).context("set up the log")?;
-    let colours = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours);
-    // A log that cannot be written (full disk, closed pipe) would otherwise be told on standard
-    // error, which is the log, by a macro that panics.
-    log.log_internal_errors(false).with_writer(io::stderr).init();
-    Ok(())
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

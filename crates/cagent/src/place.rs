@@ -10,6 +10,7 @@
 //! looks anew; where nobody else is left, this process takes the jobs over. A server that was meant
 //! to stay is waited for: whoever restarts it shall find the data directory free.
 
+use std::future::pending;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -125,7 +126,7 @@ impl Place {
     /// Takes leave; a server in this process is stopped.
     pub(crate) async fn close(self) {
         if let Found::Own(server) = self.found {
-            server.stop().await;
+            server.stop(pending::<()>()).await;
         }
     }
 }

@@ -26,8 +26,14 @@ use crate::{listener, lockfile, ports, text, tools};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long requests that are being answered may take when the server goes down.
+/// How long requests that are being answered may take when the server goes down, and after that what
+/// jobs have under way. Together less than deploy/ gives us.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
+const SETTLE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long an engine may take to say what it can, before the server goes on without knowing: the
+/// probe of a Docker daemon takes seconds.
+const TELL_PATIENCE: Duration = Duration::from_secs(20);
 
 /// How long a command that only looks may have the data directory, and how often to try.
 const CLAIM_PATIENCE: Duration = Duration::from_secs(1);
@@ -127,18 +133,36 @@ impl Server {
         self.purpose
     }
 
-    /// Stops in good order. Sandboxes stay up for the next one.
-    pub(crate) async fn stop(self) {
+    /// Begins no job any more, and returns when none runs. Everything else is answered meanwhile.
+    pub(crate) async fn drain(&self) {
+        self.jobs.drain();
+        let running = text::count(self.jobs.running() as u64, "job");
+        tracing::info!(
+            "drains: takes no jobs any more and waits for {running}; queued ones stay queued"
+        );
+        self.jobs.drained().await;
+    }
+
+    /// Stops in good order, at once if `hurry` says so. Sandboxes stay up for the next one.
+    pub(crate) async fn stop(self, hurry: impl Future) {
+        // First: who asks for a job from now on comes too late.
+        self.jobs.drain();
         self.closing.cancel();
         let served = async {
             for serving in self.serving {
                 drop(serving.await);
             }
         };
-        if tokio::time::timeout(CLOSE_PATIENCE, served).await.is_err() {
-            tracing::warn!("some requests were cut off: they took too long");
+        tokio::select! {
+            () = served => {}
+            () = tokio::time::sleep(CLOSE_PATIENCE) => {
+                tracing::warn!("some requests were cut off: they took too long");
+            }
+            _ = hurry => tracing::warn!("some requests were cut off, as it was asked for"),
         }
-        self.jobs.stop().await;
+        if tokio::time::timeout(SETTLE_PATIENCE, self.jobs.stop()).await.is_err() {
+            tracing::warn!("leaves some work half-done, which the next start does again");
+        }
     }
 }
 
@@ -193,10 +217,14 @@ async fn tell(settings: &Settings, engines: &[Arc<dyn Engine>]) {
     let dir = settings.data_dir.display();
     let jobs = text::count(settings.concurrency.get() as u64, "job");
     for engine in engines {
-        let report = match engine.report().await {
-            Ok(report) => report,
-            Err(e) => {
+        let report = match tokio::time::timeout(TELL_PATIENCE, engine.report()).await {
+            Ok(Ok(report)) => report,
+            Ok(Err(e)) => {
                 tracing::warn!("no job can run on {} until this is mended: {e}", engine.name());
+                continue;
+            }
+            Err(_) => {
+                tracing::warn!("{} does not answer; its jobs wait until it does", engine.name());
                 continue;
             }
         };
@@ -274,6 +302,8 @@ fn config(
         egress_allow: settings.egress_allow.clone().into(),
         own_ports,
         reserve_bytes: settings.reserve_bytes,
+        results_bytes: settings.results_bytes,
+        clock: jobs::Clock::default(),
     }
 }
 

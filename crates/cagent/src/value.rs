@@ -18,6 +18,7 @@ use tracing_subscriber::EnvFilter;
 use types::Network;
 
 use crate::key;
+use crate::log::LogFormat;
 use crate::settings::EngineName;
 
 /// Below this uids are the system's own and, by custom, people's.
@@ -192,6 +193,13 @@ pub(crate) fn log_filter<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<String> 
     let text = text(value)?;
     EnvFilter::try_new(text).context("expected such as debug or jobs=debug,info")?;
     Ok(text.into())
+}
+
+pub(crate) fn log_format<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<LogFormat> {
+    [LogFormat::Text, LogFormat::Json]
+        .into_iter()
+        .find(|format| text(value).is_ok_and(|text| text.trim() == format.as_str()))
+        .context("expected text or json")
 }
 
 pub(crate) fn shown_path(path: &Path) -> String {

@@ -39,7 +39,7 @@ pub(crate) fn add_bytes(
     tar.append_data(&mut header, path, bytes)
 }
 
-/// Adds what lies in a directory of ours, for this owner: files and directories.
+/// Adds what lies in a directory of ours, for this owner: files, directories and links.
 fn add_tree(tar: &mut Builder<impl Write>, from: &Path, to: &Path, owner: u32) -> io::Result<()> {
     for entry in fs::read_dir(from)? {
         let entry = entry?;
@@ -53,6 +53,9 @@ fn add_tree(tar: &mut Builder<impl Write>, from: &Path, to: &Path, owner: u32) -
             let mut header = header(EntryType::Regular, known.mode() & 0o777, owner);
             header.set_size(known.len());
             tar.append_data(&mut header, &to, io::Read::take(file, known.len()))?;
+        } else if kind.is_symlink() {
+            let mut header = header(EntryType::Symlink, 0o777, owner);
+            tar.append_link(&mut header, &to, fs::read_link(&from)?)?;
         }
     }
     Ok(())

@@ -96,7 +96,11 @@ impl Address {
             }
             _ => "see that it is a Docker or Podman daemon, and that it answers: docker version",
         };
-        unavailable(format!("no answer from the daemon at {self}: {}", root_of(error)), cure)
+        let why = format!("no answer from the daemon at {self}: {}", root_of(error));
+        match is_away(error) {
+            true => EngineError::Away { engine: ENGINE, why, cure: cure.into() },
+            false => unavailable(why, cure),
+        }
     }
 }
 
@@ -120,7 +124,25 @@ pub(crate) fn unavailable(why: String, cure: impl Into<String>) -> EngineError {
 
 /// What a call about a job's sandbox failed with.
 pub(crate) fn failed(job: JobId, what: &str, error: &Error) -> EngineError {
-    EngineError::Setup { job, message: format!("{what}: {}", root_of(error)) }
+    let message = format!("{what}: {}", root_of(error));
+    if !is_away(error) {
+        return EngineError::Setup { job, message };
+    }
+    let cure = "see that it answers: docker version".into();
+    EngineError::Away { engine: ENGINE, why: message, cure }
+}
+
+/// Whether nobody answered, as while a daemon is started again.
+fn is_away(error: &Error) -> bool {
+    let kind = matches!(
+        error,
+        Error::SocketNotFoundError(_)
+            | Error::RequestTimeoutError
+            | Error::HyperResponseError { .. }
+            | Error::HyperLegacyError { .. }
+            | Error::IOError { .. }
+    );
+    kind && io_kind(error) != Some(ErrorKind::PermissionDenied)
 }
 
 /// The status of an answer that refuses.

@@ -124,7 +124,9 @@ impl Inner {
 
     /// A folder whose container somebody took away.
     fn adopt_lost(&self, job: JobId) -> Arc<Sandbox> {
-        let sandbox = Arc::new(Sandbox::new(job, self.folder(job), false, 0, u64::MAX));
+        let folder = self.folder(job);
+        let bridged = folder.is_bridged();
+        let sandbox = Arc::new(Sandbox::new(job, folder, bridged, 0, u64::MAX));
         sandbox.vanish();
         self.known().entry(job).or_insert(sandbox).clone()
     }
@@ -179,6 +181,7 @@ impl Inner {
         }
         if sandbox.ended().is_none() {
             sandbox.folder.note_intent(SandboxEnd::Stopped)?;
+            sandbox.begin_end();
             // Docker answers a question for what was used once a second; nobody waits for that here.
             let killed = watch::kill(&link.docker, &link.name(job)).await;
             killed.map_err(|e| failed(job, "kill its container", &e))?;
@@ -238,7 +241,9 @@ impl Inner {
         let has_volume = known.as_ref().is_none_or(|known| known.bridged);
         let link = match self.link().await {
             // Nothing was made of it by us; what there is all the same, a later sweep finds.
-            Err(EngineError::Unavailable { .. }) if !folder.exists() => return Ok(()),
+            Err(EngineError::Unavailable { .. } | EngineError::Away { .. }) if !folder.exists() => {
+                return Ok(());
+            }
             link => link?,
         };
         link.remove(job, has_volume).await?;
@@ -249,17 +254,71 @@ impl Inner {
             .map_err(|e| io_error("remove", &self.config.home, e.into()))?
     }
 
+    async fn keep(&self, job: JobId) -> Result<(), EngineError> {
+        let sandbox = self.find(job).await?;
+        let folder = &sandbox.folder;
+        let fetched = sandbox.bridged && folder.was_started();
+        let files = if fetched { folder.result() } else { folder.workspace() };
+        let runs = folder.was_started() && sandbox.ended().is_none();
+        if runs || !files.is_dir() {
+            return Err(EngineError::NotFound(job));
+        }
+        // What stays is removed with the workspace.
+        if let Err(e) = self.link().await?.remove(job, sandbox.bridged).await {
+            tracing::warn!(%job, "a container stays as long as its workspace: {e}");
+        }
+        Ok(())
+    }
+
+    async fn take_over(&self, from: JobId, spec: &SandboxSpec) -> Result<(), EngineError> {
+        let link = self.link().await?;
+        let (job, old, new) = (spec.job, self.folder(from), self.folder(spec.job));
+        let bridged = matches!(link.way, Way::Bridged { .. });
+        if !new.exists() {
+            if !old.exists() {
+                return Err(EngineError::NotFound(from));
+            }
+            if old.result().is_dir() && !bridged {
+                let message = format!("the files of job {from} were fetched from another daemon");
+                return Err(EngineError::Setup { job, message });
+            }
+            link.remove(from, true).await?;
+            self.known().remove(&from).inspect(|known| known.vanish());
+            old.hand_over(&new)?;
+        }
+        link.remove(job, true).await?;
+        self.known().remove(&job).inspect(|known| known.vanish());
+        new.renew()?;
+        new.note_way(bridged)?;
+        link.create(spec).await?;
+        let limits = &spec.limits;
+        let sandbox = Sandbox::new(job, new, bridged, limits.wall_seconds, limits.disk_bytes);
+        self.known().insert(job, Arc::new(sandbox));
+        Ok(())
+    }
+
     async fn workspace(&self, job: JobId) -> Result<Workspace, EngineError> {
         let sandbox = self.find(job).await?;
         let folder = &sandbox.folder;
-        let path = match (sandbox.bridged && folder.was_started(), sandbox.ended()) {
-            (false, _) => folder.workspace(),
-            (true, Some(_)) => folder.result(),
-            (true, None) => {
+        let path = match sandbox.bridged && folder.was_started() {
+            false => folder.workspace(),
+            true if sandbox.ended().is_some() => folder.result(),
+            true => {
                 let link = self.link().await?;
-                return look::look(&link.docker, link.name(job), &sandbox).await;
+                tokio::select! {
+                    biased;
+                    () = sandbox.ending() => {}
+                    found = look::look(&link.docker, link.name(job), &sandbox) => return found,
+                }
+                // They are on their way.
+                sandbox.wait().await?;
+                folder.result()
             }
         };
+        let is_lost = || sandbox.ended().is_some_and(|ended| ended.end == SandboxEnd::Lost);
+        if path == folder.result() && !path.is_dir() && is_lost() {
+            return Err(EngineError::NotFound(job));
+        }
         Workspace::open(&path).map_err(|e| io_error("open", &path, e))
     }
 }
@@ -306,6 +365,14 @@ impl Engine for DockerEngine {
 
     async fn remove(&self, job: JobId) -> Result<(), EngineError> {
         self.inner.remove(job).await
+    }
+
+    async fn keep(&self, job: JobId) -> Result<(), EngineError> {
+        self.inner.keep(job).await
+    }
+
+    async fn adopt(&self, from: JobId, spec: &SandboxSpec) -> Result<(), EngineError> {
+        self.inner.take_over(from, spec).await
     }
 
     async fn workspace(&self, job: JobId) -> Result<Workspace, EngineError> {

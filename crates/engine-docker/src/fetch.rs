@@ -8,7 +8,7 @@ use bollard::Docker;
 use bollard::errors::Error;
 use bollard::query_parameters::DownloadFromContainerOptionsBuilder;
 use engine::EngineError;
-use futures_util::{Stream, TryStreamExt, stream};
+use futures_util::{FutureExt, Stream, TryStreamExt, stream};
 use tokio::time::timeout;
 use tokio_util::io::{StreamReader, SyncIoBridge};
 
@@ -41,17 +41,19 @@ pub(crate) async fn upload(link: &Link, sandbox: &Sandbox) -> Result<(), EngineE
 }
 
 /// Fetches a container's files into a directory of ours, from a daemon that may send nothing for so
-/// long.
+/// long, and not any more once there is a reason against it.
 pub(crate) async fn fetch(
     docker: &Docker,
     name: &str,
     into: &Path,
     most: u64,
     patience: Duration,
+    against: impl Future<Output = String> + Send + 'static,
 ) -> io::Result<Unpacked> {
     let options = DownloadFromContainerOptionsBuilder::default().path(protocol::WORKSPACE).build();
     let pieces = Box::pin(docker.download_from_container(name, Some(options)));
-    let archive = SyncIoBridge::new(StreamReader::new(Box::pin(patient(pieces, patience))));
+    let pieces = patient(pieces, patience, Box::pin(against));
+    let archive = SyncIoBridge::new(StreamReader::new(Box::pin(pieces)));
     let into = into.to_owned();
     tokio::task::spawn_blocking(move || unpack(archive, &into, most))
         .await
@@ -62,11 +64,17 @@ pub(crate) async fn fetch(
 fn patient<T>(
     pieces: impl Stream<Item = Result<T, Error>> + Unpin,
     patience: Duration,
+    against: impl Future<Output = String> + Unpin,
 ) -> impl Stream<Item = io::Result<T>> {
     let broken = |why: String| io::Error::new(io::ErrorKind::ConnectionAborted, why);
-    stream::try_unfold(pieces, move |mut pieces| async move {
-        match timeout(patience, pieces.try_next()).await {
-            Ok(Ok(piece)) => Ok(piece.map(|piece| (piece, pieces))),
+    stream::try_unfold((pieces, against), move |(mut pieces, mut against)| async move {
+        let came = tokio::select! {
+            biased;
+            why = &mut against => return Err(broken(why)),
+            came = timeout(patience, pieces.try_next()) => came,
+        };
+        match came {
+            Ok(Ok(piece)) => Ok(piece.map(|piece| (piece, (pieces, against)))),
             Ok(Err(e)) => Err(broken(root_of(&e))),
             Err(_) => Err(broken(format!("the daemon sent nothing for {}s", patience.as_secs()))),
         }
@@ -78,7 +86,9 @@ fn patient<T>(
 pub(crate) async fn keep_result(docker: &Docker, name: &str, sandbox: &Sandbox) -> Option<u64> {
     let kept = async {
         let aside = sandbox.folder.aside()?;
-        let fetched = fetch(docker, name, aside.path(), sandbox.disk_bytes, RESULT_PATIENCE).await;
+        let against = sandbox.discarded().map(|()| "nobody wants it any more".to_owned());
+        let fetched =
+            fetch(docker, name, aside.path(), sandbox.disk_bytes, RESULT_PATIENCE, against).await;
         let fetched = fetched.map_err(|e| io_error("fetch a workspace into", aside.path(), e))?;
         sandbox.folder.keep_result(aside)?;
         Ok::<_, EngineError>(fetched)
@@ -90,5 +100,27 @@ pub(crate) async fn keep_result(docker: &Docker, name: &str, sandbox: &Sandbox) 
             tracing::error!(job = %sandbox.job, "the files of a sandbox are lost: {e}");
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::StreamExt;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn pieces_end_with_silence_or_a_reason_against_more() {
+        let pieces = || stream::iter([Ok(1)]).chain(stream::pending());
+        let never = Box::pin(std::future::pending());
+        let mut silent = Box::pin(patient(Box::pin(pieces()), RESULT_PATIENCE, never));
+        assert_eq!(silent.try_next().await.unwrap(), Some(1));
+        let error = silent.try_next().await.unwrap_err();
+        assert_eq!(error.to_string(), "the daemon sent nothing for 120s");
+
+        let soon = Box::pin(tokio::time::sleep(Duration::from_secs(15)).map(|()| "no".to_owned()));
+        let mut ended = Box::pin(patient(Box::pin(pieces()), RESULT_PATIENCE, soon));
+        assert_eq!(ended.try_next().await.unwrap(), Some(1));
+        assert_eq!(ended.try_next().await.unwrap_err().to_string(), "no");
     }
 }

@@ -1,5 +1,6 @@
 //! Containers that are never started: by them volumes are filled. What a crash leaves of one is found
-//! by its name, by whoever fills or removes the same thing next.
+//! by its name, by whoever fills or removes the same thing next. One of another server is waited for: it
+//! fills the same volume.
 
 use bollard::Docker;
 use bollard::errors::Error;
@@ -8,7 +9,7 @@ use bollard::query_parameters::CreateContainerOptionsBuilder;
 
 use crate::container::{OWNER, no_healthcheck, volume};
 use crate::daemon::status;
-use crate::link::remove_container;
+use crate::link::{remove_container, until_removed};
 
 /// What is filled, and from what the container is made.
 #[derive(Clone, Copy, Debug)]
@@ -34,12 +35,24 @@ pub(crate) async fn make(docker: &Docker, of: &str, fill: Fill<'_>) -> Result<St
     };
     match create().await {
         Err(e) if status(&e) == Some(409) => {
+            let is_ours = is_of(docker, &name, fill.owner).await;
+            if !is_ours && until_removed(docker, &name).await.is_none() {
+                tracing::warn!(
+                    "the container {name} is taken for what another server's crash left"
+                );
+            }
             remove_container(docker, &name).await?;
             create().await?;
         }
         made => drop(made?),
     }
     Ok(name)
+}
+
+async fn is_of(docker: &Docker, name: &str, owner: &str) -> bool {
+    let found = docker.inspect_container(name, None).await.ok();
+    let labels = found.and_then(|found| found.config?.labels).unwrap_or_default();
+    labels.get(OWNER).is_some_and(|of| of == owner)
 }
 
 fn body(fill: Fill<'_>) -> ContainerCreateBody {

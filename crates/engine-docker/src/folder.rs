@@ -6,13 +6,11 @@ use std::os::unix::fs::{DirBuilderExt, chown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use engine::{Ended, EngineError, SandboxEnd};
+use engine::{Ended, EngineError, Moment, SandboxEnd};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 use types::JobId;
-
-use crate::moment::Moment;
 
 /// The gateway's socket goes here.
 const GATEWAY: &str = "gateway";
@@ -25,6 +23,9 @@ const RESULT: &str = "result";
 
 /// How the names of directories begin that are being filled.
 const ASIDE: &str = "fetched-";
+
+/// Whether the job's files are in a volume.
+const BRIDGED: &str = "bridged.json";
 
 /// When the container was told to start, a [`Moment`].
 const STARTED: &str = "started";
@@ -51,7 +52,43 @@ impl Folder {
         }
         let workspace = self.workspace();
         let given = owner.map_or(Ok(()), |id| chown(&workspace, Some(id), Some(id)));
-        given.map_err(|e| io_error("give away", &workspace, e))
+        given.map_err(|e| io_error("give away", &workspace, e))?;
+        self.note_way(owner.is_none())
+    }
+
+    /// By which way the job's files are reached.
+    pub(crate) fn note_way(&self, bridged: bool) -> Result<(), EngineError> {
+        self.write(BRIDGED, &bridged)
+    }
+
+    /// Whether the job's files are in a volume.
+    pub(crate) fn is_bridged(&self) -> bool {
+        self.read(BRIDGED).unwrap_or(false)
+    }
+
+    /// Gives it another job's name.
+    pub(crate) fn hand_over(&self, to: &Self) -> Result<(), EngineError> {
+        fs::rename(&self.0, &to.0).map_err(|e| io_error("take over", &self.0, e))
+    }
+
+    /// Makes it as new but for the job's files, which may be those of a result.
+    pub(crate) fn renew(&self) -> Result<(), EngineError> {
+        let (workspace, result, gateway) = (self.workspace(), self.result(), self.gateway());
+        if result.is_dir() {
+            remove(&workspace)?;
+            fs::rename(&result, &workspace).map_err(|e| io_error("make", &workspace, e))?;
+        }
+        for name in [STARTED, INTENT, ENDED] {
+            let path = self.0.join(name);
+            match fs::remove_file(&path) {
+                Err(e) if e.kind() != ErrorKind::NotFound => {
+                    return Err(io_error("remove", &path, e));
+                }
+                _ => {}
+            }
+        }
+        remove(&gateway)?;
+        make_dir(&gateway).map_err(|e| io_error("create", &gateway, e))
     }
 
     pub(crate) fn remove(&self) -> Result<(), EngineError> {
@@ -148,19 +185,42 @@ pub(crate) fn all(home: &Path) -> Result<Vec<JobId>, EngineError> {
     Ok(names.filter_map(|name| name.parse().ok()).collect())
 }
 
-/// The name by which this data directory's containers are told from others', made once.
+/// The name by which this data directory's containers are told from others', made once; a copy of the
+/// directory gets one of its own.
 pub(crate) fn owner(home: &Path) -> Result<String, EngineError> {
-    let path = home.join("owner");
-    match fs::read_to_string(&path) {
-        Ok(id) if id.len() == 12 && id.bytes().all(|b| b.is_ascii_hexdigit()) => return Ok(id),
-        Err(e) if e.kind() != ErrorKind::NotFound => return Err(io_error("read", &path, e)),
-        _ => {}
-    }
-    let id: String = uuid::Uuid::now_v7().simple().to_string().chars().rev().take(12).collect();
-    let new = home.join(".owner.new");
-    let written = fs::write(&new, &id).and_then(|()| fs::rename(&new, &path));
-    written.map_err(|e| io_error("write", &path, e))?;
+    let (path, of) = (home.join("owner"), home.join("owner-of"));
+    let identity = engine::identity(home).map_err(|e| io_error("look at", home, e))?;
+    // The first ones did not say which directory they named.
+    let is_copy = read_if_there(&of)?.is_some_and(|of| of != identity);
+    let known = read_if_there(&path)?.filter(|id| !is_copy && is_id(id));
+    let id = known.unwrap_or_else(|| {
+        uuid::Uuid::now_v7().simple().to_string().chars().rev().take(12).collect()
+    });
+    // In this order: what a crash leaves in between is taken for a copy, which has no containers yet.
+    replace(&path, &id)?;
+    replace(&of, &identity)?;
     Ok(id)
+}
+
+fn is_id(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn read_if_there(path: &Path) -> Result<Option<String>, EngineError> {
+    match fs::read_to_string(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+        read => read.map(Some).map_err(|e| io_error("read", path, e)),
+    }
+}
+
+/// All or nothing.
+fn replace(path: &Path, text: &str) -> Result<(), EngineError> {
+    if read_if_there(path)?.as_deref() == Some(text) {
+        return Ok(());
+    }
+    let new = path.with_extension("new");
+    let written = fs::write(&new, text).and_then(|()| fs::rename(&new, path));
+    written.map_err(|e| io_error("write", path, e))
 }
 
 fn remove(path: &Path) -> Result<(), EngineError> {
@@ -198,6 +258,43 @@ mod tests {
             fs::write(fetched.path().join("file"), text).unwrap();
             folder.keep_result(fetched).unwrap();
             assert_eq!(fs::read_to_string(folder.result().join("file")).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn a_copy_of_a_data_directory_is_another_owner() {
+        let all = tempfile::tempdir().unwrap();
+        let [home, copy, moved] = ["home", "copy", "moved"].map(|name| all.path().join(name));
+        fs::create_dir(&home).unwrap();
+        let id = owner(&home).unwrap();
+        assert_eq!(owner(&home).unwrap(), id);
+        fs::create_dir(&copy).unwrap();
+        for name in ["owner", "owner-of"] {
+            fs::copy(home.join(name), copy.join(name)).unwrap();
+        }
+        let other = owner(&copy).unwrap();
+        assert_ne!(other, id);
+        assert_eq!(owner(&copy).unwrap(), other, "it keeps its own");
+        fs::rename(&home, &moved).unwrap();
+        assert_eq!(owner(&moved).unwrap(), id);
+    }
+
+    #[test]
+    fn an_adopted_folder_has_the_files_and_nothing_else() {
+        let (home, old) = folder();
+        old.note_start().unwrap();
+        old.note_intent(SandboxEnd::Stopped).unwrap();
+        fs::write(old.workspace().join("given"), "1").unwrap();
+        let fetched = old.aside().unwrap();
+        fs::write(fetched.path().join("made"), "1").unwrap();
+        old.keep_result(fetched).unwrap();
+        let new = Folder::of(home.path(), JobId::generate());
+        old.hand_over(&new).unwrap();
+        for _ in 0..2 {
+            new.renew().unwrap();
+            assert!(!old.exists() && !new.was_started() && new.intent().is_none());
+            assert!(new.workspace().join("made").exists() && new.gateway().is_dir());
+            assert!(!new.workspace().join("given").exists() && !new.result().exists());
         }
     }
 

@@ -24,7 +24,6 @@ mod folder;
 mod link;
 mod look;
 mod measure;
-mod moment;
 mod own;
 mod probe;
 mod report;

@@ -115,14 +115,14 @@ impl Link {
         places: Places,
     ) -> Result<(), EngineError> {
         let image = spec.image.as_deref().unwrap_or(&self.image);
-        let (tools, volumes) = tokio::try_join!(
+        let (tools, (id, volumes)) = tokio::try_join!(
             self.tools.volume(&self.docker, &self.owner, image),
-            self.volumes(spec.job, image),
+            self.look_at(spec.job, image),
         )?;
         let plan = Plan {
             owner: &self.owner,
             job: spec.job,
-            image,
+            image: &id,
             limits: &spec.limits,
             runtime: self.runtime.as_deref(),
             tools: &tools,
@@ -137,13 +137,14 @@ impl Link {
         })
     }
 
-    /// What an image declares as volumes.
-    async fn volumes(&self, job: JobId, image: &str) -> Result<Vec<String>, EngineError> {
+    /// The image that is called so at this moment, and what it declares as volumes.
+    async fn look_at(&self, job: JobId, image: &str) -> Result<(String, Vec<String>), EngineError> {
         let found = self.docker.inspect_image(image).await;
         let found = found.map_err(|e| {
             refused(image, &e).unwrap_or_else(|| failed(job, "look at its image", &e))
         })?;
-        Ok(found.config.and_then(|config| config.volumes).unwrap_or_default())
+        let volumes = found.config.and_then(|config| config.volumes).unwrap_or_default();
+        Ok((found.id.unwrap_or_else(|| image.into()), volumes))
     }
 
     async fn make(&self, name: &str, body: ContainerCreateBody) -> Result<(), Error> {
@@ -202,8 +203,8 @@ pub(crate) async fn remove_container(docker: &Docker, name: &str) -> Result<(), 
     }
 }
 
-/// None if it is not removed, or not soon.
-async fn until_removed(docker: &Docker, name: &str) -> Option<()> {
+/// Waits until somebody else has removed a container. None if it is not removed, or not soon.
+pub(crate) async fn until_removed(docker: &Docker, name: &str) -> Option<()> {
     let options = WaitContainerOptionsBuilder::default().condition("removed").build();
     let mut waiting = docker.wait_container(name, Some(options));
     match timeout(REMOVAL_PATIENCE, waiting.next()).await.ok()?? {

@@ -68,9 +68,10 @@ async fn once(docker: &Docker, name: &str, limit: u64) -> Result<Option<u64>, St
         let exec = docker.create_exec(name, command(limit)).await?.id;
         docker.start_exec(&exec, None).await
     };
-    let mut output = match timeout(PATIENCE, started).await {
-        Ok(Ok(StartExecResults::Attached { output, .. })) => output,
-        Ok(Err(e)) if !matches!(status(&e), None | Some(404 | 409)) => return Err(e.to_string()),
+    let took_too_long = |_| format!("it took longer than {}s", PATIENCE.as_secs());
+    let mut output = match timeout(PATIENCE, started).await.map_err(took_too_long)? {
+        Ok(StartExecResults::Attached { output, .. }) => output,
+        Err(e) if !matches!(status(&e), None | Some(404 | 409)) => return Err(e.to_string()),
         _ => return Ok(None),
     };
     let heard = async {
@@ -83,7 +84,6 @@ async fn once(docker: &Docker, name: &str, limit: u64) -> Result<Option<u64>, St
         }
         said
     };
-    let took_too_long = |_| format!("it took longer than {}s", PATIENCE.as_secs());
     let said = timeout(PATIENCE, heard).await.map_err(took_too_long)?;
     let said = String::from_utf8_lossy(&said);
     let bytes = said.trim().parse().map(Some);

@@ -1,10 +1,10 @@
 //! What this process knows of one sandbox.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use engine::{Ended, EngineError, SandboxEnd};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use types::{JobId, Usage};
 
 use crate::folder::Folder;
@@ -25,7 +25,9 @@ pub(crate) struct Sandbox {
     ended: watch::Sender<Option<Ended>>,
     used: Mutex<Usage>,
     /// Nobody wants its files any more.
-    discarded: AtomicBool,
+    discarded: CancellationToken,
+    /// It is being ended or has ended; cancelled with `discarded`, too.
+    ending: CancellationToken,
 }
 
 impl Sandbox {
@@ -37,6 +39,11 @@ impl Sandbox {
         disk_bytes: u64,
     ) -> Self {
         let ended = watch::Sender::new(folder.ended());
+        let discarded = CancellationToken::new();
+        let ending = discarded.child_token();
+        if folder.intent().is_some() {
+            ending.cancel();
+        }
         Self {
             job,
             folder,
@@ -46,7 +53,8 @@ impl Sandbox {
             look: Look::default(),
             ended,
             used: Mutex::default(),
-            discarded: AtomicBool::new(false),
+            discarded,
+            ending,
         }
     }
 
@@ -72,11 +80,27 @@ impl Sandbox {
 
     /// Its folder is to go: nothing more is put into it.
     pub(crate) fn discard(&self) {
-        self.discarded.store(true, Ordering::Relaxed);
+        self.discarded.cancel();
     }
 
     pub(crate) fn is_discarded(&self) -> bool {
-        self.discarded.load(Ordering::Relaxed)
+        self.discarded.is_cancelled()
+    }
+
+    /// Returns when that is so.
+    pub(crate) fn discarded(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.discarded.clone().cancelled_owned()
+    }
+
+    /// It is to end, or has ended: nobody may look at its files any more until they are a result. The
+    /// daemon can do nothing else with a container while it sends files of it.
+    pub(crate) fn begin_end(&self) {
+        self.ending.cancel();
+    }
+
+    /// Returns when that is so.
+    pub(crate) fn ending(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.ending.clone().cancelled_owned()
     }
 
     /// It is taken away; whoever still waits is told that much.

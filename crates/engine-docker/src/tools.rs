@@ -97,7 +97,7 @@ impl Tools {
         };
         docker.create_volume(volume).await?;
         let fill = Fill { owner, image, volume: &self.name, target: protocol::TOOLS };
-        let filler = filler::make(docker, &format!("cagent-{owner}-tools"), fill).await?;
+        let filler = filler::make(docker, &self.name, fill).await?;
         let filled = self.fill(docker, &filler).await;
         let removed = remove_container(docker, &filler).await;
         filled.and(removed)

@@ -54,6 +54,7 @@ pub(crate) async fn watch(docker: Docker, name: String, sandbox: Arc<Sandbox>, d
         never = look(&docker, &name, &sandbox) => match never {},
         never = bridged(&docker, &name, &sandbox) => match never {},
     };
+    sandbox.begin_end();
     let ended = conclude(&docker, &name, &sandbox, exit).await;
     sandbox.end(ended);
 }
@@ -104,6 +105,7 @@ async fn end(docker: &Docker, name: &str, sandbox: &Sandbox, why: SandboxEnd) ->
     if let Err(e) = sandbox.folder.note_intent(why) {
         tracing::warn!(job = %sandbox.job, "could not note why a sandbox is ended: {e}");
     }
+    sandbox.begin_end();
     loop {
         if let Err(e) = kill(docker, name).await {
             tracing::warn!(job = %sandbox.job, "could not end a sandbox, it is tried again: {e}");
@@ -193,12 +195,18 @@ async fn exit(docker: &Docker, name: &str) -> Exit {
                 None => (heard, pause) = (Instant::now(), FIRST_PAUSE),
             },
             Ok(Err(e)) if is_gone(&e) => return Exit::Lost,
+            // It is there, and busy with this container: somebody copies files of it.
+            Err(_) if answers(docker).await => heard = Instant::now(),
             _ if heard.elapsed() > AWAY_PATIENCE => return Exit::Lost,
             _ => {}
         }
         sleep(pause).await;
         pause = (pause * 2).min(LAST_PAUSE);
     }
+}
+
+async fn answers(docker: &Docker) -> bool {
+    matches!(timeout(SILENCE, docker.ping()).await, Ok(Ok(_)))
 }
 
 fn ended_with(state: &ContainerState) -> Option<i32> {

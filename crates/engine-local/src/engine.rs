@@ -12,7 +12,7 @@ use types::{Isolation, JobId, SandboxReport, Usage};
 use crate::cgroup::{Missing, Place};
 use crate::client::{self, Answer, io_error};
 use crate::control::{Call, Reply};
-use crate::disk::Workspaces;
+use crate::disk::{Workspaces, has_image};
 use crate::patience::patiently;
 use crate::plan::{Plan, Users, VERSION};
 use crate::uids::Uids;
@@ -126,7 +126,7 @@ impl Engine for LocalEngine {
     }
 
     async fn create(&self, spec: &SandboxSpec) -> Result<(), EngineError> {
-        self.create_with(spec, vec![format!("{}/bin/agentd", protocol::TOOLS)]).await
+        self.create_with(spec, agentd()).await
     }
 
     async fn start(&self, job: JobId) -> Result<(), EngineError> {
@@ -210,6 +210,19 @@ impl Engine for LocalEngine {
         blocking(move || inner.remove(job)).await
     }
 
+    async fn keep(&self, job: JobId) -> Result<(), EngineError> {
+        self.stop(job).await?;
+        let inner = Arc::clone(&self.inner);
+        blocking(move || inner.keep(job)).await
+    }
+
+    async fn adopt(&self, from: JobId, spec: &SandboxSpec) -> Result<(), EngineError> {
+        let is_ours = self.inner.folder(spec.job).is_dir();
+        self.stop(if is_ours { spec.job } else { from }).await?;
+        let (inner, spec) = (Arc::clone(&self.inner), spec.clone());
+        blocking(move || inner.adopt(from, &spec, agentd())).await
+    }
+
     async fn workspace(&self, job: JobId) -> Result<Workspace, EngineError> {
         let folder = self.existing(job)?;
         let inner = Arc::clone(&self.inner);
@@ -258,8 +271,24 @@ impl Inner {
         users: Users,
         command: Vec<String>,
     ) -> Result<(), EngineError> {
+        let image = self.workspaces.no_images().is_none();
+        let layered = self.write_plan(folder, spec, users, command, image)?;
+        make_gateway(folder, users)?;
+        self.workspaces.make(folder, spec.limits.disk_bytes, users, layered)
+    }
+
+    /// Writes down how a sandbox is to be made; whether it is layered on a root file system.
+    fn write_plan(
+        &self,
+        folder: &Path,
+        spec: &SandboxSpec,
+        users: Users,
+        command: Vec<String>,
+        image: bool,
+    ) -> Result<bool, EngineError> {
         let root = spec.image.as_deref().map(|name| self.config.root(name)).transpose()?;
         let layered = root.is_some();
+        let identity = engine::identity(folder).map_err(|e| io_error("look at", folder, e))?;
         let plan = Plan {
             version: VERSION,
             limits: spec.limits,
@@ -271,19 +300,39 @@ impl Inner {
             ca_bundle: engine::ca_bundle(),
             path: self.config.path_inside(),
             root,
-            image: self.workspaces.no_images().is_none(),
+            folder: Some(identity),
+            image,
             command,
         };
-        let file = folder.join(folder::PLAN);
+        let (file, new) = (folder.join(folder::PLAN), folder.join(folder::NEW_PLAN));
         let written = serde_json::to_vec(&plan).map_err(Into::into);
-        let written = written.and_then(|text| std::fs::write(&file, text));
-        written.map_err(|e| io_error("write", &file, e))?;
-        let agentd = match users {
-            Users::Separate { agentd, .. } => Some(agentd),
-            Users::Shared { .. } => None,
-        };
-        folder::make_dir_of(&folder.join(folder::GATEWAY), agentd)?;
-        self.workspaces.make(folder, spec.limits.disk_bytes, users, layered)
+        let written = written.and_then(|text| std::fs::write(&new, text));
+        let written = written.and_then(|()| std::fs::rename(&new, &file));
+        written.map(|()| layered).map_err(|e| io_error("write", &file, e))
+    }
+
+    /// Unmounts the workspace of an ended sandbox, which stays, and removes its cgroups.
+    fn keep(&self, job: JobId) -> Result<(), EngineError> {
+        let folder = self.folder(job);
+        self.remove_groups(&folder)?;
+        self.workspaces.release(&folder).ok_or(EngineError::NotFound(job))
+    }
+
+    /// Makes a sandbox of what an ended one left, or of what an earlier call made of that.
+    fn adopt(
+        &self,
+        from: JobId,
+        spec: &SandboxSpec,
+        command: Vec<String>,
+    ) -> Result<(), EngineError> {
+        let (old, new) = (self.folder(from), self.folder(spec.job));
+        let at = if new.is_dir() { &new } else { &old };
+        let users = self.remove_groups(at)?.ok_or(EngineError::NotFound(from))?.users;
+        self.workspaces.release(at).ok_or(EngineError::NotFound(from))?;
+        self.uids.hand_over(users, &old, &new)?;
+        folder::forget_run(&new)?;
+        make_gateway(&new, users)?;
+        self.write_plan(&new, spec, users, command, has_image(&new)).map(drop)
     }
 
     /// Removes all files of a sandbox.
@@ -297,17 +346,42 @@ impl Inner {
     /// Removes what an ended sandbox left. The cgroups are there only if the helper was killed.
     fn remove(&self, job: JobId) -> Result<(), EngineError> {
         let folder = self.folder(job);
-        let plan = patiently(|| client::plan_of(&folder));
-        let plan = plan.map_err(|e| io_error("read the plan in", &folder, e))?;
-        if let Some(plan) = &plan {
-            let removed = plan.place.group(&plan.name, &plan.limits).remove();
-            removed.map_err(|e| io_error("remove the cgroups of", &folder, e))?;
-        }
+        let plan = self.remove_groups(&folder)?;
         self.sweep(job).map_err(|e| io_error("remove", &folder, e))?;
         // Last: nobody else may get these users while a file of theirs is there.
         plan.into_iter().for_each(|plan| self.uids.release(plan.users, &folder));
         Ok(())
     }
+
+    /// Removes the cgroups of an ended sandbox, and says what it was made from.
+    fn remove_groups(&self, folder: &Path) -> Result<Option<Plan>, EngineError> {
+        let plan = patiently(|| client::plan_of(folder));
+        let plan = plan.map_err(|e| io_error("read the plan in", folder, e))?;
+        // Those of a copied folder are the original's, which may live.
+        if let Some(plan) = plan.as_ref().filter(|plan| is_for(plan, folder)) {
+            let removed = plan.place.group(&plan.name, &plan.limits).remove();
+            removed.map_err(|e| io_error("remove the cgroups of", folder, e))?;
+        }
+        Ok(plan)
+    }
+}
+
+/// Whether a plan was made for this folder, not for one that it is a copy of.
+fn is_for(plan: &Plan, folder: &Path) -> bool {
+    let found = engine::identity(folder).ok();
+    plan.folder.is_none() || plan.folder == found
+}
+
+fn agentd() -> Vec<String> {
+    vec![format!("{}/bin/agentd", protocol::TOOLS)]
+}
+
+fn make_gateway(folder: &Path, users: Users) -> Result<(), EngineError> {
+    let agentd = match users {
+        Users::Separate { agentd, .. } => Some(agentd),
+        Users::Shared { .. } => None,
+    };
+    folder::make_dir_of(&folder.join(folder::GATEWAY), agentd)
 }
 
 async fn blocking<T: Send + 'static>(

@@ -31,6 +31,9 @@ pub(crate) struct Plan {
     /// Its own root file system; without one it has the host's `/usr`.
     #[serde(default)]
     pub(crate) root: Option<Root>,
+    /// Which folder it is for: a copy of that is nobody's sandbox. The first plans did not say it.
+    #[serde(default)]
+    pub(crate) folder: Option<String>,
     /// Whether the workspace is an image, whose mount the helper finds in the place of stdin.
     #[serde(default)]
     pub(crate) image: bool,

@@ -79,6 +79,29 @@ impl Uids {
         }
     }
 
+    /// Gives a folder this new name; its users stay those of the files in it. No error if it has the
+    /// name already.
+    pub(crate) fn hand_over(
+        &self,
+        users: Users,
+        old: &Path,
+        new: &Path,
+    ) -> Result<(), EngineError> {
+        match (self, users) {
+            (Self::Own(register), Users::Separate { agentd, .. }) => {
+                register.hand_over(agentd, old, new)
+            }
+            (Self::Caller { uid, .. }, Users::Shared { uid: owner, .. }) if *uid == owner => {
+                rename(old, new)
+            }
+            _ => Err(EngineError::Unavailable {
+                engine: ENGINE,
+                why: format!("the files in {} belong to another user than ours", old.display()),
+                cure: "run cagent as the user who made it".into(),
+            }),
+        }
+    }
+
     /// Gives back the users of the sandbox that had this folder, which is gone.
     pub(crate) fn release(&self, users: Users, folder: &Path) {
         if let (Self::Own(register), Users::Separate { agentd, .. }) = (self, users) {
@@ -114,6 +137,26 @@ impl Register {
         self.claim(agentd, folder).map(drop)
     }
 
+    fn hand_over(&self, agentd: u32, old: &Path, new: &Path) -> Result<(), EngineError> {
+        let _lock = self.lock()?;
+        let owned = |folder: &Path| match self.claim(agentd, folder)? {
+            true => Ok(()),
+            false => Err(EngineError::Exhausted(format!(
+                "another sandbox has the users of the files in {}",
+                folder.display()
+            ))),
+        };
+        if !old.exists() {
+            return owned(new);
+        }
+        owned(old)?;
+        rename(old, new)?;
+        // Whatever still runs as one of them was the old one's.
+        let link = self.link(agentd);
+        let noted = remove_file(&link).and_then(|()| symlink(self.note(new), &link));
+        noted.map_err(|e| io_error("note a uid in", &link, e))
+    }
+
     /// The folder may be gone for long and the pair another sandbox's.
     fn release(&self, agentd: u32, folder: &Path) -> Result<(), EngineError> {
         let _lock = self.lock()?;
@@ -138,8 +181,11 @@ impl Register {
             Err(e) if e.kind() == ErrorKind::NotFound => {}
             Err(e) => return Err(failed(e)),
         }
-        let note = self.namespace.join(folder.strip_prefix("/").unwrap_or(folder));
-        symlink(note, &link).map(|()| true).map_err(failed)
+        symlink(self.note(folder), &link).map(|()| true).map_err(failed)
+    }
+
+    fn note(&self, folder: &Path) -> PathBuf {
+        self.namespace.join(folder.strip_prefix("/").unwrap_or(folder))
     }
 
     /// Whether files of the sandbox that wrote this note are there, or may be.
@@ -160,6 +206,13 @@ impl Register {
         let open = File::options().write(true).create(true).truncate(false).open(&path);
         let locked = open.and_then(|file| file.lock().map(|()| file));
         locked.map_err(|e| io_error("lock", &path, e))
+    }
+}
+
+fn rename(old: &Path, new: &Path) -> Result<(), EngineError> {
+    match std::fs::rename(old, new) {
+        Err(e) if e.kind() == ErrorKind::NotFound && new.is_dir() => Ok(()),
+        renamed => renamed.map_err(|e| io_error("take over", old, e)),
     }
 }
 

@@ -24,6 +24,7 @@ pub async fn suite(engine: &dyn Engine) {
     an_unknown_job_is_told_so(engine).await;
     one_that_never_started_can_be_removed(engine).await;
     removing_a_running_one_stops_it(engine).await;
+    a_workspace_is_adopted(engine).await;
 }
 
 async fn a_sandbox_lives_and_leaves_nothing(engine: &dyn Engine) {
@@ -103,6 +104,46 @@ async fn removing_a_running_one_stops_it(engine: &dyn Engine) {
     in_time(engine.remove(spec.job)).await.expect("remove");
     assert_eq!(state(engine, spec.job).await, None);
     assert!(engine.workspace(spec.job).await.is_err());
+}
+
+async fn a_workspace_is_adopted(engine: &dyn Engine) {
+    let (old, new) = (spec(3600), spec(3600));
+    let nothing = engine.adopt(old.job, &new).await;
+    assert!(matches!(nothing, Err(EngineError::NotFound(job)) if job == old.job), "{nothing:?}");
+    assert_eq!(state(engine, new.job).await, None, "a failure leaves nothing");
+
+    engine.create(&old).await.expect("create");
+    let workspace = engine.workspace(old.job).await.expect("its workspace");
+    std::fs::write(workspace.path().join("kept"), "1").expect("it can be written");
+    drop(workspace);
+    engine.start(old.job).await.expect("start");
+    engine.stop(old.job).await.expect("stop");
+    in_time(engine.wait(old.job)).await.expect("wait");
+    engine.keep(old.job).await.expect("an ended sandbox has a workspace to keep");
+    assert_eq!(state(engine, old.job).await, Some(SandboxState::Ended));
+    engine.workspace(old.job).await.expect("what is kept can be looked at");
+
+    for _ in 0..2 {
+        engine.adopt(old.job, &new).await.expect("adopt, and once more after a crash");
+        assert_eq!(state(engine, old.job).await, None);
+        assert_eq!(state(engine, new.job).await, Some(SandboxState::Created));
+        assert!(engine.gateway_dir(new.job).is_dir(), "it has a gateway directory");
+        holds_kept(engine, new.job).await;
+        engine.start(new.job).await.expect("start");
+        assert_eq!(state(engine, new.job).await, Some(SandboxState::Running));
+    }
+    engine.stop(new.job).await.expect("stop");
+    in_time(engine.wait(new.job)).await.expect("wait");
+    holds_kept(engine, new.job).await;
+    engine.remove(new.job).await.expect("remove");
+    engine.remove(old.job).await.expect("nothing is left of it");
+    assert_eq!(state(engine, new.job).await, None);
+}
+
+async fn holds_kept(engine: &dyn Engine, job: JobId) {
+    let workspace = engine.workspace(job).await.expect("its workspace");
+    let kept = std::fs::read(workspace.path().join("kept"));
+    assert_eq!(kept.expect("it is the same one"), b"1");
 }
 
 fn spec(wall_seconds: u32) -> SandboxSpec {

@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ pub struct FakeEngine {
     home: TempDir,
     agent: FakeAgent,
     sandboxes: Mutex<HashMap<JobId, Fake>>,
+    away: AtomicBool,
 }
 
 struct Fake {
@@ -48,7 +50,21 @@ impl FakeEngine {
     /// # Errors
     /// When no temporary directory can be made.
     pub fn with_agent(agent: FakeAgent) -> std::io::Result<Self> {
-        Ok(Self { home: TempDir::new()?, agent, sandboxes: Mutex::default() })
+        let (home, sandboxes) = (TempDir::new()?, Mutex::default());
+        Ok(Self { home, agent, sandboxes, away: AtomicBool::new(false) })
+    }
+
+    /// From now on it does not answer, or does again; what runs goes on.
+    pub fn set_away(&self, away: bool) {
+        self.away.store(away, Ordering::Relaxed);
+    }
+
+    fn answer(&self) -> Result<(), EngineError> {
+        if !self.away.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let (why, cure) = ("it is away".into(), "wait".into());
+        Err(EngineError::Away { engine: self.name(), why, cure })
     }
 
     fn sandboxes(&self) -> MutexGuard<'_, HashMap<JobId, Fake>> {
@@ -80,6 +96,7 @@ impl Engine for FakeEngine {
     }
 
     async fn create(&self, spec: &SandboxSpec) -> Result<(), EngineError> {
+        self.answer()?;
         let mut sandboxes = self.sandboxes();
         if sandboxes.contains_key(&spec.job) {
             return Err(EngineError::Exists(spec.job));
@@ -137,6 +154,7 @@ impl Engine for FakeEngine {
     }
 
     async fn list(&self) -> Result<Vec<(JobId, SandboxState)>, EngineError> {
+        self.answer()?;
         let state = |fake: &Fake| match (fake.started, *fake.ended.borrow()) {
             (_, Some(_)) => SandboxState::Ended,
             (true, None) => SandboxState::Running,
@@ -159,6 +177,27 @@ impl Engine for FakeEngine {
             }
             _ => Ok(()),
         }
+    }
+
+    async fn keep(&self, job: JobId) -> Result<(), EngineError> {
+        self.workspace(job).await.map(drop)
+    }
+
+    async fn adopt(&self, from: JobId, spec: &SandboxSpec) -> Result<(), EngineError> {
+        let (old, new) = (self.folder(from), self.folder(spec.job));
+        if !new.exists() {
+            std::fs::rename(&old, &new).map_err(|source| match source.kind() {
+                std::io::ErrorKind::NotFound => EngineError::NotFound(from),
+                _ => EngineError::Io { what: "take over", path: old, source },
+            })?;
+        }
+        let mut sandboxes = self.sandboxes();
+        if let Some(gone) = sandboxes.remove(&from) {
+            gone.ended.send_replace(Some(SandboxEnd::Stopped));
+        }
+        let fake = Fake { spec: spec.clone(), ended: watch::Sender::new(None), started: false };
+        sandboxes.insert(spec.job, fake);
+        Ok(())
     }
 
     async fn workspace(&self, job: JobId) -> Result<Workspace, EngineError> {

@@ -8,6 +8,8 @@ mod certificates;
 pub mod conformance;
 #[cfg(feature = "conformance")]
 mod fake;
+mod identity;
+mod moment;
 mod sandbox;
 mod workspace;
 
@@ -15,6 +17,8 @@ use async_trait::async_trait;
 pub use certificates::ca_bundle;
 #[cfg(feature = "conformance")]
 pub use fake::{FakeAgent, FakeEngine};
+pub use identity::identity;
+pub use moment::Moment;
 pub use sandbox::{Ended, EngineError, SandboxEnd, SandboxSpec, SandboxState};
 use std::path::PathBuf;
 use types::{JobId, SandboxReport, Usage};
@@ -23,9 +27,10 @@ pub use workspace::Workspace;
 /// Makes and unmakes sandboxes, each named by its job.
 ///
 /// ```text
-/// (nothing) ── create ──► Created ── start ──► Running ──► Ended
-///     ▲                      │                    │ stop     │
-///     └──────────────────────┴─────── remove ─────┴──────────┘
+/// (nothing) ── create ──► Created ── start ──► Running ──► Ended ── keep ──► Ended, files only
+///     ▲                    │   ▲                  │ stop     │                 │    │
+///     └────────────────────┴───│──── remove ──────┴──────────┴─────────────────┘    │
+///                              └─────────────── adopt, by another job ──────────────┘
 /// ```
 ///
 /// A sandbox outlives the orchestrator; after a restart `list` finds it again and every call works
@@ -62,6 +67,15 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
     /// Stops it if it runs, then removes all it left: files, mounts, cgroups, sockets. No error if
     /// there is nothing to remove.
     async fn remove(&self, job: JobId) -> Result<(), EngineError>;
+
+    /// Lets go of all that an ended sandbox has but its workspace, which stays until it is removed or
+    /// adopted. An error if there is no workspace to keep.
+    async fn keep(&self, job: JobId) -> Result<(), EngineError>;
+
+    /// Like `create`, but on the workspace that the sandbox of `from` left, which is gone after it.
+    /// What another call had begun, it completes; a sandbox that was made like this and has not begun
+    /// its work is made again. Only a workspace that this kind of sandbox cannot have is refused.
+    async fn adopt(&self, from: JobId, spec: &SandboxSpec) -> Result<(), EngineError>;
 
     /// The job's files, opened; also of a sandbox that has ended. What is in it is hostile.
     async fn workspace(&self, job: JobId) -> Result<Workspace, EngineError>;

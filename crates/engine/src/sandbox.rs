@@ -75,6 +75,16 @@ pub enum EngineError {
         /// What an operator can do.
         cure: String,
     },
+    /// The engine works on this machine, and does not answer at this moment; nothing was done.
+    #[error("the {engine} engine does not answer: {why}; {cure}")]
+    Away {
+        /// The engine.
+        engine: &'static str,
+        /// Why.
+        why: String,
+        /// What an operator can do, if it stays like this.
+        cure: String,
+    },
     /// There is no such image, or it cannot be used.
     #[error("the image {image} cannot be used: {why}; {cure}")]
     Image {

@@ -24,6 +24,7 @@ use tokio::net::UnixStream;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
 
 use crate::routes::{Caller, Session};
 use crate::socket::Socket;
@@ -112,7 +113,7 @@ async fn make_room(open: &mut VecDeque<Connection>) {
 
 fn connection(stream: UnixStream, session: Session, closing: CancellationToken) -> Connection {
     let standing = Standing::default();
-    let task = tokio::spawn(talk(stream, session, standing.clone(), closing));
+    let task = tokio::spawn(talk(stream, session, standing.clone(), closing).in_current_span());
     Connection { standing, task: AbortOnDropHandle::new(task) }
 }
 

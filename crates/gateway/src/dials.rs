@@ -14,7 +14,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::routes::Orders;
+use crate::orders::Orders;
 
 /// How long the agent may take: Jupyter starts in seconds on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -87,7 +87,7 @@ impl Dialer {
         self.orders.send_modify(|orders| {
             entered = self.waiting.enter();
             if let Ok((n, _)) = entered {
-                orders.dials.push(Dial { n, to });
+                orders.dial(Dial { n, to });
             }
         });
         entered
@@ -102,7 +102,7 @@ struct Entry<'a> {
 impl Drop for Entry<'_> {
     fn drop(&mut self) {
         self.dialer.waiting.take(self.n);
-        self.dialer.orders.send_modify(|orders| orders.dials.retain(|dial| dial.n != self.n));
+        self.dialer.orders.send_modify(|orders| orders.take_back(self.n));
     }
 }
 

@@ -23,12 +23,14 @@ pub enum KeyState {
 
 impl KeyState {
     /// Whether a caller may get a new key.
-    pub(crate) fn may_give(self) -> bool {
+    #[must_use]
+    pub fn may_give(self) -> bool {
         !matches!(self, Self::Used(_))
     }
 
     /// Whether this is the key.
-    pub(crate) fn accepts(self, presented: &str) -> bool {
+    #[must_use]
+    pub fn accepts(self, presented: &str) -> bool {
         match self {
             Self::None => false,
             Self::Given(hash) | Self::Used(hash) => same(&hash, &digest(presented)),

@@ -12,6 +12,7 @@ mod connections;
 mod dials;
 mod egress;
 mod key;
+mod orders;
 mod routes;
 mod server;
 mod socket;
@@ -19,6 +20,7 @@ mod socket;
 pub use dials::{DialError, Dialer, Inward};
 pub use egress::EgressPolicy;
 pub use key::KeyState;
+pub use orders::{Orders, Told};
 pub use server::{Gateway, OpenError};
 
 use async_trait::async_trait;
@@ -41,6 +43,9 @@ pub trait Sink: Send + Sync + std::fmt::Debug + 'static {
 
     /// A connection is over or was refused; to be remembered.
     async fn egress(&self, egress: Egress) -> Result<(), SinkError>;
+
+    /// The agent sent so many bytes of reports or questions, whatever becomes of them.
+    fn received(&self, _bytes: usize) {}
 
     /// The agent asks a model. Dropped when the agent takes the question back.
     async fn model(&self, question: ModelRequest) -> Result<ModelAnswer, SinkError>;

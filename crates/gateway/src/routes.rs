@@ -14,8 +14,8 @@ use futures_util::stream;
 use hyper::Request;
 use hyper::body::Incoming;
 use protocol::{
-    Ack, Control, Dial, Hello, Instruction, MAX_BATCH_BYTES, MAX_QUESTION_BYTES, PROTOCOL, Report,
-    VERSION, Welcome, path,
+    Ack, AgentSpec, Hello, MAX_BATCH_BYTES, MAX_QUESTION_BYTES, PROTOCOL, Report, VERSION, Welcome,
+    path,
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +25,7 @@ use crate::connections::Standing;
 use crate::dials::Waiting;
 use crate::egress::Exit;
 use crate::key::{self, KeyState};
+use crate::orders::{Orders, Told};
 use crate::{Sink, SinkError};
 
 /// The longest hello; it has a version or two.
@@ -37,6 +38,7 @@ const MAX_WHY_BYTES: usize = 4 * 1024;
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
     key: Arc<Mutex<KeyState>>,
+    greeting: Arc<tokio::sync::Mutex<()>>,
     sink: Arc<dyn Sink>,
     orders: watch::Receiver<Orders>,
     exit: Exit,
@@ -53,11 +55,25 @@ impl Session {
         dials: Arc<Waiting>,
         closing: CancellationToken,
     ) -> Self {
-        Self { key: Arc::new(Mutex::new(key)), sink, orders, exit, dials, closing }
+        let (key, greeting) = (Arc::new(Mutex::new(key)), Arc::default());
+        Self { key, greeting, sink, orders, exit, dials, closing }
     }
 
     fn key(&self) -> KeyState {
         *self.key.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives a key. One at a time: who says hello again, because the answer was lost, has the last.
+    async fn greet(&self, hello: Hello) -> Result<(Option<String>, (AgentSpec, u64)), Refusal> {
+        let _turn = self.greeting.lock().await;
+        if !self.key().may_give() {
+            return Err(stranger());
+        }
+        let key = key::generate();
+        let hash = key::digest(&key);
+        let answer = self.sink.hello(hello, Some(hash)).await?;
+        self.set_key(KeyState::Given(hash));
+        Ok((Some(key), answer))
     }
 
     fn set_key(&self, state: KeyState) {
@@ -104,10 +120,7 @@ impl Caller {
     async fn admit(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let state = self.session.key();
         if !presented(headers).is_some_and(|key| state.accepts(key)) {
-            return Err(Refusal(
-                StatusCode::UNAUTHORIZED,
-                "the session key is missing or wrong".into(),
-            ));
+            return Err(stranger());
         }
         self.standing.rise();
         if let KeyState::Given(hash) = state {
@@ -161,17 +174,12 @@ async fn hello(
         let message = format!("protocol {} is newer than {VERSION}", hello.protocol);
         return Err(Refusal(StatusCode::BAD_REQUEST, message));
     }
-    let session_key = match greeter {
-        Greeter::New => Some(key::generate()),
-        Greeter::Holder => None,
-    };
     // Nobody but the agent comes before the key was used.
     standing.rise();
-    let hash = session_key.as_deref().map(key::digest);
-    let (spec, acked) = session.sink.hello(hello, hash).await?;
-    if let Some(hash) = hash {
-        session.set_key(KeyState::Given(hash));
-    }
+    let (session_key, (spec, acked)) = match greeter {
+        Greeter::New => session.greet(hello).await?,
+        Greeter::Holder => (None, session.sink.hello(hello, None).await?),
+    };
     Ok(Json(Welcome { session_key, spec, acked }))
 }
 
@@ -180,6 +188,7 @@ async fn reports(
     _: Holder,
     body: Bytes,
 ) -> Result<Json<Ack>, Refusal> {
+    session.sink.received(body.len());
     let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let reports: Vec<Report> = lines.map(read).collect::<Result<_, _>>()?;
     Ok(Json(Ack { acked: session.sink.reports(reports).await? }))
@@ -191,6 +200,7 @@ async fn model(
     _: Holder,
     body: Bytes,
 ) -> Result<Json<ModelAnswer>, Refusal> {
+    session.sink.received(body.len());
     Ok(Json(session.sink.model(read(&body)?).await?))
 }
 
@@ -232,55 +242,8 @@ async fn control(State(Caller { session, .. }): State<Caller>, _: Holder) -> Res
     })))
 }
 
-/// What an agent is to be told, as far as it is known now.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Orders {
-    pub(crate) instructions: Vec<Instruction>,
-    /// The connections that are waited for; the only thing that also shrinks.
-    pub(crate) dials: Vec<Dial>,
-    pub(crate) cancel: bool,
-}
-
-/// What one control stream has said so far.
-#[derive(Debug, Default)]
-struct Told {
-    ready: bool,
-    instructions: usize,
-    /// The number of the last connection that was asked for.
-    dial: u64,
-    cancel: bool,
-}
-
-impl Told {
-    async fn next(&mut self, orders: &mut watch::Receiver<Orders>) -> Control {
-        if !std::mem::replace(&mut self.ready, true) {
-            return Control::Ready;
-        }
-        loop {
-            if let Some(control) = self.untold(&orders.borrow_and_update()) {
-                return control;
-            }
-            if orders.changed().await.is_err() {
-                // There is nothing more to say; the stream stays open until the gateway closes.
-                std::future::pending().await
-            }
-        }
-    }
-
-    /// A cancel goes first: what was said before it is of no use any more.
-    fn untold(&mut self, orders: &Orders) -> Option<Control> {
-        if orders.cancel {
-            let told = std::mem::replace(&mut self.cancel, true);
-            return (!told).then_some(Control::Cancel);
-        }
-        if let Some(dial) = orders.dials.iter().find(|dial| dial.n > self.dial) {
-            self.dial = dial.n;
-            return Some(Control::Dial(dial.clone()));
-        }
-        let instruction = orders.instructions.get(self.instructions)?;
-        self.instructions += 1;
-        Some(Control::Instruction(instruction.clone()))
-    }
+fn stranger() -> Refusal {
+    Refusal(StatusCode::UNAUTHORIZED, "the session key is missing or wrong".into())
 }
 
 fn presented(headers: &HeaderMap) -> Option<&str> {

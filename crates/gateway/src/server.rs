@@ -7,10 +7,12 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::dials::Dialer;
 use crate::egress::{EgressPolicy, Exit};
-use crate::routes::{Orders, Session};
+use crate::orders::Orders;
+use crate::routes::Session;
 use crate::socket::Socket;
 use crate::{KeyState, Sink, connections};
 
@@ -57,13 +59,14 @@ impl Gateway {
         let socket = dir.join(SOCKET_NAME);
         let opened =
             Socket::open(dir).map_err(|source| OpenError { socket: socket.clone(), source })?;
-        let (orders, ordered) = watch::channel(Orders { instructions, ..Orders::default() });
+        let (orders, ordered) = watch::channel(Orders::new(instructions));
         let closing = CancellationToken::new();
         let dialer = Dialer::new(orders.clone(), closing.clone());
         let exit = Exit::new(egress, closing.clone());
-        let teller = tokio::spawn(exit.clone().tell(sink.clone()));
+        let teller = tokio::spawn(exit.clone().tell(sink.clone()).in_current_span());
         let session = Session::new(key, sink, ordered, exit, dialer.waiting(), closing.clone());
-        let server = tokio::spawn(connections::serve(opened, session, closing.clone()));
+        let serving = connections::serve(opened, session, closing.clone());
+        let server = tokio::spawn(serving.in_current_span());
         Ok(Self { socket, dialer, orders, closing, server, teller })
     }
 
@@ -75,19 +78,13 @@ impl Gateway {
 
     /// Tells the agent, now or when it next connects, to stop.
     pub fn cancel(&self) {
-        self.orders.send_modify(|orders| orders.cancel = true);
+        self.orders.send_modify(Orders::cancel);
     }
 
     /// Tells the agent, now or when it next connects, what a person wants. One whose number is not
     /// above those before was told already.
     pub fn instruct(&self, instruction: Instruction) {
-        self.orders.send_if_modified(|orders| {
-            let new = orders.instructions.last().is_none_or(|last| last.n < instruction.n);
-            if new {
-                orders.instructions.push(instruction);
-            }
-            new
-        });
+        self.orders.send_if_modified(|orders| orders.instruct(instruction));
     }
 
     /// Closes every connection, has told of every one, and removes the socket.

@@ -159,6 +159,9 @@ pub enum ScheduleError {
     /// The input files could not be kept; the text is for the log, not for the client.
     #[error("keep the input files: {0}")]
     Inputs(#[source] std::io::Error),
+    /// It is to go on after a job whose workspace is not kept.
+    #[error("the workspace of the other job is not kept")]
+    NotKept,
     /// The store failed; the text is for the log, not for the client.
     #[error("keep the job: {0}")]
     Store(#[from] store::StoreError),
@@ -206,6 +209,7 @@ pub(crate) fn accept(
         include_caches,
         model,
         approve,
+        resumes: None,
     };
     Ok(Accepted { spec, key, inputs })
 }

@@ -15,6 +15,7 @@ use models::{Choice, Meter, Models, OverBudget, Price, UnknownModel};
 use store::{Draft, Durability};
 use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 use types::{
     Ending, EventKind, Limits, ModelAnswer, ModelCall, ModelFacts, ModelRequest, Reason, TokenUsage,
 };
@@ -79,10 +80,11 @@ impl JobSink {
         let taken_back = CancellationToken::new();
         let _guard = taken_back.clone().drop_guard();
         let this = self.clone();
-        let answer = self.inner.tasks.spawn(async move {
+        let asked = async move {
             let _turn = turn;
             this.ask(question, &taken_back).await
-        });
+        };
+        let answer = self.inner.tasks.spawn(asked.in_current_span());
         let answer = answer.await.ok().flatten();
         answer.ok_or_else(|| SinkError::Unavailable("the question was not answered".into()))
     }
@@ -194,6 +196,7 @@ impl Till<'_> {
         let call = ModelCall { error: call.error.map(bound::text), ..call };
         // Held until it is recorded: what it was worth must not be spent in between.
         let mut reserved = self.asking.reserved.lock().await;
+        self.sink.inner.metrics.model_called(&call);
         let change = move |draft: &mut Draft| {
             spend::add(&mut draft.state.session.spend, &call);
             draft.append(Timestamp::now(), EventKind::ModelCall { call });
@@ -206,7 +209,7 @@ impl Till<'_> {
 }
 
 /// Pays for a call, or decides that the job is over: it is then, whatever its agent says.
-fn pay(
+pub(crate) fn pay(
     draft: &mut Draft,
     call: Wanted,
     others: Reserved,

@@ -98,7 +98,7 @@ impl Inner {
         match self.store.request(RequestKey { key, fingerprint }).await? {
             Some(Inserted::Before(job)) => Ok(job),
             Some(Inserted::Other(job)) => Err(ScheduleError::KeyReused { job }),
-            Some(Inserted::New) | None => Err(refusal),
+            Some(Inserted::New | Inserted::NotKept(_)) | None => Err(refusal),
         }
     }
 }

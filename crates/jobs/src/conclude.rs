@@ -7,25 +7,14 @@ use types::{Ending, EventKind, JobId, JobRecord, StepOutcome};
 
 use crate::lease::Use;
 use crate::lifecycle::Input;
-use crate::outcome;
 use crate::service::Inner;
+use crate::{outcome, resume};
 
 impl Inner {
     /// Records that a job's work is over, how, and what it had used.
     pub(crate) async fn over(&self, job: JobId, ending: Ending, ended: Option<Ended>) {
         let ending = outcome::refine(ending, ended);
-        let note = move |draft: &mut Draft| {
-            let now = jiff::Timestamp::now();
-            if let Some(step) = draft.state.session.open_step.take() {
-                let outcome = StepOutcome::Interrupted;
-                let event = EventKind::StepFinished { step, outcome, exit_code: None, millis: 0 };
-                draft.append(now, event);
-            }
-            draft.state.usage = outcome::used(ended, &draft.state.session);
-            if let Some(remark) = draft.state.usage.as_ref().and_then(outcome::remark) {
-                draft.append(now, remark);
-            }
-        };
+        let note = move |draft: &mut Draft| note_end(draft, ended);
         self.settle(job, Durability::Grouped, Input::Over(ending), note).await;
     }
 
@@ -52,15 +41,31 @@ impl Inner {
                 return;
             }
         }
-        if let Some(engine) = engine
-            && let Err(e) = self.remove_sandbox(job, engine.as_ref()).await
-        {
+        let last = match engine {
+            Some(engine) => self.part(&record, engine.as_ref()).await,
+            None => Input::Removed,
+        };
+        if self.happen(job, Durability::Full, last).await {
+            self.tell_end(job).await;
+        }
+    }
+
+    /// Takes leave of a job's sandbox; of all but its workspace, if somebody may want to go on with it.
+    async fn part(&self, record: &JobRecord, engine: &dyn Engine) -> Input {
+        let job = record.id;
+        self.end_leases(job, Use::Writing).await;
+        self.end_leases(job, Use::Reading).await;
+        if resume::may_be_resumed(record) {
+            match engine.keep(job).await {
+                Ok(()) => return Input::Kept,
+                Err(e) => tracing::warn!(%job, "there is no workspace to go on with: {e}"),
+            }
+        }
+        if let Err(e) = self.remove_sandbox(job, engine).await {
             // It is an orphan then; the sweeper tries again.
             tracing::error!(%job, "could not remove a sandbox: {e}");
         }
-        if self.happen(job, Durability::Full, Input::Removed).await {
-            self.tell_end(job).await;
-        }
+        Input::Removed
     }
 
     /// Takes a sandbox away, and before it what clients hold open in its workspace: that would keep
@@ -79,5 +84,19 @@ impl Inner {
         if let Ok(JobRecord { status, ending: Some(ending), .. }) = self.store.job(job).await {
             tracing::info!(%job, %status, reason = ?ending.reason, "ended");
         }
+    }
+}
+
+/// What is noted of a job whose work is over: a step whose end nobody reported, what was used.
+pub(crate) fn note_end(draft: &mut Draft, ended: Option<Ended>) {
+    let now = jiff::Timestamp::now();
+    if let Some(step) = draft.state.session.open_step.take() {
+        let outcome = StepOutcome::Interrupted;
+        let event = EventKind::StepFinished { step, outcome, exit_code: None, millis: 0 };
+        draft.append(now, event);
+    }
+    draft.state.usage = outcome::used(ended, &draft.state.session);
+    if let Some(remark) = draft.state.usage.as_ref().and_then(outcome::remark) {
+        draft.append(now, remark);
     }
 }

@@ -100,17 +100,7 @@ impl Jobs {
     ) -> Result<u64, TalkError> {
         fits(reason.as_deref().unwrap_or_default())?;
         let bytes = reason.as_ref().map_or(0, String::len);
-        let decided = self.talk(job, bytes, move |draft| {
-            let Some(Waiting::Approval { step: of, .. }) = &draft.state.waiting else {
-                return Err(TalkError::NotWaiting { step });
-            };
-            if *of != step {
-                return Err(TalkError::NotWaiting { step });
-            }
-            draft.state.waiting = None;
-            append(draft, EventKind::Decided { step, approved, reason });
-            Ok(())
-        });
+        let decided = self.talk(job, bytes, move |draft| decide(draft, step, approved, reason));
         match decided.await {
             Err(TalkError::NotWaiting { .. }) => self.decided_before(job, step, approved).await,
             decided => decided,
@@ -153,15 +143,7 @@ impl Inner {
         if bell.as_ref().is_some_and(|bell| !count(bell, bytes)) {
             return Err(TalkError::TooMuch { most: MAX_TOLD_BYTES });
         }
-        let change = move |draft: &mut Draft| {
-            let state = &draft.state;
-            let over = state.status == JobStatus::Packaging || state.status.is_final();
-            if over || state.cancel_requested {
-                return Err(TalkError::Over(state.status));
-            }
-            record(draft)?;
-            Ok(draft.state.last_seq + 1)
-        };
+        let change = move |draft: &mut Draft| hear(draft, record);
         let seq = self.change(job, Durability::Full, change).await.map_err(Into::into).flatten();
         if let Some(bell) = bell {
             match seq {
@@ -210,6 +192,20 @@ impl Inner {
     }
 }
 
+/// Records what a person wants, if anybody is there to hear it; the `seq` of its event.
+pub(crate) fn hear(
+    draft: &mut Draft,
+    record: impl FnOnce(&mut Draft) -> Result<(), TalkError>,
+) -> Result<u64, TalkError> {
+    let state = &draft.state;
+    let over = state.status == JobStatus::Packaging || state.status.is_final();
+    if over || state.cancel_requested {
+        return Err(TalkError::Over(state.status));
+    }
+    record(draft)?;
+    Ok(draft.state.last_seq + 1)
+}
+
 /// Makes room for a wish, if there is any. Silently: the bell rings once it is recorded.
 fn count(bell: &watch::Sender<usize>, bytes: usize) -> bool {
     let mut fits = false;
@@ -239,7 +235,7 @@ fn size(wish: &Wish) -> usize {
 }
 
 /// Its number is that of its event.
-fn instruction(Event { seq: n, event, .. }: Event) -> Option<Instruction> {
+pub(crate) fn instruction(Event { seq: n, event, .. }: Event) -> Option<Instruction> {
     let wish = match event {
         EventKind::Said { by: Speaker::Person, text } => Wish::Message { text },
         EventKind::Decided { step, approved, reason } => Wish::Decision { step, approved, reason },
@@ -247,6 +243,22 @@ fn instruction(Event { seq: n, event, .. }: Event) -> Option<Instruction> {
         _ => return None,
     };
     Some(Instruction { n, wish })
+}
+
+/// Decides about the step that a job waits with.
+pub(crate) fn decide(
+    draft: &mut Draft,
+    step: u32,
+    approved: bool,
+    reason: Option<String>,
+) -> Result<(), TalkError> {
+    match &draft.state.waiting {
+        Some(Waiting::Approval { step: of, .. }) if *of == step => {}
+        _ => return Err(TalkError::NotWaiting { step }),
+    }
+    draft.state.waiting = None;
+    append(draft, EventKind::Decided { step, approved, reason });
+    Ok(())
 }
 
 fn append(draft: &mut Draft, event: EventKind) {

@@ -88,7 +88,7 @@ pub enum FilesError {
 impl From<EngineError> for FilesError {
     fn from(error: EngineError) -> Self {
         match error {
-            EngineError::Unavailable { .. } => Self::Away(error),
+            EngineError::Unavailable { .. } | EngineError::Away { .. } => Self::Away(error),
             error => Self::Engine(error),
         }
     }

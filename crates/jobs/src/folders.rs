@@ -8,12 +8,14 @@ use types::{JobId, Stream};
 /// The lock file's name.
 const LOCK: &str = "lock";
 
-/// Where everything lies. Holds the lock on the data directory as long as it lives.
+/// Where everything lies. Holds the lock on the data directory as long as it lives: on the directory
+/// itself, so that nobody loses it who removes files, and on the file in it, which says who has it.
 ///
 /// ```text
 /// <data>/lock       held by the orchestrator; one line: who and where
 /// <data>/local.key  a key to the API for the directory's owner, made anew at each start
 /// <data>/cagent.db  the store
+/// <data>/clock.json when the time was looked at last, so that it is known if somebody set it
 /// <data>/staging/, <data>/inputs/<job>/   input files of jobs that have not begun
 /// <output>/<job>/   output.zip, stdout.log, stderr.log
 /// ```
@@ -22,6 +24,7 @@ pub struct Folders {
     data: PathBuf,
     output: PathBuf,
     lock: Arc<File>,
+    _directory: Arc<File>,
 }
 
 /// Why the service could not start.
@@ -58,23 +61,42 @@ pub enum OpenError {
 /// # Errors
 /// When the lock file is there and cannot be read.
 pub fn owner(data: &Path) -> Result<Option<String>, OpenError> {
-    let path = data.join(LOCK);
-    holder(&path).map_err(|source| OpenError::Directory { path, source })
+    holder(data).map_err(|source| OpenError::Directory { path: data.into(), source })
 }
 
-fn holder(lock: &Path) -> std::io::Result<Option<String>> {
-    let mut lock = match File::open(lock) {
+fn holder(data: &Path) -> std::io::Result<Option<String>> {
+    let directory = match File::open(data) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
         opened => opened?,
     };
+    let is_held = matches!(directory.try_lock_shared(), Err(TryLockError::WouldBlock));
+    let mut lock = match File::open(data.join(LOCK)) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(is_held.then(String::new)),
+        opened => opened?,
+    };
+    // Earlier versions hold this one only.
     match lock.try_lock_shared() {
-        Ok(()) => Ok(None),
-        Err(TryLockError::Error(e)) => Err(e),
+        Ok(()) if !is_held => return Ok(None),
+        Err(TryLockError::Error(e)) => return Err(e),
+        Ok(()) | Err(TryLockError::WouldBlock) => {}
+    }
+    let mut line = String::new();
+    lock.read_to_string(&mut line)?;
+    Ok(Some(line.trim().into()))
+}
+
+/// Locks the data directory itself.
+fn lock_directory(data: &Path) -> Result<Arc<File>, OpenError> {
+    let failed = |source| OpenError::Directory { path: data.into(), source };
+    let directory = File::open(data).map_err(failed)?;
+    match directory.try_lock() {
         Err(TryLockError::WouldBlock) => {
-            let mut line = String::new();
-            lock.read_to_string(&mut line)?;
-            Ok(Some(line.trim().into()))
+            let owner = std::fs::read_to_string(data.join(LOCK)).unwrap_or_default();
+            let owner = Some(owner.trim().to_owned()).filter(|owner| !owner.is_empty());
+            Err(OpenError::InUse { path: data.into(), owner })
         }
+        // A file system that can lock files only (NFS): the file in it has to do.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(Arc::new(directory)),
     }
 }
 
@@ -91,6 +113,7 @@ impl Folders {
         };
         make_private(data).map_err(failed(data))?;
         make_private(output).map_err(failed(output))?;
+        let _directory = lock_directory(data)?;
         let path = data.join(LOCK);
         let mut options = File::options();
         options.read(true).write(true).create(true).truncate(false);
@@ -105,7 +128,21 @@ impl Folders {
             }
             Err(TryLockError::Error(source)) => return Err(OpenError::Directory { path, source }),
         }
-        Ok(Self { data: data.into(), output: output.into(), lock: Arc::new(lock) })
+        Ok(Self { data: data.into(), output: output.into(), lock: Arc::new(lock), _directory })
+    }
+
+    /// Where everything lies that somebody else may have, to be read; none if nobody ever had it.
+    pub(crate) fn of_another(data: &Path, output: &Path) -> Result<Option<Self>, OpenError> {
+        let path = data.join(LOCK);
+        match File::open(&path) {
+            Ok(lock) => {
+                let lock = Arc::new(lock);
+                let _directory = lock.clone();
+                Ok(Some(Self { data: data.into(), output: output.into(), lock, _directory }))
+            }
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(OpenError::Directory { path, source }),
+        }
     }
 
     /// Writes who has the lock and where to find them, one line, for [`owner`] and
@@ -127,6 +164,11 @@ impl Folders {
 
     pub(crate) fn store(&self) -> PathBuf {
         self.data.join("cagent.db")
+    }
+
+    /// What is known of the clock.
+    pub(crate) fn clock(&self) -> PathBuf {
+        self.data.join("clock.json")
     }
 
     /// What has to have room.

@@ -6,6 +6,7 @@ use store::StoreError;
 use tokio::sync::watch;
 use types::{Event, EventKind, JobId};
 
+use crate::metrics::Stream;
 use crate::service::{Inner, JobError};
 
 /// Events read at one time.
@@ -24,6 +25,7 @@ pub struct Follower {
     /// None once nothing more can come.
     news: Option<watch::Receiver<()>>,
     ended: bool,
+    _counted: Stream,
 }
 
 impl Follower {
@@ -33,7 +35,8 @@ impl Follower {
         after: u64,
         news: Option<watch::Receiver<()>>,
     ) -> Self {
-        Self { inner, job, after, news, ended: false }
+        let _counted = inner.metrics.stream();
+        Self { inner, job, after, news, ended: false, _counted }
     }
 
     /// The next events, in order, output events with their `text`; `None` after the last one of a

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use engine::Engine;
 use gateway::Dialer;
-use jiff::Timestamp;
 use store::{Draft, Durability, Inserted, NewJob, Store, StoreError};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 use types::{EventKind, JobId, JobRecord, JobStatus};
 
 use crate::accept::{Accepted, ScheduleError, Terms};
@@ -16,8 +16,12 @@ use crate::folders::Folders;
 use crate::keys::Keys;
 use crate::lease::{Held, Leases, Use};
 use crate::lifecycle::{self, Input};
+use crate::metered::Metered;
+use crate::metrics::Metrics;
 use crate::queue::Queue;
+use crate::readiness::Tried;
 use crate::room::Room;
+use crate::run::span;
 use crate::service::{Cancellation, Config};
 use crate::staging::Inputs;
 
@@ -45,7 +49,11 @@ pub(crate) struct Inner {
     pub(crate) tasks: TaskTracker,
     pub(crate) room: Arc<Room>,
     pub(crate) packers: Semaphore,
+    /// Rings when a job has reached its end.
+    pub(crate) ended: Notify,
     pub(crate) config: Config,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) tried: Tried,
     queue: Mutex<Queue>,
     live: Mutex<HashMap<JobId, Live>>,
 }
@@ -76,15 +84,20 @@ impl Inner {
         engines: Vec<Arc<dyn Engine>>,
     ) -> Self {
         let stopping = CancellationToken::new();
+        let metrics = Arc::new(Metrics::new(store.commits()));
+        let engines = engines.into_iter().map(|engine| Metered::over(engine, &metrics)).collect();
         Self {
             room: Arc::new(Room::new(folders.roots(), config.reserve_bytes)),
             folders,
             store,
             keys,
             engines,
+            metrics,
+            tried: Tried::default(),
             queue: Mutex::new(Queue::new(config.concurrency)),
             config,
             packers: Semaphore::new(PACKERS),
+            ended: Notify::new(),
             live: Mutex::default(),
             draining: stopping.child_token(),
             stopping,
@@ -118,16 +131,18 @@ impl Inner {
         let first = EventKind::Scheduled { mode: spec.mode };
         // Before: who sees it in a list may follow it at once.
         self.enliven(id, inputs, 0);
-        let new = NewJob { id, created: Timestamp::now(), spec, first, key };
+        let new = NewJob { id, created: self.config.clock.now(), spec, first, key };
         let kept = match self.store.insert(new).await {
             Ok(Inserted::New) => {
                 tracing::info!(job = %id, "accepted");
+                self.metrics.accepted.inc();
                 self.queue().push(id);
                 self.pump();
                 return Ok(id);
             }
             Ok(Inserted::Before(job)) => Ok(job),
             Ok(Inserted::Other(job)) => Err(ScheduleError::KeyReused { job }),
+            Ok(Inserted::NotKept(_)) => Err(ScheduleError::NotKept),
             Err(e) if e.is_disk_full() => Err(self.room.refusal().into()),
             Err(e) => Err(e.into()),
         };
@@ -182,21 +197,12 @@ impl Inner {
     }
 
     pub(crate) async fn cancel(self: &Arc<Self>, job: JobId) -> Result<Cancellation, StoreError> {
-        let change = |draft: &mut Draft| {
-            let before = draft.state.status;
-            // A cancel is possible in every status.
-            drop(lifecycle::apply_to(draft, Input::Cancel));
-            let state = &draft.state;
-            let ends = state.ending.as_ref().map(|ending| ending.status);
-            let cancelled = state.cancel_requested || ends == Some(JobStatus::Cancelled);
-            (before, Cancellation { cancelled, status: state.status })
-        };
-        let (before, cancellation) = self.change(job, Durability::Full, change).await?;
+        let (before, cancellation) = self.change(job, Durability::Full, cancel).await?;
         if before == JobStatus::Scheduled {
             // It holds no slot and has no sandbox: it goes straight to its end.
             self.queue().done(job);
             let this = self.clone();
-            self.tasks.spawn(async move { this.conclude(job).await });
+            self.tasks.spawn(async move { this.conclude(job).await }.instrument(span(job)));
         } else if let Some(live) = self.live().get(&job) {
             live.cancel.cancel();
         }
@@ -232,12 +238,21 @@ impl Inner {
         durability: Durability,
         change: impl FnOnce(&mut Draft) -> R + Send + 'static,
     ) -> Result<R, StoreError> {
-        let with_end = move |draft: &mut Draft| (change(draft), draft.state.status.is_final());
-        let (answer, ended) = self.store.update(job, durability, with_end).await?;
+        let with_move = move |draft: &mut Draft| {
+            let before = draft.state.status;
+            let answer = change(draft);
+            let moved = (draft.state.status != before).then(|| draft.state.clone());
+            (answer, draft.state.status.is_final(), moved)
+        };
+        let (answer, ended, moved) = self.store.update(job, durability, with_move).await?;
+        if let Some(moved) = moved {
+            self.metrics.moved(&moved, self.config.clock.now());
+        }
         let mut live = self.live();
         if ended {
             // Dropping the bell ends the followers' wait.
             live.remove(&job);
+            self.ended.notify_one();
         } else if let Some(live) = live.get(&job) {
             live.news.send_replace(());
         }
@@ -334,4 +349,15 @@ impl Inner {
     pub(crate) fn engine(&self, name: &str) -> Option<Arc<dyn Engine>> {
         self.engines.iter().find(|engine| engine.name() == name).cloned()
     }
+}
+
+/// Asks for a job to be cancelled; its status before, and what that did.
+pub(crate) fn cancel(draft: &mut Draft) -> (JobStatus, Cancellation) {
+    let before = draft.state.status;
+    // A cancel is possible in every status.
+    drop(lifecycle::apply_to(draft, Input::Cancel));
+    let state = &draft.state;
+    let ends = state.ending.as_ref().map(|ending| ending.status);
+    let cancelled = state.cancel_requested || ends == Some(JobStatus::Cancelled);
+    (before, Cancellation { cancelled, status: state.status })
 }

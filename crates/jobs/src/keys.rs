@@ -123,7 +123,7 @@ impl Jobs {
     /// # Errors
     /// Says what is wrong with it; nothing was kept then.
     pub async fn make_key(&self, new: NewKey) -> Result<MadeKey, KeyError> {
-        let (secret, about) = (secret(), about(new, Timestamp::now())?);
+        let (secret, about) = (secret(), about(new, self.inner.config.clock.now())?);
         let key = format!("{PREFIX}{}_{secret}", about.id);
         self.save(KeptKey { key: about.clone(), hash: hash(&secret) }).await?;
         Ok(MadeKey { key, about })
@@ -146,7 +146,7 @@ impl Jobs {
         let kept = self.inner.keys.all().get(id).cloned();
         let mut kept = kept.ok_or_else(|| KeyError::NotFound(id.into()))?;
         if kept.key.revoked.is_none() {
-            kept.key.revoked = Some(Timestamp::now());
+            kept.key.revoked = Some(self.inner.config.clock.now());
             self.save(kept).await?;
         }
         Ok(())
@@ -158,14 +158,15 @@ impl Jobs {
     /// When it is no key, or none any more.
     pub fn look_up_key(&self, key: &str) -> Result<Holder, BadKey> {
         let keys = &self.inner.keys;
-        judge(key, &keys.local, &keys.all(), Timestamp::now())
+        judge(key, &keys.local, &keys.all(), self.inner.config.clock.now())
     }
 
     /// Whether a key that somebody has shown before works still.
     #[must_use]
     pub fn key_works(&self, key: KeyId) -> bool {
         let all = self.inner.keys.all();
-        all.get(&key.to_string()).is_some_and(|kept| still(kept, Timestamp::now()).is_ok())
+        all.get(&key.to_string())
+            .is_some_and(|kept| still(kept, self.inner.config.clock.now()).is_ok())
     }
 
     /// A task of its own: what is on the disk must also be in force, though the client has left.

@@ -15,21 +15,32 @@
 //! | `service` | the facade: accept, look, cancel, follow, forget |
 //! | `inner` | what everything shares; the one way to change a job |
 //! | `run` | one job from its slot to the end of its work |
+//! | `reach` | the way to its sandbox, made or found again |
+//! | `resume` | a job that goes on after one that broke off |
 //! | `conclude` | from there to its end |
 //! | `outcome` | what the way a sandbox ended means, as pure functions |
+//! | `intake` | in which order reports are taken |
 //! | `sink` | where an agent's reports go: events and log files |
 //! | `translate` | what a batch of reports comes to, as a pure function |
 //! | `bound` | how much of that is kept |
 //! | `pack` | the result |
 //! | `account` | which models were asked, and what they took |
 //! | `replay` | what an agent did, as a runbook |
+//! | `backup` | a copy of everything that is kept, and the way back |
 //! | `closing` | how the service ends, and what it still takes until then |
 //! | `recover` | what an earlier orchestrator left |
 //! | `staging` | input files until there is a workspace |
 //! | `files`, `upload` | a job's files, to be read and written from outside |
 //! | `lease` | what is open in a workspace, until that goes |
 //! | `retention` | what is forgotten, and when |
+//! | `age` | whether the clock can be believed about that, as a pure function |
+//! | `clock` | what tells the time |
 //! | `keys` | keys to the API: made, listed, revoked, looked up |
+//! | `readiness` | whether what it needs works |
+//! | `metrics` | what is counted of all jobs together |
+//! | `gauges`, `process` | how things stand, beside that |
+//! | `metered` | an engine whose failures are counted |
+//! | `simulation` | whole lives of jobs on bad days: a test |
 //! | `folders` | where everything lies, and the lock on it |
 //!
 //! Invariant: every change of a job goes through `lifecycle::apply` inside one store update, so no
@@ -37,30 +48,45 @@
 
 mod accept;
 mod account;
+mod age;
 mod ask;
+mod backup;
 mod bound;
+mod clock;
 mod closing;
 mod conclude;
 mod converse;
 mod dial;
+#[cfg(test)]
+mod docs;
 mod environment;
 mod files;
 mod folders;
 mod follow;
+mod gauges;
 mod inner;
+mod intake;
 mod keys;
 mod lease;
 mod lifecycle;
+mod metered;
+mod metrics;
 mod outcome;
 mod pack;
 mod pressure;
+mod process;
 mod queue;
+mod reach;
+mod readiness;
 mod recover;
 mod replay;
+mod resume;
 mod retention;
 mod room;
 mod run;
 mod service;
+#[cfg(test)]
+mod simulation;
 mod sink;
 mod spend;
 mod staging;
@@ -69,6 +95,8 @@ mod upload;
 
 pub use accept::{Idempotency, MAX_PROMPT_BYTES, ScheduleError, ScheduleRequest};
 pub use artifacts::{FileEntry, FileKind, InvalidPath, Listing, WorkspacePath};
+pub use backup::{Backup, BackupError, backup, restore};
+pub use clock::Clock;
 pub use closing::Phase;
 pub use converse::{MAX_SAID_BYTES, TalkError};
 pub use dial::DialError;
@@ -80,6 +108,8 @@ pub use gateway::Inward;
 pub use ipnet::IpNet;
 pub use keys::{BadKey, Holder, KeyError, KeyId, MadeKey, NewKey, local_key};
 pub use protocol::Target;
+pub use readiness::Check;
+pub use resume::ResumeError;
 pub use room::NoRoom;
 pub use service::{
     Cancellation, Config, ForgetError, JobError, JobPage, Jobs, ListRequest, NetworkPolicy,

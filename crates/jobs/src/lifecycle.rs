@@ -44,6 +44,8 @@ pub(crate) enum Input {
     PackFailed(String),
     /// Its sandbox is gone.
     Removed,
+    /// Its sandbox is gone but for the workspace, which waits for somebody who resumes it.
+    Kept,
 }
 
 /// Something that cannot happen to a job as it is; it was left as it was.
@@ -98,7 +100,8 @@ pub(crate) fn apply(
             vec![EventKind::Packaged { files, bytes, left_out }]
         }
         (Packaging, Input::PackFailed(error)) => pack_failed(job, error),
-        (Packaging, Input::Removed) => ended(job, now),
+        (Packaging, Input::Removed) => ended(job, now, false),
+        (Packaging, Input::Kept) => ended(job, now, true),
         (status, input) => return Err(Impossible { status, input }),
     })
 }
@@ -143,13 +146,15 @@ fn pack_failed(job: &mut JobState, error: String) -> Vec<EventKind> {
     vec![EventKind::Notice { level: NoticeLevel::Warning, text }]
 }
 
-fn ended(job: &mut JobState, now: Timestamp) -> Vec<EventKind> {
+fn ended(job: &mut JobState, now: Timestamp, kept: bool) -> Vec<EventKind> {
     let unknown = || Ending::error(Reason::Interrupted, "nobody recorded how the job ended");
     let ending = job.ending.get_or_insert_with(unknown).clone();
     job.status = ending.status;
     job.completed = Some(now);
-    // What only a living job needs.
-    job.session = store::Session::default();
+    job.kept = kept;
+    // The rest only a living job needs.
+    let checkpoint = job.session.checkpoint.take().filter(|_| kept);
+    job.session = store::Session { checkpoint, ..store::Session::default() };
     vec![EventKind::Ended { ending }]
 }
 
@@ -244,6 +249,7 @@ mod tests {
             Just(packed()),
             Just(Input::PackFailed("x".into())),
             Just(Input::Removed),
+            Just(Input::Kept),
         ]
     }
 
@@ -276,6 +282,7 @@ mod tests {
                     }
                 }
                 prop_assert_eq!(job.status.is_final(), job.completed.is_some());
+                prop_assert!(!job.kept || job.status.is_final());
                 prop_assert_eq!(ends, usize::from(job.status.is_final()), "one end");
                 if rank(job.status) >= 3 {
                     let ending = job.ending.clone().unwrap();

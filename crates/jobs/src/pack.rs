@@ -20,22 +20,22 @@ use crate::service::Inner;
 /// Events written at one time.
 const PAGE: u32 = 1000;
 
-/// How long a job waits for room for its result, and how often it looks. Longer than retention
-/// takes to make some.
-const FULL_PATIENCE: Duration = Duration::from_secs(90);
-const FULL_PAUSE: Duration = Duration::from_secs(3);
+/// How long a job waits for room for its result, or for its engine, and how often it looks. Longer
+/// than retention takes to make some, and than a daemon is away that starts again.
+const PATIENCE: Duration = Duration::from_secs(90);
+const PAUSE: Duration = Duration::from_secs(3);
 
 /// Why there is no ZIP.
 struct Unpacked {
     /// For people.
     why: String,
-    /// Whether there was no room for it.
-    full: bool,
+    /// Whether that may pass: there was no room for it, the store failed, or its engine was away.
+    may_pass: bool,
 }
 
 impl Inner {
     /// Packs a job's workspace into its `output.zip`; tries again for some time where the disk is
-    /// full. None if the orchestrator stops first.
+    /// full or the engine away. None if the orchestrator stops first.
     ///
     /// # Errors
     /// Why there is no ZIP, for people.
@@ -45,16 +45,26 @@ impl Inner {
         engine: Option<&dyn Engine>,
     ) -> Option<Result<Packed, String>> {
         let _turn = self.packers.acquire().await.ok()?;
-        let deadline = Instant::now() + FULL_PATIENCE;
+        let deadline = Instant::now() + PATIENCE;
         loop {
-            match self.pack_once(record, engine).await {
-                Err(Unpacked { why, full: true }) if Instant::now() < deadline => {
-                    tracing::warn!(job = %record.id, "no room for a result, it is tried again: {why}");
+            let workspace = tokio::select! {
+                biased;
+                found = workspace(record, engine) => found,
+                // They may be a long way off.
+                () = self.stopping.cancelled() => return None,
+            };
+            let packed = match workspace {
+                Ok(workspace) => self.pack_once(record, workspace).await,
+                Err(e) => Err(e),
+            };
+            match packed {
+                Err(Unpacked { why, may_pass: true }) if Instant::now() < deadline => {
+                    tracing::warn!(job = %record.id, "a result cannot be kept yet, it is tried again: {why}");
                 }
                 packed => return Some(packed.map_err(|unpacked| unpacked.why)),
             }
             let stopped = self.stopping.cancelled();
-            if tokio::time::timeout(FULL_PAUSE, stopped).await.is_ok() {
+            if tokio::time::timeout(PAUSE, stopped).await.is_ok() {
                 return None;
             }
         }
@@ -63,15 +73,14 @@ impl Inner {
     async fn pack_once(
         &self,
         record: &JobRecord,
-        engine: Option<&dyn Engine>,
+        workspace: Option<Workspace>,
     ) -> Result<Packed, Unpacked> {
-        let workspace = workspace(record, engine).await?;
         self.folders.make_for_job(record.id).map_err(unpacked)?;
-        self.trim_logs(record.id).await.map_err(unpacked)?;
+        self.trim_logs(record.id).await.map_err(unwritten)?;
         let events = self.folders.of_job(record.id).join("events.ndjson.tmp");
         let packed = match self.write_events(record.id, &events).await {
             Ok(told) => self.pack_with(record, workspace, events.clone(), told).await,
-            Err(e) => Err(unpacked(e)),
+            Err(e) => Err(unwritten(e)),
         };
         drop(tokio::fs::remove_file(events).await);
         packed
@@ -81,7 +90,8 @@ impl Inner {
     /// the agent that would have said it again is gone.
     async fn trim_logs(&self, job: JobId) -> Result<(), Unwritten> {
         let session = |draft: &mut Draft| draft.state.session.clone();
-        let recorded = self.store.update(job, Durability::Grouped, session).await?;
+        let recorded = self.insist(job, Durability::Grouped, session).await;
+        let recorded = recorded.ok_or(StoreError::Closed)?;
         let logs =
             [(Stream::Stdout, recorded.stdout_bytes), (Stream::Stderr, recorded.stderr_bytes)];
         for (stream, bytes) in logs {
@@ -171,15 +181,27 @@ async fn workspace(
         (Some(engine), _) => match engine.workspace(record.id).await {
             Ok(workspace) => Ok(Some(workspace)),
             Err(EngineError::NotFound(_)) => Ok(None),
+            Err(e @ (EngineError::Unavailable { .. } | EngineError::Away { .. })) => {
+                Err(Unpacked { why: e.to_string(), may_pass: true })
+            }
             Err(e) => Err(unpacked(e)),
         },
         (None, None) => Ok(None),
-        (None, Some(_)) => Err(Unpacked { why: not_configured(&record.spec.engine), full: false }),
+        (None, Some(_)) => {
+            Err(Unpacked { why: not_configured(&record.spec.engine), may_pass: false })
+        }
     }
 }
 
 fn unpacked(error: impl std::error::Error + 'static) -> Unpacked {
-    Unpacked { why: error.to_string(), full: room::is_cause(&error) }
+    Unpacked { why: error.to_string(), may_pass: room::is_cause(&error) }
+}
+
+/// A store that fails is tried again like a disk that is full, often the cause of it.
+fn unwritten(error: Unwritten) -> Unpacked {
+    let stored = matches!(error, Unwritten::Store(_));
+    let unpacked = unpacked(error);
+    Unpacked { may_pass: stored || unpacked.may_pass, ..unpacked }
 }
 
 /// Why the events and logs could not be written.

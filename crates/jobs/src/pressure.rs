@@ -1,5 +1,6 @@
-//! A disk that runs short while jobs run: whoever holds most of it is ended, so that the others go
-//! on, and what happens to all of them can still be recorded.
+//! A disk that runs short while jobs run: workspaces that wait for somebody to resume their jobs go,
+//! then whoever holds most of it is ended, so that the others go on, and what happens to all of them can
+//! still be recorded. Results stay: they were promised.
 //!
 //! Not here: refusing new jobs before it comes to that ([`crate::room`]).
 
@@ -30,8 +31,17 @@ impl Inner {
             let free = free.unwrap_or(u64::MAX);
             pause = if free < reserve.saturating_mul(4) { TENSE } else { CALM };
             if is_short(free, reserve) {
-                self.stopping.run_until_cancelled(self.relieve(free < reserve / 4)).await;
+                self.stopping.run_until_cancelled(self.make_room(free < reserve / 4)).await;
             }
+        }
+    }
+
+    /// Takes a workspace that nobody works in, or else a job. On a disk that is full already nobody
+    /// can note that a workspace goes.
+    async fn make_room(&self, urgent: bool) {
+        let dropped = tokio::time::timeout(CALM, self.drop_kept()).await;
+        if !dropped.unwrap_or_default() {
+            self.relieve(urgent).await;
         }
     }
 

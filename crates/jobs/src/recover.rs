@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use engine::{EngineError, SandboxState};
+use store::StoreError;
 use types::{JobId, JobStatus};
 
 use crate::folders::OpenError;
@@ -11,8 +12,14 @@ use crate::run::Turn;
 use crate::service::Inner;
 use crate::staging::Inputs;
 
-/// Sandboxes by their jobs, each with its engine and state.
-pub(crate) type Sandboxes = HashMap<JobId, (&'static str, SandboxState)>;
+/// The sandboxes there are.
+#[derive(Default)]
+pub(crate) struct Sandboxes {
+    /// By their jobs, each with its engine and state.
+    found: HashMap<JobId, (&'static str, SandboxState)>,
+    /// Engines that do not answer, so that nobody knows theirs.
+    away: Vec<&'static str>,
+}
 
 impl Inner {
     /// Compares the store with the engines. Jobs that had begun keep their slots, also if there are
@@ -23,18 +30,25 @@ impl Inner {
             self.free_desktop(job.id).await;
             let told = self.told(job.id).await?;
             self.enliven(job.id, Inputs::found(&self.folders.inputs(job.id)), told);
-            let found = sandboxes.remove(&job.id).map(|(_, state)| state);
+            let found = sandboxes.found.remove(&job.id);
             if job.status == JobStatus::Scheduled {
+                if let Some((engine, _)) = found {
+                    self.undo_beginning(job.id, engine).await?;
+                }
                 self.queue().push(job.id);
             } else {
                 tracing::info!(job = %job.id, "goes on with a job that was {}", job.status);
-                if self.store.job(job.id).await?.cancel_requested
+                let record = self.store.job(job.id).await?;
+                if record.cancel_requested
                     && let Some(live) = self.live().get(&job.id)
                 {
                     live.cancel.cancel();
                 }
                 self.queue().adopt(job.id);
-                self.spawn(job.id, Turn::Again(found));
+                let is_away = sandboxes.away.contains(&&*record.spec.engine);
+                let found = found.map(|(_, state)| state);
+                let turn = if is_away { Turn::Unsure } else { Turn::Again(found) };
+                self.spawn(job.id, turn);
             }
         }
         self.remove_orphans(sandboxes).await;
@@ -43,11 +57,23 @@ impl Inner {
         Ok(())
     }
 
+    /// Removes the sandbox of a job whose beginning was lost in a power cut, so that it can begin. A
+    /// workspace that it goes on with stays.
+    async fn undo_beginning(&self, job: JobId, engine: &str) -> Result<(), OpenError> {
+        if self.store.job(job).await?.spec.resumes.is_none()
+            && let Some(engine) = self.engine(engine)
+            && let Err(e) = engine.remove(job).await
+        {
+            tracing::error!(%job, "could not remove what it began with before a power cut: {e}");
+        }
+        Ok(())
+    }
+
     /// Removes those of these sandboxes that no living job owns: what a crash left, and what could
     /// not be removed when its job ended.
     pub(crate) async fn remove_orphans(&self, sandboxes: Sandboxes) {
-        for (job, (engine, _)) in sandboxes {
-            if self.live().contains_key(&job) {
+        for (job, (engine, _)) in sandboxes.found {
+            if self.is_owned(job).await {
                 continue;
             }
             tracing::info!(%job, "removes a sandbox that no job owns");
@@ -57,6 +83,16 @@ impl Inner {
                 tracing::error!(%job, "could not remove it: {e}");
             }
         }
+    }
+
+    /// Whether a job goes on in its sandbox, or somebody may go on with it.
+    async fn is_owned(&self, job: JobId) -> bool {
+        // In this order: a job that ends is kept before it is not live any more.
+        self.live().contains_key(&job)
+            || match self.store.job(job).await {
+                Ok(record) => record.kept,
+                Err(e) => !matches!(e, StoreError::NotFound(_)),
+            }
     }
 
     /// Removes input files whose request or job is gone.
@@ -73,18 +109,22 @@ impl Inner {
 
     /// Every sandbox of every engine.
     pub(crate) async fn sandboxes(&self) -> Sandboxes {
-        let mut found = HashMap::new();
+        let mut all = Sandboxes::default();
         for engine in &self.engines {
             match engine.list().await {
                 Ok(list) => {
-                    found
+                    all.found
                         .extend(list.into_iter().map(|(job, state)| (job, (engine.name(), state))));
                 }
                 // Who started us was told, and every job of it will say so.
+                Err(e @ EngineError::Away { .. }) => {
+                    tracing::warn!("{e}");
+                    all.away.push(engine.name());
+                }
                 Err(e @ EngineError::Unavailable { .. }) => tracing::debug!("no sandboxes: {e}"),
                 Err(e) => tracing::error!("could not list the {} sandboxes: {e}", engine.name()),
             }
         }
-        found
+        all
     }
 }

@@ -60,7 +60,8 @@ impl Room {
         NoRoom { free: self.free(), needed: self.reserve }
     }
 
-    fn free(&self) -> u64 {
+    /// Bytes that are free where there are fewest.
+    pub(crate) fn free(&self) -> u64 {
         self.directories.iter().map(|path| free(path)).min().unwrap_or(u64::MAX)
     }
 }

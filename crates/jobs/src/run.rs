@@ -3,21 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{Ended, Engine, SandboxSpec, SandboxState};
+use engine::{Ended, Engine, EngineError, SandboxSpec, SandboxState};
 use gateway::{Dialer, EgressPolicy, Gateway, KeyState};
 use protocol::{AgentSpec, Assignment, COMMAND_ID, CommandUser};
 use runbook::Runbook;
-use store::{Durability, Session};
+use store::{Draft, Durability, Session};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use types::{Ending, JobId, JobRecord, JobSpec, JobStatus, Mode, Reason};
+use tracing::{Instrument as _, Span};
+use types::{Ending, JobId, JobRecord, JobSpec, JobStatus, Mode, Reason, Resumes};
 
 use crate::ask::Asking;
 use crate::lifecycle::Input;
+use crate::reach::Unreached;
 use crate::service::Inner;
 use crate::sink::{Door, JobSink};
 use crate::translate::{Measure, Progress};
-use crate::{outcome, room, staging};
+use crate::{outcome, resume, room, staging};
 
 /// How long a new sandbox may take until its agent says hello. A loaded machine needs seconds.
 const HELLO_PATIENCE: Duration = Duration::from_secs(30);
@@ -25,7 +27,7 @@ const HELLO_PATIENCE: Duration = Duration::from_secs(30);
 /// How long an agent may take to stop its step after a cancel: its own grace is 2 s.
 const CANCEL_GRACE: Duration = Duration::from_secs(4);
 
-/// How long a stopped sandbox may take to be gone.
+/// How long what is in a stopped sandbox may take to be dead. Its files may take longer to come.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How a job's work was over, and how its sandbox ended where there was one. None if the
@@ -38,10 +40,12 @@ pub(crate) enum Turn {
     Next,
     /// An earlier orchestrator had begun with it and left a sandbox in this state, or none.
     Again(Option<SandboxState>),
+    /// The same, and what that left is not known: its engine is away.
+    Unsure,
 }
 
 /// A sandbox and what is between it and us.
-struct Attached {
+pub(crate) struct Attached {
     gateway: Gateway,
     sink: Arc<JobSink>,
     /// Rings when a person wants something.
@@ -77,15 +81,17 @@ impl Inner {
     /// Runs a job that holds a slot.
     pub(crate) fn spawn(self: &Arc<Self>, job: JobId, turn: Turn) {
         let slot = Slot { inner: self.clone(), job };
-        let run = async move { slot.inner.run(job, turn).await };
+        let run = async move { slot.inner.run(job, turn).await }.instrument(span(job));
         self.tasks.spawn(self.runs.track_future(run));
     }
 
     async fn run(self: &Arc<Self>, job: JobId, turn: Turn) {
         let Some(record) = self.look(job).await else { return };
+        Span::current().record("engine", &*record.spec.engine);
         let found = match turn {
-            Turn::Again(found) => found,
-            Turn::Next if self.happen(job, Durability::Grouped, Input::Admit).await => None,
+            Turn::Again(found) => Some(found),
+            Turn::Unsure => None,
+            Turn::Next if self.admit_next(&record).await => Some(None),
             // It was cancelled in the meantime; somebody else brings it to its end.
             Turn::Next => return,
         };
@@ -104,26 +110,31 @@ impl Inner {
         self.conclude(job).await;
     }
 
+    /// Gives a job its slot, and says where it begins if it goes on after another one.
+    async fn admit_next(&self, record: &JobRecord) -> bool {
+        let told = record.spec.resumes.map(|resumes| resume::told(resumes, record.spec.mode));
+        let note = move |draft: &mut Draft| {
+            if let Some(told) = told.clone()
+                && draft.state.status == JobStatus::Scheduled
+            {
+                draft.append(jiff::Timestamp::now(), told);
+            }
+        };
+        self.settle(record.id, Durability::Grouped, Input::Admit, note).await
+    }
+
     /// Makes or finds the sandbox and waits until its work is over.
     async fn work(
         self: &Arc<Self>,
         record: &JobRecord,
         engine: &dyn Engine,
-        found: Option<SandboxState>,
+        found: Option<Option<SandboxState>>,
     ) -> Outcome {
         let (cancel, evict) = match self.live().get(&record.id) {
             Some(live) => (live.cancel.clone(), live.evict.clone()),
             None => Default::default(),
         };
-        let attached = match found {
-            Some(SandboxState::Running | SandboxState::Ended) => self.attach(record, engine).await,
-            _ if record.status == JobStatus::Running => {
-                let text = "its sandbox was gone when the orchestrator came back";
-                return Some((Ending::error(Reason::Interrupted, text), None));
-            }
-            _ => self.make(record, engine).await,
-        };
-        let attached = match attached {
+        let attached = match self.reach(record, engine, found, &cancel).await? {
             Ok(attached) => attached,
             Err(ending) => return Some((ending, None)),
         };
@@ -131,7 +142,7 @@ impl Inner {
         let outcome = tokio::select! {
             ending = self.supervise(record.id, engine, &attached, &cancel) => match ending {
                 None => None,
-                Some(ending) => Some((ending, stop(record.id, engine).await)),
+                Some(ending) => Some((ending, self.end_sandbox(record.id, engine).await)),
             },
             () = evict.cancelled() => Some((self.evict(record.id, engine).await, None)),
         };
@@ -142,55 +153,90 @@ impl Inner {
         outcome
     }
 
+    /// Kills what is left: nothing inside may outlive the last word of the agent.
+    async fn end_sandbox(&self, job: JobId, engine: &dyn Engine) -> Option<Ended> {
+        if let Err(e) = engine.stop(job).await {
+            tracing::warn!(%job, "could not stop a sandbox: {e}");
+        }
+        let mut waiting = engine.wait(job);
+        let ended = match tokio::time::timeout(STOP_PATIENCE, &mut waiting).await {
+            Ok(ended) => ended,
+            Err(_) if is_dead(job, engine).await => tokio::select! {
+                ended = waiting => ended,
+                () = self.stopping.cancelled() => return None,
+            },
+            Err(_) => {
+                let waited = STOP_PATIENCE.as_secs();
+                tracing::error!(%job, "a sandbox is still not gone {waited}s after it was stopped");
+                return None;
+            }
+        };
+        let tell = |e: &_| tracing::warn!(%job, "could not learn how a sandbox ended: {e}");
+        ended.inspect_err(tell).ok()
+    }
+
     fn set_dialer(&self, job: JobId, dialer: Option<Dialer>) {
         if let Some(live) = self.live().get_mut(&job) {
             live.dialer = dialer;
         }
     }
 
-    /// A new sandbox, with nothing of an earlier try left.
-    async fn make(
+    /// A new sandbox, with nothing of an earlier try left but the workspace of a job that it resumes.
+    pub(crate) async fn make(
         self: &Arc<Self>,
         record: &JobRecord,
         engine: &dyn Engine,
-    ) -> Result<Attached, Ending> {
+    ) -> Result<Attached, Unreached> {
         let job = record.id;
-        if record.status == JobStatus::Starting {
-            engine.remove(job).await.map_err(failed)?;
-        }
         self.folders.make_for_job(job).map_err(failed)?;
         let (limits, image) = (record.spec.limits, record.spec.image.clone());
         let spec = SandboxSpec { job, limits, image };
-        engine.create(&spec).await.map_err(failed)?;
-        self.place_inputs(job, engine).await?;
-        let attached = self.connect(record, engine, Session::default()).await?;
-        engine.start(job).await.map_err(failed)?;
+        if let Some(Resumes { job: from, .. }) = record.spec.resumes {
+            let adopted = engine.adopt(from, &spec).await;
+            adopted.map_err(|e| match e {
+                EngineError::NotFound(_) => gone(from).into(),
+                e => Unreached::from(e),
+            })?;
+            self.unkeep(from).await;
+        } else {
+            if record.status == JobStatus::Starting {
+                engine.remove(job).await?;
+            }
+            engine.create(&spec).await?;
+            self.place_inputs(job, engine).await?;
+        }
+        let attached = self.connect(record, engine, self.session(job).await?).await?;
+        engine.start(job).await?;
         Ok(attached)
     }
 
+    /// What is remembered of a job's agent; of one that was never connected, where it begins.
+    async fn session(&self, job: JobId) -> Result<Session, Unreached> {
+        let read = |draft: &mut Draft| draft.state.session.clone();
+        self.insist(job, Durability::Grouped, read).await.ok_or(Unreached::Stopping)
+    }
+
     /// Puts a job's input files into its workspace.
-    async fn place_inputs(&self, job: JobId, engine: &dyn Engine) -> Result<(), Ending> {
+    async fn place_inputs(&self, job: JobId, engine: &dyn Engine) -> Result<(), Unreached> {
         if !self.inputs(job).is_some_and(|inputs| inputs.take()) {
             return Ok(());
         }
-        let (from, workspace) =
-            (self.folders.inputs(job), engine.workspace(job).await.map_err(failed)?);
+        let (from, workspace) = (self.folders.inputs(job), engine.workspace(job).await?);
         let place = move || staging::place(&from, &workspace);
-        tokio::task::spawn_blocking(place).await.map_err(failed)?.map_err(|e| {
+        let placed = tokio::task::spawn_blocking(place).await.map_err(failed)?.map_err(|e| {
             let text = format!("the input files do not fit into limits.disk_bytes: {e}");
             if room::is_cause(&e) { Ending::error(Reason::LimitDisk, text) } else { failed(e) }
-        })
+        });
+        Ok(placed?)
     }
 
     /// A sandbox that outlived an earlier orchestrator.
-    async fn attach(
+    pub(crate) async fn attach(
         self: &Arc<Self>,
         record: &JobRecord,
         engine: &dyn Engine,
-    ) -> Result<Attached, Ending> {
-        let read =
-            self.store.update(record.id, Durability::Grouped, |draft| draft.state.session.clone());
-        let session = read.await.map_err(failed)?;
+    ) -> Result<Attached, Unreached> {
+        let session = self.session(record.id).await?;
         tracing::info!(job = %record.id, "found a job's sandbox again");
         self.connect(record, engine, session).await
     }
@@ -200,12 +246,8 @@ impl Inner {
         record: &JobRecord,
         engine: &dyn Engine,
         session: Session,
-    ) -> Result<Attached, Ending> {
-        let key = match session.key_hash {
-            None => KeyState::None,
-            Some(hash) if session.key_used => KeyState::Used(hash),
-            Some(hash) => KeyState::Given(hash),
-        };
+    ) -> Result<Attached, Unreached> {
+        let key = key_state(&session);
         let (assignment, asking) = self.assignment(&record.spec)?;
         let spec = AgentSpec {
             job: record.id,
@@ -216,11 +258,12 @@ impl Inner {
             environment: record.spec.environment.clone(),
             desktop: record.spec.desktop,
             checkpoint: session.checkpoint.clone().and_then(|c| serde_json::from_value(c).ok()),
+            resumes: record.spec.resumes,
         };
         let limits = &record.spec.limits;
         let steps = asking.as_ref().map(|_| limits.steps);
         let measure = Measure { output_bytes: limits.output_bytes, steps };
-        let report = engine.report().await.map_err(failed)?;
+        let report = engine.report().await?;
         let progress = Progress { session, result: record.result.clone() };
         let sink = JobSink::new(self.clone(), spec, asking, report, measure, progress);
         let sink = Arc::new(sink);
@@ -287,27 +330,31 @@ impl Inner {
     }
 }
 
+/// Who is let in by the gateway of a job with this session.
+pub(crate) fn key_state(session: &Session) -> KeyState {
+    match session.key_hash {
+        None => KeyState::None,
+        Some(hash) if session.key_used => KeyState::Used(hash),
+        Some(hash) => KeyState::Given(hash),
+    }
+}
+
+/// What every line of the log says that is about a job, whoever writes it. Of the highest level: a
+/// filter that lets a line through must not leave out whose it is. Beneath no other one: a job that
+/// ends begins the next, and a queue of thousands would be one chain that is never let go.
+pub(crate) fn span(job: JobId) -> Span {
+    tracing::error_span!(parent: None, "job", %job, engine = tracing::field::Empty)
+}
+
 /// Why nothing can be done about a job's sandbox.
 pub(crate) fn not_configured(engine: &str) -> String {
     format!("the engine {engine:?} is not configured any more")
 }
 
-/// Kills what is left: nothing inside may outlive the last word of the agent.
-async fn stop(job: JobId, engine: &dyn Engine) -> Option<Ended> {
-    if let Err(e) = engine.stop(job).await {
-        tracing::warn!(%job, "could not stop a sandbox: {e}");
-    }
-    match tokio::time::timeout(STOP_PATIENCE, engine.wait(job)).await {
-        Ok(Ok(ended)) => Some(ended),
-        Ok(Err(e)) => {
-            tracing::warn!(%job, "could not learn how a sandbox ended: {e}");
-            None
-        }
-        Err(_) => {
-            tracing::error!(%job, "a sandbox is still not gone {}s after it was stopped", STOP_PATIENCE.as_secs());
-            None
-        }
-    }
+/// Whether nothing inside runs any more.
+async fn is_dead(job: JobId, engine: &dyn Engine) -> bool {
+    let all = engine.list().await.unwrap_or_default();
+    all.contains(&(job, SandboxState::Ended))
 }
 
 /// Ends when an agent had its time to say hello and did not; never if it did.
@@ -315,6 +362,10 @@ async fn no_hello(sink: &JobSink) {
     if tokio::time::timeout(HELLO_PATIENCE, sink.connected()).await.is_ok() {
         std::future::pending::<()>().await;
     }
+}
+
+fn gone(workspace: JobId) -> Ending {
+    failed(format!("the workspace of job {workspace} is gone; give the job again"))
 }
 
 fn failed(error: impl std::fmt::Display) -> Ending {

@@ -9,6 +9,7 @@ use store::{JobFilter, Store, StoreError};
 use types::{JobId, JobRecord, JobStatus, JobSummary, LimitsPolicy, Network, Stream};
 
 use crate::accept::{self, ScheduleError, ScheduleRequest};
+use crate::clock::Clock;
 use crate::files::FilesError;
 use crate::folders::{Folders, OpenError};
 use crate::follow::Follower;
@@ -36,6 +37,10 @@ pub struct Config {
     pub models: Arc<Models>,
     /// Bytes of disk below which nothing is accepted.
     pub reserve_bytes: u64,
+    /// Bytes that results and logs of jobs that are over may take; beyond it the oldest are forgotten.
+    pub results_bytes: u64,
+    /// What says how old jobs and keys are.
+    pub clock: Clock,
 }
 
 /// What the operator gives and allows of the network.
@@ -126,13 +131,13 @@ impl Jobs {
         config: Config,
         engines: Vec<Arc<dyn Engine>>,
     ) -> Result<Self, OpenError> {
-        let (runs, retention) = (config.concurrency > 0, config.retention);
+        let runs = config.concurrency > 0;
         let store = Store::open(&folders.store())?;
         let keys = Keys::open(&store, &folders).await?;
         let inner = Arc::new(Inner::new(folders, store, keys, config, engines));
         if runs {
             inner.recover().await?;
-            inner.tasks.spawn(inner.clone().sweep_for_ever(retention));
+            inner.tasks.spawn(inner.clone().sweep_for_ever());
             inner.tasks.spawn(inner.clone().watch_disk_for_ever());
         }
         Ok(Self { inner })

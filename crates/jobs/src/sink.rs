@@ -4,25 +4,26 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use gateway::SinkError;
 use jiff::Timestamp;
 use protocol::{AgentSpec, Hello, Report};
-use store::{Draft, Durability, Session, Spend};
+use store::{Draft, Durability};
 use tokio::sync::{Mutex, watch};
+use tracing::Instrument as _;
 use types::{
     Egress, Ending, EventKind, JobId, ModelAnswer, ModelRequest, Reason, SandboxReport, Stream,
 };
 
 use crate::ask::Asking;
 use crate::bound;
-use crate::lifecycle::{self, Input};
+use crate::intake::{Intake, Record};
+use crate::lifecycle::{self, Impossible, Input};
 use crate::service::Inner;
-use crate::translate::{Measure, Output, Progress, translate};
+use crate::translate::{Measure, Output, Progress};
 
-/// One job's sink. A batch is handled whole before the next one.
+/// One job's sink.
 #[derive(Debug)]
 pub(crate) struct JobSink {
     pub(crate) inner: Arc<Inner>,
@@ -31,13 +32,11 @@ pub(crate) struct JobSink {
     pub(crate) asking: Option<Asking>,
     spec: AgentSpec,
     sandbox: SandboxReport,
-    measure: Measure,
+    intake: Intake,
     /// How the agent says its work went, or which limit its reports broke. The first one stays.
     verdict: watch::Sender<Option<Ending>>,
     connected: watch::Sender<bool>,
-    progress: Mutex<Progress>,
-    /// Nothing is taken any more. Set while `progress` is held.
-    settled: AtomicBool,
+    greeting: Arc<Mutex<()>>,
 }
 
 impl JobSink {
@@ -56,12 +55,11 @@ impl JobSink {
             asking,
             spec,
             sandbox,
-            measure,
             verdict: watch::Sender::new(session.verdict.clone()),
             // An agent that used its key once will come back by itself.
             connected: watch::Sender::new(session.key_used),
-            progress: Mutex::new(progress),
-            settled: AtomicBool::new(false),
+            greeting: Arc::default(),
+            intake: Intake::new(measure, progress),
         }
     }
 
@@ -95,11 +93,9 @@ impl JobSink {
         });
     }
 
-    /// Waits until the batch that is being taken is recorded; nothing is taken after it. What comes
-    /// too late for the result must not be in the log either.
+    /// Waits until the batch that is being taken is recorded; nothing is taken after it.
     pub(crate) async fn settle(&self) {
-        let _progress = self.progress.lock().await;
-        self.settled.store(true, Ordering::Relaxed);
+        self.intake.settle().await;
     }
 
     async fn hello(
@@ -109,18 +105,13 @@ impl JobSink {
     ) -> Result<(AgentSpec, u64), SinkError> {
         let agent = bound::text(hello.agent_version);
         let input = Input::Connected { agent, sandbox: self.sandbox.clone() };
-        let change = move |draft: &mut Draft| {
-            if new_key.is_some() {
-                draft.state.session.key_hash = new_key;
-            }
-            lifecycle::apply_to(draft, input)
-        };
+        let change = move |draft: &mut Draft| greet(draft, input, new_key);
         // On the disk: from here on the job is never started again.
         let applied = self.inner.change(self.job, Durability::Full, change).await;
         applied.map_err(unavailable)?.map_err(|e| SinkError::Refused(e.to_string()))?;
         self.connected.send_replace(true);
         self.inner.release_inputs(self.job);
-        Ok((self.spec.clone(), self.progress.lock().await.session.acked))
+        Ok((self.spec.clone(), self.intake.acked().await))
     }
 
     async fn key_used(&self) -> Result<(), SinkError> {
@@ -129,6 +120,7 @@ impl JobSink {
     }
 
     async fn egress(&self, egress: Egress) -> Result<(), SinkError> {
+        self.inner.metrics.connection_closed(&egress);
         let change = move |draft: &mut Draft| {
             let session = &mut draft.state.session;
             session.sent_bytes = session.sent_bytes.saturating_add(egress.sent_bytes);
@@ -147,38 +139,21 @@ impl JobSink {
     }
 
     async fn take(&self, reports: Vec<Report>) -> Result<u64, SinkError> {
-        let mut progress = self.progress.lock().await;
-        if self.settled.load(Ordering::Relaxed) {
-            return Err(SinkError::Unavailable("the job is over".into()));
-        }
-        let session = &progress.session;
-        let before = (session.stdout_bytes, session.stderr_bytes);
-        let batch = translate(reports, progress.clone(), self.measure, Timestamp::now())?;
-        self.write_logs(before, batch.output).await?;
-        let (after, waiting, events) = (batch.progress.clone(), batch.waiting, batch.events);
-        let verdict = self
-            .inner
-            .change(self.job, Durability::Grouped, move |draft| {
-                record(draft, after);
-                if let Some(waiting) = waiting {
-                    draft.state.waiting = waiting;
-                }
-                for (at, event) in events {
-                    draft.append(at, event);
-                }
-                draft.state.session.verdict.clone()
-            })
-            .await
-            .map_err(unavailable)?;
-        *progress = batch.progress;
+        let write = |before, output| self.write_logs(before, output);
+        let record = async |record: Record| {
+            let change = move |draft: &mut Draft| record.apply(draft);
+            let kept = self.inner.change(self.job, Durability::Grouped, change).await;
+            kept.map_err(unavailable)
+        };
+        let count = reports.len() as u64;
+        let (acked, verdict) = self.intake.take(reports, write, record).await?;
+        self.inner.metrics.reports.inc_by(count);
         if let Some(ending) = verdict {
             self.decide(ending);
         }
-        Ok(progress.session.acked)
+        Ok(acked)
     }
 
-    /// Written before they are recorded, at the recorded offset: what a crash leaves beyond it is
-    /// overwritten by the repeat.
     async fn write_logs(&self, (out, err): (u64, u64), output: Output) -> Result<(), SinkError> {
         let writes: Vec<(PathBuf, u64, Vec<u8>)> =
             [(Stream::Stdout, out, output.stdout), (Stream::Stderr, err, output.stderr)]
@@ -201,20 +176,16 @@ impl JobSink {
     }
 }
 
-/// Takes over what was reported; what was not is not the agent's. What was decided first, by its
-/// reports or by what it spent, stays.
-fn record(draft: &mut Draft, Progress { session, result }: Progress) {
-    let known = draft.state.session.clone();
-    draft.state.result = result;
-    draft.state.session = Session {
-        key_hash: known.key_hash,
-        key_used: known.key_used,
-        sent_bytes: known.sent_bytes,
-        received_bytes: known.received_bytes,
-        verdict: known.verdict.or(session.verdict),
-        spend: Spend { steps: session.spend.steps, ..known.spend },
-        ..session
-    };
+/// Its agent said hello, and is about to get this key if it had none.
+pub(crate) fn greet(
+    draft: &mut Draft,
+    connected: Input,
+    new_key: Option<[u8; 32]>,
+) -> Result<(), Impossible> {
+    if new_key.is_some() {
+        draft.state.session.key_hash = new_key;
+    }
+    lifecycle::apply_to(draft, connected)
 }
 
 /// The sink as the gateway has it. What it began, it finishes, also when the agent's connection
@@ -230,17 +201,27 @@ impl gateway::Sink for Door {
         new_key: Option<[u8; 32]>,
     ) -> Result<(AgentSpec, u64), SinkError> {
         let sink = self.0.clone();
-        tokio::spawn(async move { sink.hello(hello, new_key).await }).await.map_err(unavailable)?
+        // Before the task: an earlier hello whose connection broke is recorded before this one.
+        let turn = sink.greeting.clone().lock_owned().await;
+        let greeted = async move {
+            let _turn = turn;
+            sink.hello(hello, new_key).await
+        };
+        whole(greeted).await
     }
 
     async fn key_used(&self) -> Result<(), SinkError> {
         let sink = self.0.clone();
-        tokio::spawn(async move { sink.key_used().await }).await.map_err(unavailable)?
+        whole(async move { sink.key_used().await }).await
     }
 
     async fn egress(&self, egress: Egress) -> Result<(), SinkError> {
         let sink = self.0.clone();
-        tokio::spawn(async move { sink.egress(egress).await }).await.map_err(unavailable)?
+        whole(async move { sink.egress(egress).await }).await
+    }
+
+    fn received(&self, bytes: usize) {
+        self.0.inner.metrics.gateway_bytes.inc_by(bytes as u64);
     }
 
     /// The one that does not: a question that is taken back costs no more.
@@ -250,8 +231,15 @@ impl gateway::Sink for Door {
 
     async fn reports(&self, reports: Vec<Report>) -> Result<u64, SinkError> {
         let sink = self.0.clone();
-        tokio::spawn(async move { sink.reports(reports).await }).await.map_err(unavailable)?
+        whole(async move { sink.reports(reports).await }).await
     }
+}
+
+/// Does it though whoever waits for it leaves.
+async fn whole<T: Send + 'static>(
+    work: impl Future<Output = Result<T, SinkError>> + Send + 'static,
+) -> Result<T, SinkError> {
+    tokio::spawn(work.in_current_span()).await.map_err(unavailable)?
 }
 
 fn unavailable(error: impl std::fmt::Display) -> SinkError {

@@ -3,6 +3,7 @@
 import RFB from '/novnc.js';
 
 const TAKEN_OVER = 4001;
+const CONFLICT = 409;
 const STATE_MS = 2000;
 const SAVED_MS = 60000;
 const PAUSES_MS = [250, 500, 1000, 2000, 4000];
@@ -29,7 +30,7 @@ const isSettled = () => over && state?.status !== 'packaging';
 
 async function look() {
   const answer = await fetch('/state').catch(() => null);
-  if (!answer) return null;
+  if (!answer) return;
   if (answer.status === 403) location.replace('/');
   state = answer.ok ? await answer.json() : null;
   const gone = answer.status === 404;
@@ -67,8 +68,9 @@ function words() {
 function ended() {
   say(`the job is over: ${state.status}`);
   note('');
-  const packed = state.status === 'packaging' ? 'What it left is being packed.' : '';
-  instead('This job is over', packed || `It is ${state.status}; its desktop has ended with it.`);
+  const isPacked = state.status !== 'packaging';
+  const what = isPacked ? `It is ${state.status}` : 'What it left is being packed';
+  instead('This job is over', `${what}; its desktop has ended with it.`);
 }
 
 // What stands where the desktop would be. In what a sandbox says, back quotes mark code.
@@ -123,13 +125,12 @@ async function closed(code) {
   }
   say('not connected');
   const why = await reason();
-  missing = Boolean(why);
   await look();
   if (over) return;
   const pause = PAUSES_MS[Math.min(failures, PAUSES_MS.length - 1)];
   failures += 1;
-  say(why ? 'no desktop' : 'not connected; trying again');
-  if (why) instead('There is no desktop yet', `${sentence(why)} This page looks again until there is one.`);
+  say('not connected; trying again');
+  if (why) instead('The desktop cannot be shown yet', `${sentence(why)} This page tries again.`);
   setTimeout(() => { if (!rfb && !over) connect(); }, why ? PAUSES_MS.at(-1) : pause);
 }
 
@@ -140,6 +141,8 @@ function sentence(words) {
 // Why the server refuses, if it does.
 async function reason() {
   const answer = await fetch(`/rfb/${mode}`).catch(() => null);
+  // Full of watchers is another matter: there is always a place for who takes control.
+  missing = answer?.status === CONFLICT;
   if (!answer || answer.ok) return '';
   return (await answer.text()).slice(0, 2000);
 }

@@ -94,13 +94,13 @@ fn row(door: Door, job: &JobSummary) -> String {
     let (view, aside) = match door {
         Door::Jupyter => ("jupyter", String::new()),
         Door::Desktops => {
-            let watch = format!(" <a class=\"aside\" href=\"/open/{id}/watch\">only watch</a>");
+            let watch = format!("<a class=\"aside\" href=\"/open/{id}/watch\">only watch</a>");
             ("control", watch)
         }
     };
     format!(
-        "<li><a href=\"/open/{id}/{view}\">{title}</a>{aside}\
-         <small>job <span title=\"{id}\">{name}</span>, runs for {age}</small></li>\n"
+        "<li><a href=\"/open/{id}/{view}\">{title}</a>\
+         <small>job <span title=\"{id}\">{name}</span>, running for {age}</small>{aside}</li>\n"
     )
 }
 

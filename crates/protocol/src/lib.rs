@@ -18,9 +18,15 @@
 
 #[cfg(feature = "client")]
 mod client;
+#[cfg(feature = "client")]
+mod delivery;
+#[cfg(feature = "client")]
+mod inbox;
 #[cfg(feature = "measure")]
 mod measure;
 mod message;
+#[cfg(feature = "client")]
+mod outbox;
 #[cfg(feature = "relay")]
 mod relay;
 #[cfg(feature = "client")]
@@ -28,12 +34,18 @@ mod tunnel;
 
 #[cfg(feature = "client")]
 pub use client::{Client, ClientError, Controls};
+#[cfg(feature = "client")]
+pub use delivery::{Backoff, deliver, persist};
+#[cfg(feature = "client")]
+pub use inbox::{Decision, Dialled, Inbox};
 #[cfg(feature = "measure")]
 pub use measure::{Watch, measure};
 pub use message::{
     Ack, AgentSpec, Assignment, Checkpoint, CommandUser, Control, Data, Dial, Hello, Instruction,
     Report, ReportKind, Target, Verdict, Welcome, Wish,
 };
+#[cfg(feature = "client")]
+pub use outbox::{MAX_OUTBOX_BYTES, Outbox};
 #[cfg(feature = "relay")]
 pub use relay::relay;
 #[cfg(feature = "client")]

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use runbook::Runbook;
 use serde::{Deserialize, Serialize};
 use types::{
-    JobId, JobResult, ModelFacts, NoticeLevel, Plan, Reason, StepKind, StepOutcome, Stream, Waiting,
+    JobId, JobResult, ModelFacts, NoticeLevel, Plan, Reason, Resumes, StepKind, StepOutcome,
+    Stream, Waiting,
 };
 
 /// The first thing agentd says.
@@ -61,6 +62,10 @@ pub struct AgentSpec {
     pub desktop: bool,
     /// Where to go on, if the flow ran before.
     pub checkpoint: Option<Checkpoint>,
+    /// The job in whose workspace it goes on, because a person asks for it: what was interrupted
+    /// there is to be done again.
+    #[serde(default)]
+    pub resumes: Option<Resumes>,
 }
 
 /// The work of an agent.
@@ -381,6 +386,7 @@ mod tests {
                 environment: BTreeMap::new(),
                 desktop: false,
                 checkpoint: None,
+                resumes: None,
             },
             acked: 0,
         };

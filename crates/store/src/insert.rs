@@ -1,7 +1,7 @@
 //! A new job, once for every request.
 
 use rusqlite::{Connection, OptionalExtension, params};
-use types::JobStatus;
+use types::{JobId, JobStatus};
 
 use crate::writer::Inner;
 use crate::{Inserted, NewJob, RequestKey, StoreError, row};
@@ -16,19 +16,51 @@ impl Inner {
         {
             return Ok(found);
         }
+        let resumed = new.spec.resumes.map(|resumes| resumes.job);
+        if let Some(resumed) = resumed
+            && let Some(found) = self.claimed(resumed)?
+        {
+            return Ok(found);
+        }
         let NewJob { id, created, mut spec, first, key } = new;
         let name = id.to_string();
         let prompt = std::mem::take(&mut spec.prompt);
         let text = row::to_json(&name, &spec)?;
         let (key, print) = key.map(|key| (key.key, key.fingerprint)).unzip();
         let (status, created_at) = (JobStatus::Scheduled.as_str(), row::micros(created));
-        let sql = "INSERT INTO jobs (id, created, title, status, request_key, fingerprint) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        self.execute(KEEP, sql, params![name, created_at, spec.title, status, key, print])?;
+        let resumed = resumed.map(|job| job.to_string());
+        let sql = "INSERT INTO jobs \
+                   (id, created, title, status, request_key, fingerprint, resumes, checkpoint) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, (SELECT checkpoint FROM jobs WHERE id = ?7))";
+        let values = params![name, created_at, spec.title, status, key, print, resumed];
+        self.execute(KEEP, sql, values)?;
         let sql = "INSERT INTO specs (job, prompt, spec) VALUES (?1, ?2, ?3)";
         self.execute(KEEP, sql, params![name, prompt, text])?;
         self.update(id, |draft| draft.append(created, first))?;
         Ok(Inserted::New)
+    }
+
+    /// Why a job cannot be resumed by another one: it is already, or there is nothing to go on with.
+    /// A job that ended before it took the workspace has no claim to it any more.
+    fn claimed(&self, resumed: JobId) -> Result<Option<Inserted>, StoreError> {
+        let failed = StoreError::sqlite("look who resumes a job");
+        let name = resumed.to_string();
+        let mut statement =
+            self.db.prepare_cached("SELECT kept FROM jobs WHERE id = ?1").map_err(&failed)?;
+        let kept = statement.query_row([&name], |row| row.get(0)).optional().map_err(&failed)?;
+        let kept = kept.unwrap_or(false);
+        if kept {
+            let sql = "UPDATE jobs SET resumes = NULL WHERE resumes = ?1 AND completed IS NOT NULL";
+            self.execute("free a workspace", sql, params![name])?;
+        }
+        let mut statement =
+            self.db.prepare_cached("SELECT id FROM jobs WHERE resumes = ?1").map_err(&failed)?;
+        let by = statement.query_row([&name], |row| row.get::<_, String>(0)).optional();
+        Ok(match by.map_err(&failed)? {
+            Some(id) => Some(Inserted::Before(row::id(&id)?)),
+            None if kept => None,
+            None => Some(Inserted::NotKept(resumed)),
+        })
     }
 }
 

@@ -9,20 +9,28 @@
 //! [`Durability::Full`] update answered survives a power cut; other updates survive the death of the
 //! process and reach the disk with the next full one.
 
+mod backup;
+mod census;
+mod commits;
 mod insert;
 mod keys;
 mod read;
 mod row;
 mod schema;
+mod wal;
 mod writer;
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use backup::{CopiedJob, Copy, check};
+pub use census::Census;
+pub use commits::Commits;
 use jiff::Timestamp;
 pub use keys::KeptKey;
 pub use row::{JobState, Session, Spend};
-use types::{Event, EventKind, JobId, JobRecord, JobSpec, JobStatus, JobSummary};
+use types::{Event, EventKind, JobId, JobRecord, JobSpec, JobStatus, JobSummary, LastStep};
 pub use writer::{Draft, Durability};
 
 use crate::read::Readers;
@@ -68,6 +76,8 @@ pub enum Inserted {
     Before(JobId),
     /// Another request of that name was kept before, as this job; nothing was kept now.
     Other(JobId),
+    /// It is to go on after this job, whose workspace is not kept; nothing was kept now.
+    NotKept(JobId),
 }
 
 /// Which jobs to list.
@@ -123,9 +133,49 @@ pub enum StoreError {
         /// The newest schema we know.
         known: u32,
     },
+    /// It could not be brought to our schema, and is as it was.
+    #[error("bring {} from schema {found} to {known}: {source}; it is as it was, so the version before can be started again; a copy is {}", path.display(), copy.display())]
+    NotMigrated {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        found: u32,
+        /// Ours.
+        known: u32,
+        /// A copy of it.
+        copy: PathBuf,
+        /// What SQLite said.
+        source: Arc<rusqlite::Error>,
+    },
+    /// There is no room for a copy of the file before it is changed.
+    #[error("{} is to be copied and changed, which takes {needed} bytes of its disk, and {free} are free; make room, or go on with the version before", path.display())]
+    NoRoomToMigrate {
+        /// The file.
+        path: PathBuf,
+        /// What it takes.
+        needed: u64,
+        /// What there is.
+        free: u64,
+    },
+    /// The file is damaged.
+    #[error("{} is damaged: {found}", path.display())]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite found.
+        found: String,
+    },
     /// SQLite gave up the transaction that this change was part of; nothing was changed.
     #[error("the transaction was rolled back because another change of it failed; try again")]
     RolledBack,
+    /// The disk failed, and what was written before it may not be on it.
+    #[error("write {} again after an error of the disk: {source}", path.display())]
+    InDoubt {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: Arc<std::io::Error>,
+    },
     /// The store is closed.
     #[error("the store is closed")]
     Closed,
@@ -220,21 +270,23 @@ impl Store {
         self.readers.run(read::unfinished).await
     }
 
-    /// The jobs that reached their end before this time, oldest first.
+    /// The jobs that reached their end at none of these times, oldest first.
     ///
     /// # Errors
     /// When SQLite fails.
-    pub async fn finished_before(&self, time: Timestamp) -> Result<Vec<JobId>, StoreError> {
-        self.readers.run(move |db| read::finished_before(db, time)).await
+    pub async fn finished_outside(
+        &self,
+        times: Range<Timestamp>,
+    ) -> Result<Vec<JobId>, StoreError> {
+        self.readers.run(move |db| read::finished_outside(db, &times)).await
     }
 
-    /// Moves jobs that ended after this time, which is now, to it: a clock that was ahead must not
-    /// keep them for ever.
+    /// What the results and logs of jobs that reached their end take, in bytes, oldest first.
     ///
     /// # Errors
-    /// When SQLite fails; nothing was changed then.
-    pub async fn none_ended_after(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.writer.none_ended_after(now).await
+    /// When SQLite fails.
+    pub async fn results(&self) -> Result<Vec<(JobId, u64)>, StoreError> {
+        self.readers.run(read::results).await
     }
 
     /// At most `most` events of a job, from the one after `after`; fewer, but one if there is one, if
@@ -260,6 +312,22 @@ impl Store {
         self.readers.run(move |db| read::conversation(db, job, after)).await
     }
 
+    /// How the last step went that is recorded of a job; none if it never finished one.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub async fn last_step(&self, job: JobId) -> Result<Option<LastStep>, StoreError> {
+        self.readers.run(move |db| read::last_step(db, job)).await
+    }
+
+    /// The job whose workspace waits longest for somebody who resumes it, without one yet.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub async fn oldest_kept(&self) -> Result<Option<JobId>, StoreError> {
+        self.readers.run(read::oldest_kept).await
+    }
+
     /// Keeps a new key to the API, or one of the same id as it is now. When this returns it is on
     /// the disk.
     ///
@@ -267,6 +335,28 @@ impl Store {
     /// When SQLite fails; nothing was changed then.
     pub async fn save_key(&self, key: KeptKey) -> Result<(), StoreError> {
         self.writer.save_key(key).await
+    }
+
+    /// How many jobs there are, and what they hold.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub async fn census(&self) -> Result<Census, StoreError> {
+        self.readers.run(census::take).await
+    }
+
+    /// How commits go.
+    #[must_use]
+    pub fn commits(&self) -> &Commits {
+        self.writer.commits()
+    }
+
+    /// Writes what is there already, through to the disk: whether a change would be kept.
+    ///
+    /// # Errors
+    /// When it would not.
+    pub async fn touch(&self) -> Result<(), StoreError> {
+        self.writer.touch().await
     }
 
     /// Every key to the API, also those that were revoked.

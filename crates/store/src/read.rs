@@ -1,5 +1,6 @@
 //! Reads, beside the writer.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
@@ -7,7 +8,7 @@ use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use tokio::sync::Semaphore;
-use types::{Event, JobId, JobRecord, JobSummary};
+use types::{Event, EventKind, JobId, JobRecord, JobSummary, LastStep};
 
 use crate::{JobFilter, StoreError, row, schema};
 
@@ -109,14 +110,31 @@ fn summaries(
     rows.map(|found| found.map_err(&failed)?).collect()
 }
 
-pub(crate) fn finished_before(db: &Connection, time: Timestamp) -> Result<Vec<JobId>, StoreError> {
+pub(crate) fn finished_outside(
+    db: &Connection,
+    times: &Range<Timestamp>,
+) -> Result<Vec<JobId>, StoreError> {
     let failed = StoreError::sqlite("look for old jobs");
-    let sql = "SELECT id FROM jobs WHERE completed < ?1 ORDER BY completed";
+    let sql = "SELECT id FROM jobs WHERE completed < ?1 OR completed >= ?2 ORDER BY completed";
+    let mut statement = db.prepare_cached(sql).map_err(&failed)?;
+    let times = [row::micros(times.start), row::micros(times.end)];
+    let rows = statement.query_map(times, |found| found.get::<_, String>(0)).map_err(&failed)?;
+    rows.map(|found| row::id(&found.map_err(&failed)?)).collect()
+}
+
+pub(crate) fn results(db: &Connection) -> Result<Vec<(JobId, u64)>, StoreError> {
+    let failed = StoreError::sqlite("add up the results");
+    let sql = "SELECT id, coalesce(zip_bytes, 0) + stdout_bytes + stderr_bytes FROM jobs \
+               WHERE completed IS NOT NULL ORDER BY completed, id";
     let mut statement = db.prepare_cached(sql).map_err(&failed)?;
     let rows = statement
-        .query_map([row::micros(time)], |found| found.get::<_, String>(0))
+        .query_map([], |found| Ok((found.get::<_, String>(0)?, found.get(1)?)))
         .map_err(&failed)?;
-    rows.map(|found| row::id(&found.map_err(&failed)?)).collect()
+    rows.map(|found| {
+        let (id, bytes) = found.map_err(&failed)?;
+        Ok((row::id(&id)?, bytes))
+    })
+    .collect()
 }
 
 pub(crate) fn events(
@@ -127,6 +145,33 @@ pub(crate) fn events(
 ) -> Result<Vec<Event>, StoreError> {
     let sql = "SELECT seq, at, event FROM events WHERE job = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
     some_events(db, sql, job, after, most.into(), PAGE_BYTES)
+}
+
+/// The newest end of a step.
+pub(crate) fn last_step(db: &Connection, job: JobId) -> Result<Option<LastStep>, StoreError> {
+    let failed = StoreError::sqlite("look for a step");
+    let job = job.to_string();
+    let sql = "SELECT event FROM events WHERE job = ?1 \
+               AND event GLOB '{\"type\":\"step_finished\",*' ORDER BY seq DESC LIMIT 1";
+    let mut statement = db.prepare_cached(sql).map_err(&failed)?;
+    let found = statement.query_row([&job], |row| row.get::<_, String>(0)).optional();
+    let Some(text) = found.map_err(&failed)? else { return Ok(None) };
+    Ok(match serde_json::from_str(&text).map_err(row::damaged(&job, "an event"))? {
+        EventKind::StepFinished { step, outcome, exit_code, .. } => {
+            Some(LastStep { step, outcome, exit_code })
+        }
+        _ => None,
+    })
+}
+
+pub(crate) fn oldest_kept(db: &Connection) -> Result<Option<JobId>, StoreError> {
+    let failed = StoreError::sqlite("look for a kept workspace");
+    let sql = "SELECT id FROM jobs WHERE kept AND NOT EXISTS (SELECT 1 FROM jobs AS next \
+               WHERE next.resumes = jobs.id AND next.completed IS NULL) \
+               ORDER BY completed LIMIT 1";
+    let mut statement = db.prepare_cached(sql).map_err(&failed)?;
+    let found = statement.query_row([], |row| row.get::<_, String>(0)).optional();
+    found.map_err(&failed)?.map(|id| row::id(&id)).transpose()
 }
 
 /// What was said and decided, and who had the desktop.

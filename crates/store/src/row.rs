@@ -40,6 +40,8 @@ pub struct JobState {
     pub zip_bytes: Option<u64>,
     /// The `seq` of its newest event; set by the store, not by a change.
     pub last_seq: u64,
+    /// Whether it is over and its workspace waits for somebody who resumes it.
+    pub kept: bool,
     /// What is between its agent and us.
     pub session: Session,
 }
@@ -61,6 +63,7 @@ impl JobState {
             waiting: None,
             zip_bytes: None,
             last_seq: 0,
+            kept: false,
             session: Session::default(),
         }
     }
@@ -112,7 +115,7 @@ pub struct Spend {
 /// The columns of [`state`], in its order.
 pub(crate) const STATE: &str = "created, status, started, completed, ending, cancel_requested, sandbox, \
      usage, zip_bytes, last_seq, key_hash, key_used, acked, checkpoint, open_step, stdout_bytes, \
-     stderr_bytes, sent_bytes, received_bytes, verdict, result, waiting, spend";
+     stderr_bytes, sent_bytes, received_bytes, verdict, result, waiting, spend, kept";
 
 pub(crate) fn state(job: &str, row: &Row<'_>) -> Result<JobState, StoreError> {
     let column = StoreError::sqlite("read a job");
@@ -129,6 +132,7 @@ pub(crate) fn state(job: &str, row: &Row<'_>) -> Result<JobState, StoreError> {
         waiting: json(job, "waiting", row)?,
         zip_bytes: row.get("zip_bytes").map_err(&column)?,
         last_seq: row.get("last_seq").map_err(&column)?,
+        kept: row.get("kept").map_err(&column)?,
         session: Session {
             key_hash: row.get("key_hash").map_err(&column)?,
             key_used: row.get("key_used").map_err(&column)?,
@@ -169,6 +173,7 @@ pub(crate) fn record(id: JobId, row: &Row<'_>) -> Result<JobRecord, StoreError> 
         waiting: state.waiting,
         zip_bytes: state.zip_bytes,
         last_seq: state.last_seq,
+        kept: state.kept,
     })
 }
 
@@ -235,6 +240,6 @@ fn json<T: DeserializeOwned>(
 }
 
 /// A status as its bare word.
-fn word(job: &str, what: &'static str, text: &str) -> Result<JobStatus, StoreError> {
+pub(crate) fn word(job: &str, what: &'static str, text: &str) -> Result<JobStatus, StoreError> {
     serde_json::from_value(text.into()).map_err(damaged(job, what))
 }

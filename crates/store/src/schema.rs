@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use crate::StoreError;
+use crate::{StoreError, backup};
 
 /// Every schema ever released, oldest first; never edited, only added to.
 const MIGRATIONS: &[&str] = &[
@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0002_lists_and_keys.sql"),
     include_str!("../migrations/0003_agents.sql"),
     include_str!("../migrations/0004_keys.sql"),
+    include_str!("../migrations/0005_resume.sql"),
 ];
 
 /// How long a connection waits for another one's lock, in milliseconds. Only reached when somebody
@@ -30,6 +31,7 @@ const JOURNAL_BYTES: u32 = 16 * 1024 * 1024;
 pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
     let failed = StoreError::sqlite("open the store");
     make_private(path)?;
+    refuse_newer(path)?;
     let mut connection = Connection::open(path).map_err(&failed)?;
     set_up(&connection).map_err(&failed)?;
     // Only has an effect on a new file. What is deleted goes back to the disk, in pieces.
@@ -67,7 +69,7 @@ fn tighten(path: &Path) -> io::Result<()> {
     }
 }
 
-fn unusable(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+pub(crate) fn unusable(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     let path = path.to_owned();
     move |source| StoreError::NotPrivate { path, source: Arc::new(source) }
 }
@@ -83,25 +85,48 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
 }
 
 /// What every connection has.
-fn set_up(connection: &Connection) -> rusqlite::Result<()> {
+pub(crate) fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "busy_timeout", BUSY_MS)?;
     // A plan that may depend on a bound value is made anew for each; that takes longer than most reads.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
-fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    let failed = StoreError::sqlite("bring the store's schema up to date");
-    let found: u32 =
-        connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(&failed)?;
+/// Refuses a store that a newer version wrote, which is not touched by the look at it.
+pub(crate) fn refuse_newer(path: &Path) -> Result<(), StoreError> {
     let known = MIGRATIONS.len() as u32;
-    if found > known {
-        return Err(StoreError::TooNew { path: path.into(), found, known });
+    match version(&backup::read_only(path)?)? {
+        found if found > known => Err(StoreError::TooNew { path: path.into(), found, known }),
+        _ => Ok(()),
     }
-    for (version, sql) in (1u32..).zip(MIGRATIONS).skip(found as usize) {
-        let step = connection.transaction().map_err(&failed)?;
-        step.execute_batch(sql).map_err(&failed)?;
-        step.pragma_update(None, "user_version", version).map_err(&failed)?;
-        step.commit().map_err(&failed)?;
+}
+
+fn version(db: &Connection) -> Result<u32, StoreError> {
+    let found = db.pragma_query_value(None, "user_version", |row| row.get(0));
+    found.map_err(StoreError::sqlite("ask for the store's schema"))
+}
+
+/// All or nothing: a store is of a schema that was released.
+fn migrate(db: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let (found, known) = (version(db)?, MIGRATIONS.len() as u32);
+    if found == known {
+        return Ok(());
     }
-    Ok(())
+    let fresh = found == 0;
+    let copy = if fresh { None } else { Some(backup::before_schema(db, path, known)?) };
+    apply(db, found).map_err(|source| StoreError::NotMigrated {
+        path: path.into(),
+        found,
+        known,
+        copy: copy.unwrap_or_else(|| path.into()),
+        source: Arc::new(source),
+    })
+}
+
+fn apply(db: &mut Connection, found: u32) -> rusqlite::Result<()> {
+    let all = db.transaction()?;
+    for sql in &MIGRATIONS[found as usize..] {
+        all.execute_batch(sql)?;
+    }
+    all.pragma_update(None, "user_version", MIGRATIONS.len() as u32)?;
+    all.commit()
 }

@@ -1,13 +1,16 @@
 //! The one thread that writes.
 
 use std::collections::HashMap;
+use std::time::Instant;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, ToSql, params};
 use tokio::sync::{mpsc, oneshot};
 use types::{EventKind, JobId};
 
+use crate::commits::Commits;
 use crate::row::{self, JobState, Spend};
+use crate::wal::Wal;
 use crate::{Inserted, KeptKey, NewJob, StoreError};
 
 /// Changes that may wait for the writer; more make their senders wait.
@@ -40,6 +43,18 @@ pub struct Draft {
 }
 
 impl Draft {
+    /// A draft of this state, without events.
+    #[must_use]
+    pub fn new(state: JobState) -> Self {
+        Self { state, events: Vec::new() }
+    }
+
+    /// What was appended.
+    #[must_use]
+    pub fn events(&self) -> &[(Timestamp, EventKind)] {
+        &self.events
+    }
+
     /// Appends an event to the job's log.
     pub fn append(&mut self, at: Timestamp, event: EventKind) {
         self.events.push((at, event));
@@ -50,6 +65,7 @@ impl Draft {
 #[derive(Clone, Debug)]
 pub(crate) struct Writer {
     tasks: mpsc::Sender<Task>,
+    commits: Commits,
 }
 
 /// Runs inside the transaction, or learns why there is none; what it returns is called once the
@@ -64,14 +80,16 @@ struct Task {
 
 impl Writer {
     /// Starts the thread; it ends when the last sender is gone.
-    pub(crate) fn start(db: Connection) -> Result<Self, StoreError> {
+    pub(crate) fn start(mut db: Connection) -> Result<Self, StoreError> {
+        let wal = Wal::watch(&mut db).map_err(StoreError::sqlite("watch the store's log"))?;
         let (tasks, queue) = mpsc::channel(QUEUE);
-        let inner = Inner { db, live: HashMap::new(), synced: None };
+        let commits = Commits::default();
+        let inner = Inner { db, wal, commits: commits.clone(), live: HashMap::new(), synced: None };
         std::thread::Builder::new()
             .name("store".into())
             .spawn(move || inner.work(queue))
             .map_err(|_| StoreError::Closed)?;
-        Ok(Self { tasks })
+        Ok(Self { tasks, commits })
     }
 
     pub(crate) async fn insert(&self, new: NewJob) -> Result<Inserted, StoreError> {
@@ -96,12 +114,16 @@ impl Writer {
         self.submit(Durability::Grouped, move |inner| inner.delete(job)).await
     }
 
-    pub(crate) async fn none_ended_after(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.submit(Durability::Grouped, move |inner| inner.none_ended_after(now)).await
-    }
-
     pub(crate) async fn save_key(&self, key: KeptKey) -> Result<(), StoreError> {
         self.submit(Durability::Full, move |inner| inner.save_key(&key)).await
+    }
+
+    pub(crate) async fn touch(&self) -> Result<(), StoreError> {
+        self.submit(Durability::Full, |inner| inner.touch()).await
+    }
+
+    pub(crate) fn commits(&self) -> &Commits {
+        &self.commits
     }
 
     async fn submit<R: Send + 'static>(
@@ -122,6 +144,8 @@ impl Writer {
 
 pub(crate) struct Inner {
     pub(crate) db: Connection,
+    wal: Wal,
+    commits: Commits,
     /// The state of jobs that have not ended. True to the file because nobody else writes; dropped
     /// whole when anything fails.
     live: HashMap<JobId, JobState>,
@@ -138,11 +162,13 @@ impl Inner {
     }
 
     fn transact(&mut self, batch: Vec<Task>) {
+        let start = Instant::now();
         let full = batch.iter().any(|task| task.durability == Durability::Full);
         let begun = self.begin(if full { Durability::Full } else { Durability::Grouped });
         let replies: Vec<Reply> =
             batch.into_iter().map(|task| (task.run)(begun.clone().map(|()| &mut *self))).collect();
         let result = begun.and_then(|()| self.commit());
+        self.commits.note(start, &result);
         for reply in replies {
             reply(result.clone());
         }
@@ -150,6 +176,7 @@ impl Inner {
 
     fn begin(&mut self, durability: Durability) -> Result<(), StoreError> {
         let failed = StoreError::sqlite("begin a transaction");
+        self.wal.make_sure()?;
         // Cannot be changed inside a transaction.
         if self.synced != Some(durability) {
             let level = match durability {
@@ -164,7 +191,8 @@ impl Inner {
 
     fn commit(&mut self) -> Result<(), StoreError> {
         let result = self.db.execute_batch("COMMIT").map_err(StoreError::sqlite("commit"));
-        if result.is_err() {
+        if let Err(e) = &result {
+            self.wal.note(e);
             self.live.clear();
             // Where SQLite has not rolled back by itself.
             drop(self.db.execute_batch("ROLLBACK"));
@@ -185,7 +213,8 @@ impl Inner {
         }
         self.db.execute_batch("SAVEPOINT change").map_err(&failed)?;
         let result = work(self);
-        if result.is_err() {
+        if let Err(e) = &result {
+            self.wal.note(e);
             self.live.clear();
             self.db.execute_batch("ROLLBACK TO change").map_err(&failed)?;
         }
@@ -199,7 +228,7 @@ impl Inner {
         change: impl FnOnce(&mut Draft) -> R,
     ) -> Result<R, StoreError> {
         let before = self.state(job)?;
-        let mut draft = Draft { state: before.clone(), events: Vec::new() };
+        let mut draft = Draft::new(before.clone());
         let answer = change(&mut draft);
         draft.state.last_seq = before.last_seq;
         self.append(job, &mut draft)?;
@@ -212,6 +241,14 @@ impl Inner {
             self.live.insert(job, draft.state);
         }
         Ok(answer)
+    }
+
+    /// The file's first page: the one that any change writes.
+    fn touch(&mut self) -> Result<(), StoreError> {
+        let failed = StoreError::sqlite("write to the store");
+        let version: u32 =
+            self.db.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(&failed)?;
+        self.db.pragma_update(None, "user_version", version).map_err(&failed)
     }
 
     pub(crate) fn execute(
@@ -263,7 +300,7 @@ impl Inner {
                  cancel_requested = ?6, sandbox = ?7, usage = ?8, zip_bytes = ?9, last_seq = ?10, \
                  key_hash = ?11, key_used = ?12, acked = ?13, checkpoint = ?14, \
                  open_step = ?15, stdout_bytes = ?16, stderr_bytes = ?17, sent_bytes = ?18, \
-                 received_bytes = ?19, verdict = ?20, result = ?21, waiting = ?22, spend = ?23 \
+                 received_bytes = ?19, verdict = ?20, result = ?21, waiting = ?22, spend = ?23, kept = ?24 \
                  WHERE id = ?1",
             )
             .map_err(&failed)?
@@ -291,15 +328,10 @@ impl Inner {
                 row::optional_json(&name, state.result.as_ref())?,
                 row::optional_json(&name, state.waiting.as_ref())?,
                 spent(&name, session.spend)?,
+                state.kept,
             ])
             .map_err(&failed)?;
         Ok(())
-    }
-
-    fn none_ended_after(&mut self, now: Timestamp) -> Result<(), StoreError> {
-        let sql = "UPDATE jobs SET created = min(created, ?1), started = min(started, ?1), \
-                   completed = ?1 WHERE completed > ?1";
-        self.execute("set a time right", sql, params![row::micros(now)])
     }
 
     fn delete_events(&mut self, job: JobId) -> Result<bool, StoreError> {

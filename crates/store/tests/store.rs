@@ -27,6 +27,7 @@ fn spec() -> JobSpec {
         include_caches: false,
         model: None,
         approve: false,
+        resumes: None,
     }
 }
 
@@ -83,7 +84,7 @@ async fn a_job_survives_reopening() {
     let listed = store.jobs(JobFilter::default()).await.unwrap().remove(0);
     assert_eq!((listed.title.as_str(), listed.waiting), ("hi", Some(waiting())));
     assert_eq!(store.unfinished().await.unwrap(), vec![]);
-    assert_eq!(store.finished_before(Timestamp::MAX).await.unwrap(), vec![job]);
+    assert_eq!(store.finished_outside(Timestamp::MIN..Timestamp::MIN).await.unwrap(), vec![job]);
 }
 
 #[tokio::test]
@@ -290,24 +291,31 @@ async fn jobs_are_listed_in_pages_and_by_status() {
 }
 
 #[tokio::test]
-async fn a_clock_that_was_ahead_keeps_nothing_for_ever() {
+async fn old_jobs_and_results_are_those_that_ended_oldest_first() {
     let home = TempDir::new().unwrap();
     let store = Store::open(&home.path().join("cagent.db")).unwrap();
-    let (early, late) = (new_job(&store).await, new_job(&store).await);
-    let now = now();
-    let end = |at: Timestamp| {
-        move |draft: &mut store::Draft| {
+    let at = |seconds| Timestamp::from_second(seconds).unwrap();
+    let mut jobs = vec![];
+    for (seconds, zip) in [(3000, Some(5)), (1000, None), (2000, Some(7))] {
+        let job = new_job(&store).await;
+        let end = move |draft: &mut store::Draft| {
             draft.state.status = JobStatus::Complete;
-            (draft.state.started, draft.state.completed) = (Some(at), Some(at));
-        }
-    };
-    let (before, after) = (Timestamp::UNIX_EPOCH, Timestamp::MAX);
-    store.update(early, Durability::Full, end(before)).await.unwrap();
-    store.update(late, Durability::Full, end(after)).await.unwrap();
-    store.none_ended_after(now).await.unwrap();
-    assert_eq!(store.job(early).await.unwrap().completed, Some(before));
-    let late = store.job(late).await.unwrap();
-    assert_eq!((late.started, late.completed), (Some(now), Some(now)));
+            (draft.state.completed, draft.state.zip_bytes) = (Some(at(seconds)), zip);
+            (draft.state.session.stdout_bytes, draft.state.session.stderr_bytes) = (10, 100);
+        };
+        store.update(job, Durability::Full, end).await.unwrap();
+        jobs.push(job);
+    }
+    let unfinished = new_job(&store).await;
+    let held = |draft: &mut store::Draft| draft.state.session.stdout_bytes = 1 << 40;
+    store.update(unfinished, Durability::Full, held).await.unwrap();
+    let [third, first, second] = jobs[..] else { panic!() };
+    let held = vec![(first, 110), (second, 117), (third, 115)];
+    assert_eq!(store.results().await.unwrap(), held);
+    let outside = |from, to| store.finished_outside(at(from)..at(to));
+    assert_eq!(outside(1001, 3000).await.unwrap(), vec![first, third]);
+    assert_eq!(outside(1000, 3001).await.unwrap(), vec![]);
+    assert_eq!(outside(0, 0).await.unwrap(), vec![first, second, third]);
 }
 
 proptest! {

@@ -70,6 +70,12 @@ impl Client {
         answer(self.sent(self.http.post(self.url(&format!("/cancel/{job}")))).await).await
     }
 
+    /// `POST /v1/jobs/{id}/resume`: the job that goes on.
+    pub async fn resume(&self, job: JobId) -> JobId {
+        let request = self.http.post(self.url(&format!("/v1/jobs/{job}/resume")));
+        answer::<Scheduled>(self.sent(request).await).await.job_id
+    }
+
     /// The whole of one of a job's logs.
     pub async fn log(&self, job: JobId, stream: Stream) -> Vec<u8> {
         body(self.get(&format!("/logs/{job}/{}", stream.as_str())).await).await

@@ -55,6 +55,13 @@ impl Builder {
         self
     }
 
+    /// Gives `serve` more arguments.
+    #[must_use]
+    pub fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
     /// Gives `serve` another argument.
     #[must_use]
     pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
@@ -152,6 +159,14 @@ impl Server {
     /// If it does not end in [`PATIENCE`].
     pub async fn stop(mut self) -> ExitStatus {
         self.signal(Signal::TERM);
+        self.wait().await
+    }
+
+    /// Waits until it has ended by itself.
+    ///
+    /// # Panics
+    /// If it does not end in [`PATIENCE`].
+    pub async fn ended(mut self) -> ExitStatus {
         self.wait().await
     }
 

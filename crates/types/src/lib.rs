@@ -32,5 +32,5 @@ pub use network::{Domain, InvalidDomain, Network};
 pub use record::{JobRecord, JobSummary, Usage};
 pub use result::{Check, CheckResult, JobResult, Plan, PlanItem, PlanState, Speaker, Waiting};
 pub use sandbox::{Isolation, SandboxReport, Shortfall};
-pub use spec::{JobSpec, Mode};
+pub use spec::{JobSpec, LastStep, Mode, Resumes};
 pub use status::{Ending, JobStatus, Reason};

@@ -38,6 +38,9 @@ pub struct JobRecord {
     pub zip_bytes: Option<u64>,
     /// The `seq` of its newest event.
     pub last_seq: u64,
+    /// Whether its workspace waits for somebody who resumes it.
+    #[serde(default)]
+    pub kept: bool,
 }
 
 /// One line of the list of jobs.

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Limits, Network};
+use crate::{JobId, Limits, Network, StepOutcome};
 
 /// How a prompt is to be taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,4 +53,29 @@ pub struct JobSpec {
     /// Whether a person approves every step before it is run.
     #[serde(default)]
     pub approve: bool,
+    /// The job after which it goes on, in that one's workspace; null for most.
+    #[serde(default)]
+    pub resumes: Option<Resumes>,
+}
+
+/// Where a job begins that goes on after another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Resumes {
+    /// The other one.
+    pub job: JobId,
+    /// The step of it that was recorded last; null if there is none.
+    pub step: Option<LastStep>,
+}
+
+/// The last step that is recorded of a job that broke off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct LastStep {
+    /// Its number.
+    pub step: u32,
+    /// How it went; `interrupted` if nobody knows.
+    pub outcome: StepOutcome,
+    /// Its exit code, if it has one.
+    pub exit_code: Option<i32>,
 }

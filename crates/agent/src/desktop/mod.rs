@@ -17,12 +17,12 @@ use std::convert::Infallible;
 use std::rc::Rc;
 use std::time::Duration;
 
+use protocol::Inbox;
 use tokio::net::UnixStream;
 use tokio::sync::Mutex;
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
-use crate::inbox::Inbox;
 use crate::step::{Place, Runner};
 use helper::{Helper, PATIENCE};
 use order::{Answer, Request};

@@ -9,11 +9,10 @@ mod jupyter;
 mod port;
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use protocol::{Dial, Target, relay};
+use protocol::{Dial, Dialled, Target, relay};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
@@ -27,9 +26,6 @@ pub(crate) use jupyter::Jupyter;
 /// each takes two descriptors, and the limit is 4096.
 const MOST: usize = 128;
 
-/// How many numbers are remembered: more than can wait at one time, which is what is told again.
-const REMEMBERED: usize = 256;
-
 /// The longest reason against one; the gateway takes twice as much.
 const MAX_WHY_BYTES: usize = 2 * 1024;
 
@@ -40,8 +36,7 @@ pub(crate) struct Inward {
     desktop: Rc<Desktop>,
     jupyter: Rc<Jupyter>,
     room: Arc<Semaphore>,
-    /// The numbers of those that were asked for last, oldest first.
-    known: Rc<RefCell<VecDeque<u64>>>,
+    known: Rc<RefCell<Dialled>>,
 }
 
 impl Inward {
@@ -53,7 +48,7 @@ impl Inward {
     /// Opens a connection beside all that goes on, or says why there is none; unless it was asked
     /// for before: streams repeat what they said.
     pub(crate) fn open(&self, dial: Dial) {
-        if !self.is_new(dial.n) {
+        if !self.known.borrow_mut().is_new(dial.n) {
             return;
         }
         let this = self.clone();
@@ -69,18 +64,6 @@ impl Inward {
                 this.link.refuse(dial.n, &why).await;
             }
         });
-    }
-
-    fn is_new(&self, n: u64) -> bool {
-        let mut known = self.known.borrow_mut();
-        if known.contains(&n) {
-            return false;
-        }
-        if known.len() >= REMEMBERED {
-            known.pop_front();
-        }
-        known.push_back(n);
-        true
     }
 
     /// Returns when the connection is over, or why there was none.

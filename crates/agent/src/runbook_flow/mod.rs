@@ -2,7 +2,8 @@
 //!
 //! The checkpoint before `step` says "this block is begun". A flow that goes on from there, in a
 //! new agentd, reports the block as interrupted and never runs it again: nobody knows how far it
-//! came.
+//! came. Only if a person has resumed the job, who was told that, it is run again; never one whose
+//! end is recorded.
 //!
 //! Not here: how a block runs ([`crate::step`]).
 
@@ -13,13 +14,13 @@ mod tests;
 
 use std::rc::Rc;
 
-use protocol::{AgentSpec, Checkpoint, Verdict};
+use protocol::{AgentSpec, Checkpoint, Outbox, Verdict};
 use runbook::Block;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
+use types::Resumes;
 
 use crate::flow::{BuildError, Flow, FlowBuilder, Policy, To};
-use crate::outbox::Outbox;
 use crate::outcome::{self, RunError};
 use crate::step::{Environment, Place, Runner};
 use nodes::{Compile, CompileAction, Read, ReadAction, Step, StepAction};
@@ -47,6 +48,8 @@ struct State {
 struct Tools {
     runner: Rc<Runner>,
     blocks: Vec<Block>,
+    /// The job in whose workspace this one goes on, if a person wants it.
+    resumes: Option<Resumes>,
 }
 
 /// Runs the runbook of a spec, from its checkpoint if it has one.
@@ -58,7 +61,7 @@ pub(crate) async fn run(
 ) -> Verdict {
     let outbox = Rc::clone(&runner.outbox);
     let start = State::new(&runner, &spec);
-    let tools = Tools { runner, blocks };
+    let tools = Tools { runner, blocks, resumes: spec.resumes };
     outcome::verdict(run_flow(&tools, start, spec.checkpoint, cancel, &outbox).await)
 }
 
@@ -78,7 +81,10 @@ async fn run_flow(
     outbox: &Outbox,
 ) -> Result<Option<Verdict>, RunError> {
     let flow = flow(tools.blocks.len())?;
-    let position = outcome::position(&flow, start, checkpoint)?;
+    let mut position = outcome::position(&flow, start, checkpoint)?;
+    if tools.resumes.is_some() {
+        tools.runner.find_again(&mut position.state.cwd).await;
+    }
     Ok(flow.run(position, tools, cancel, outbox).await?.verdict)
 }
 

@@ -1,6 +1,6 @@
 use protocol::Verdict;
 use tokio_util::sync::CancellationToken;
-use types::{Reason, StepOutcome};
+use types::{Reason, Resumes, StepOutcome};
 
 use super::{State, Tools};
 use crate::flow::{Node, NodeError, actions};
@@ -99,10 +99,14 @@ impl Node<State, Tools> for Step {
     ) -> Result<StepOut, NodeError> {
         let step = input.step;
         let block = tools.block(step).ok_or_else(|| format!("the runbook has no block {step}"))?;
-        let ran = if input.armed {
-            tools.runner.run(step, block, &input.place, cancel).await?
-        } else {
-            tools.runner.interrupted(step).await
+        let ran = match (input.armed, tools.resumes) {
+            (false, None) => tools.runner.interrupted(step).await,
+            (false, Some(Resumes { step: Some(last), .. }))
+                if last.step == step && last.outcome != StepOutcome::Interrupted =>
+            {
+                tools.runner.ended_before(last).await
+            }
+            _ => tools.runner.run(step, block, &input.place, cancel).await?,
         };
         let failure = failure(step, block, &ran);
         if let Some(warning) = &ran.warning

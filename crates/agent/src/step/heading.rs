@@ -3,13 +3,12 @@
 use std::borrow::Cow;
 use std::time::Instant;
 
-use protocol::ReportKind;
+use protocol::{Decision, ReportKind};
 use runbook::{Block, Work};
 use tokio_util::sync::CancellationToken;
 use types::{StepKind, StepOutcome, Waiting};
 
 use super::{Ran, Runner, StepError, plan};
-use crate::inbox::Decision;
 
 /// The longest code that is reported, in bytes as JSON: with its report it fits into a batch.
 const MAX_CODE_BYTES: usize = protocol::MAX_BATCH_BYTES / 2;

@@ -25,10 +25,10 @@ use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use protocol::{AgentSpec, CommandUser, ReportKind};
+use protocol::{AgentSpec, CommandUser, Inbox, Outbox, ReportKind};
 use runbook::{Block, Work};
 use tokio_util::sync::CancellationToken;
-use types::{NoticeLevel, StepOutcome, Stream};
+use types::{LastStep, NoticeLevel, StepOutcome, Stream};
 
 pub(crate) use environment::{Environment, is_installed};
 pub(crate) use errand::Open;
@@ -39,8 +39,6 @@ use plan::Plan;
 use process::End;
 pub(crate) use service::Service;
 
-use crate::inbox::Inbox;
-use crate::outbox::Outbox;
 use crate::reaper::Reaper;
 use crate::session::Config;
 
@@ -136,6 +134,27 @@ impl Runner {
         let (outcome, exit_code) = (ran.outcome, None);
         self.outbox.push(ReportKind::StepFinished { step, outcome, exit_code, millis: 0 }).await;
         ran
+    }
+
+    /// What is known of a step whose end was recorded when the job broke off; it is not run again.
+    pub(crate) async fn ended_before(&self, last: LastStep) -> Ran {
+        let LastStep { step, outcome, exit_code } = last;
+        self.warn(format!(
+            "step {step} had ended when the job broke off; if it changed the directory or variables \
+             for later steps, they do not see that"
+        ))
+        .await;
+        Ran { exit_code, ..Ran::without_running(outcome) }
+    }
+
+    /// In a new sandbox only the workspace is as it was: who was in another directory goes on there.
+    pub(crate) async fn find_again(&self, cwd: &mut String) {
+        let found = std::fs::metadata(&*cwd);
+        if found.is_err_and(|e| e.kind() == io::ErrorKind::NotFound) {
+            let workspace = self.config.workspace.to_string_lossy().into_owned();
+            self.warn(format!("{cwd} is not there any more; the job goes on in {workspace}")).await;
+            *cwd = workspace;
+        }
     }
 
     async fn execute(

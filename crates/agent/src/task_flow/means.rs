@@ -34,6 +34,10 @@ pub(super) struct Means {
     pub(super) prompt: String,
     pub(super) toolbox: Toolbox,
     pub(super) desk: Desk,
+    /// Whether it goes on in the workspace of another job, from its checkpoint.
+    pub(super) resumes: bool,
+    /// Whether the model is still to be told so.
+    untold: Cell<bool>,
     pub(super) context: RefCell<Context>,
     /// Who answers now.
     pub(super) model: RefCell<ModelFacts>,
@@ -50,13 +54,20 @@ pub(super) struct Means {
 }
 
 impl Means {
-    pub(super) async fn new(task: Task, runner: Rc<Runner>, desk: Desk) -> Result<Self, NodeError> {
+    pub(super) async fn new(
+        task: Task,
+        runner: Rc<Runner>,
+        desk: Desk,
+        resumes: bool,
+    ) -> Result<Self, NodeError> {
         let toolbox = Toolbox::new(runner, &desk);
         let context = Context::open(toolbox.log().await?, task.model.clone())?;
         Ok(Self {
             prompt: task.prompt,
             toolbox,
             desk,
+            resumes,
+            untold: Cell::new(resumes),
             context: RefCell::new(context),
             model: RefCell::new(task.model),
             calls: RefCell::default(),
@@ -70,6 +81,11 @@ impl Means {
     /// How much of what people say is in the log already.
     pub(super) fn heard_before(&self, messages: usize) {
         self.known.set(messages);
+    }
+
+    /// Tells the model once that it goes on in another sandbox.
+    pub(super) async fn tell_resumed(&self) -> Result<(), ContextError> {
+        if self.untold.take() { self.admonish(words::RESUMED).await } else { Ok(()) }
     }
 
     /// Takes what people said since the last call into the memory; how much that was.

@@ -30,12 +30,11 @@ mod words;
 
 use std::rc::Rc;
 
-use protocol::{AgentSpec, Checkpoint, Verdict};
+use protocol::{AgentSpec, Checkpoint, Outbox, Verdict};
 use tokio_util::sync::CancellationToken;
 use types::ModelFacts;
 
 use crate::flow::{BuildError, Flow, FlowBuilder, Policy, To};
-use crate::outbox::Outbox;
 use crate::outcome::{self, RunError};
 use crate::session::Desk;
 use crate::step::Runner;
@@ -69,7 +68,8 @@ pub(crate) async fn run(
 ) -> Verdict {
     let outbox = Rc::clone(&runner.outbox);
     let start = State::new(&runner, &spec);
-    let means = match Means::new(task, runner, desk).await {
+    let resumes = spec.resumes.is_some() && spec.checkpoint.is_some();
+    let means = match Means::new(task, runner, desk, resumes).await {
         Ok(means) => means,
         Err(error) => return Verdict::Failed { error: error.to_string() },
     };
@@ -94,7 +94,12 @@ async fn run_flow(
     outbox: &Outbox,
 ) -> Result<Option<Verdict>, RunError> {
     let flow = flow()?;
-    let position = outcome::position(&flow, start, checkpoint)?;
+    let mut position = outcome::position(&flow, start, checkpoint)?;
+    if means.resumes {
+        // People speak to the new job; nothing of what they said to the other one comes again.
+        position.state.heard = 0;
+        means.toolbox.runner().find_again(&mut position.state.cwd).await;
+    }
     means.heard_before(position.state.heard);
     Ok(flow.run(position, means, cancel, outbox).await?.verdict)
 }

@@ -51,6 +51,7 @@ impl Node<State, Means> for Think {
         means: &Means,
         cancel: &CancellationToken,
     ) -> Result<Thought, NodeError> {
+        means.tell_resumed().await?;
         let heard = means.hear()?;
         let asked = means.ask(None, cancel);
         let (asked, ()) = tokio::join!(asked, means.keep_context(false));

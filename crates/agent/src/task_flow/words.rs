@@ -37,6 +37,11 @@ pub(super) const SPOKEN_TO: &str = "not yet: a person has said something meanwhi
 pub(super) const LOST: &str = "this was done before the agent was interrupted; its result is lost. \
      Look at the state of things before you repeat it.";
 
+/// What is said to a model whose job was resumed.
+pub(super) const RESUMED: &str = "Your sandbox was lost, and you go on in a new one. The workspace is \
+     as it was; processes in the background, and files outside of the workspace, are gone. A step \
+     without a result was interrupted: look how far it came before you repeat it.";
+
 /// What became of a call that an interruption prevented.
 pub(super) const NOT_DONE: &str = "not done: the agent was interrupted before it. Call it again if \
      it is still needed.";

@@ -20,12 +20,12 @@ use std::fs::File;
 use std::path::Path;
 use std::rc::Rc;
 
+use protocol::Inbox;
 use runbook::Program;
 use tokio_util::sync::CancellationToken;
 use types::{Check, Part, Plan, StepOutcome, ToolSpec};
 
 use crate::desktop::Desktop;
-use crate::inbox::Inbox;
 use crate::session::Desk;
 use crate::step::{Open, Place, Ran, Runner, StepError};
 use background::{Background, Wanted};

@@ -1,10 +1,12 @@
 //! Lost connections, restarts, checkpoints.
 
-use protocol::Verdict;
+use protocol::{AgentSpec, Checkpoint, Verdict};
+use runbook::Block;
 use std::fs;
 use types::StepOutcome::{Interrupted, Ok as Fine};
+use types::{JobId, LastStep, Resumes};
 
-use crate::sandbox::{Sandbox, Users, bash};
+use crate::sandbox::{Sandbox, Users, bash, spec};
 
 const COUNT: &str =
     "for i in $(seq 1 2000); do echo $i; done; while [ ! -e go ]; do sleep 0.02; done";
@@ -98,6 +100,44 @@ fn a_step_that_was_begun_is_never_run_again() {
     assert_eq!(log.steps(), [(Interrupted, None)]);
     assert_eq!(log.stdout(), "");
     assert!(matches!(log.verdict(), Verdict::Failed { error } if error.contains("not run twice")));
+}
+
+fn resumed(blocks: Vec<Block>, checkpoint: Checkpoint, step: Option<LastStep>) -> AgentSpec {
+    let resumes = Some(Resumes { job: JobId::generate(), step });
+    AgentSpec { checkpoint: Some(checkpoint), resumes, ..spec(blocks) }
+}
+
+#[test]
+fn a_step_that_was_interrupted_runs_again_if_a_person_resumes_the_job() {
+    let waits = bash("echo \"ready $A\"; [ -e go ] || sleep 1000");
+    let blocks = vec![bash("mkdir sub; cd sub; export A=1"), waits];
+    let sandbox = Sandbox::start(blocks.clone());
+    sandbox.gateway.wait_for_output("ready");
+    let (log, dir) = sandbox.kill_keeping();
+    let checkpoint = log.checkpoints().pop().unwrap();
+    assert_eq!(checkpoint.node, "step");
+    fs::write(dir.path().join("workspace/sub/go"), "").unwrap();
+    let last = LastStep { step: 2, outcome: Interrupted, exit_code: None };
+    let spec = resumed(blocks, checkpoint, Some(last));
+    let (log, _dir) = Sandbox::start_resumed(dir, spec).finish();
+    assert_eq!(log.steps(), [(Fine, Some(0))], "only that one");
+    assert_eq!(log.stdout(), "ready 1\n", "where it was, with what it had");
+    assert_eq!(log.verdict(), Verdict::Complete);
+}
+
+#[test]
+fn a_step_whose_end_was_recorded_is_not_run_again_whoever_resumes_the_job() {
+    let blocks = vec![bash("echo ready; sleep 1000"), bash("echo next")];
+    let sandbox = Sandbox::start(blocks.clone());
+    sandbox.gateway.wait_for_output("ready");
+    let (log, dir) = sandbox.kill_keeping();
+    let checkpoint = log.checkpoints().pop().unwrap();
+    // As if its end was recorded, and the checkpoint after it was not.
+    let last = LastStep { step: 1, outcome: Fine, exit_code: Some(0) };
+    let spec = resumed(blocks, checkpoint, Some(last));
+    let (log, _dir) = Sandbox::start_resumed(dir, spec).finish();
+    assert_eq!(log.stdout(), "next\n");
+    assert_eq!(log.verdict(), Verdict::Complete);
 }
 
 #[test]

@@ -55,6 +55,12 @@ impl Sandbox {
         Self::start_with(Users::One, spec, hosts)
     }
 
+    /// One in the rooms that another one left.
+    pub(crate) fn start_resumed(dir: TempDir, spec: AgentSpec) -> Self {
+        let no_model = Box::new(|_: &_| panic!("a runbook asks no model"));
+        Self::start_in(dir, Users::One, spec, Hosts::new(), no_model)
+    }
+
     fn start_with(users: Users, spec: AgentSpec, hosts: Hosts) -> Self {
         let no_model = Box::new(|_: &_| panic!("a runbook asks no model"));
         Self::start_in(rooms(users), users, spec, hosts, no_model)
@@ -148,6 +154,7 @@ pub(crate) fn spec(blocks: Vec<Block>) -> AgentSpec {
         environment: std::collections::BTreeMap::new(),
         desktop: false,
         checkpoint: None,
+        resumes: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use protocol::{AgentSpec, Checkpoint, Verdict};
 use types::StepOutcome::{Interrupted, Ok as Fine};
+use types::{JobId, Resumes};
 
 use crate::script::{
     TRIVIAL, calls, finish, last_of, plan, results_of, script, shell, start, start_in, task,
@@ -55,6 +56,23 @@ fn a_step_that_was_begun_is_never_done_again_and_the_model_is_told() {
     assert!(texts[1].contains("interrupted"), "{texts:?}");
     assert!(texts[2].contains("not done"), "{texts:?}");
     assert!(text_of(&log.questions[0]).contains("one"), "the log is still there");
+}
+
+#[test]
+fn a_model_whose_job_is_resumed_is_told_so_and_people_begin_anew() {
+    let sandbox = start(task(TRIVIAL), script(vec![calls(vec![shell(COUNT)])]));
+    sandbox.gateway.wait_for_output("ready");
+    let (log, dir) = sandbox.kill_keeping();
+    let checkpoint = log.checkpoints().pop();
+    let resumes = Some(Resumes { job: JobId::generate(), step: None });
+    let spec = AgentSpec { checkpoint, resumes, ..task(TRIVIAL) };
+    let then = vec![calls(vec![shell("cat count")]), calls(vec![finish(&["count"], &[])])];
+    let (log, _dir) = start_in(dir, spec, script(then)).finish();
+    assert_eq!(log.verdict(), Verdict::Complete);
+    assert_eq!(log.stdout(), "x\n", "it was not done again by itself");
+    let told = text_of(&log.questions[0]);
+    assert!(told.contains("you go on in a new one") && told.contains("interrupted"), "{told}");
+    assert_eq!(text_of(&log.questions[1]).matches("you go on in a new one").count(), 1);
 }
 
 #[test]

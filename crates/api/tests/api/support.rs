@@ -93,6 +93,8 @@ impl Server {
             own_ports: Arc::new([]),
             models: Arc::new(models),
             reserve_bytes: 0,
+            results_bytes: u64::MAX,
+            clock: jobs::Clock::default(),
         };
         let engines: Vec<Arc<dyn Engine>> = vec![Arc::new(engine.unwrap())];
         let jobs = Jobs::open(folders.unwrap(), config, engines).await.unwrap();

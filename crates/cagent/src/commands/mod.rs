@@ -2,6 +2,7 @@
 
 mod approve;
 mod ask;
+mod backup;
 mod cancel;
 mod config;
 mod cp;
@@ -15,6 +16,8 @@ mod live;
 mod logs;
 mod open;
 mod ps;
+mod restore;
+mod resume;
 mod run;
 mod save;
 mod say;
@@ -58,6 +61,7 @@ pub(crate) async fn run(
         Command::Open(args) => open::open(look.place().await?, &args, format).await,
         Command::Vnc(args) => vnc::vnc(look.place().await?, &args).await,
         Command::Cancel(args) => cancel::cancel(work.place().await?, &args.job, format).await,
+        Command::Resume(args) => resume::resume(&args.job, work, format).await,
         Command::Download(args) => download::download(look.place().await?, args, format).await,
         Command::Files(args) => files::files(look.place().await?, &args, format).await,
         Command::Key { command } => key::key(command, look, format).await,
@@ -68,6 +72,16 @@ pub(crate) async fn run(
         }
         Command::Cp(args) => cp::cp(args, work, format).await,
         Command::Delete(args) => delete::delete(work.place().await?, &args.jobs, format).await,
+        Command::Backup(args) => {
+            let here = global.server.is_none();
+            ensure!(here, "backup copies a data directory; call it where the server runs");
+            backup::backup(&settings, args, format).await
+        }
+        Command::Restore(args) => {
+            let here = global.server.is_none();
+            ensure!(here, "restore fills a data directory; call it where the server is to run");
+            restore::restore(&settings, args, format).await
+        }
         Command::Doctor(_) => {
             let here = global.server.is_none();
             ensure!(here, "doctor looks at this machine; call it where the server runs");

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, anyhow, ensure};
 use api::{Code, Job};
 use tokio::signal::unix::SignalKind;
-use types::JobStatus;
+use types::{JobId, JobStatus};
 
 use super::{Context, live, save, task};
 use crate::args::{Format, RunArgs};
@@ -27,11 +27,22 @@ pub(super) async fn run(
     let file = args.output.as_deref();
     file.map_or(Ok(()), check_output)?;
     let settings = with_engine(context.settings, args.engine);
-    let mut place = Context { settings: &settings, ..context }.new_place().await?;
+    let place = Context { settings: &settings, ..context }.new_place().await?;
     let signals = Signals::listen()?;
     let key = args.idempotency_key.as_deref();
     let job = place.client().schedule(&order, &args.files, key).await;
     let job = job.map_err(|e| with_models(e, &place))?.job_id;
+    see(place, job, file, signals, format).await
+}
+
+/// Shows a job to its end, saves its ZIP where one is wanted, and tells its outcome.
+pub(super) async fn see(
+    mut place: Place,
+    job: JobId,
+    file: Option<&Path>,
+    signals: Signals,
+    format: Format,
+) -> anyhow::Result<ExitCode> {
     let seen = live::follow(&mut place, job, signals, format).await?;
     let job = place.client().job(job).await?;
     let saved = match file {

@@ -4,27 +4,29 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::output;
 use crate::server::{Purpose, Server};
 use crate::settings::Settings;
+use crate::signals::Signals;
 
 pub(super) async fn serve(settings: &Settings) -> anyhow::Result<ExitCode> {
     // The signals first: who reads that we are ready may send one at once.
-    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
+    let mut signals = Signals::listen()?;
     let listener = bind(settings.listen).await?;
     let server = Server::start(settings, listener, Purpose::Serve).await?;
     output::line(&format!("cagent listens on http://{}", server.address()))?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    signals.recv().await;
+    if settings.drain {
+        tokio::select! {
+            () = server.drain() => {}
+            _ = signals.recv() => {}
+        }
     }
     tracing::info!("stops; jobs that run go on and are found again by the next start");
-    server.stop().await;
+    server.stop(signals.recv()).await;
     Ok(ExitCode::SUCCESS)
 }
 

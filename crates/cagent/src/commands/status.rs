@@ -41,13 +41,18 @@ fn facts(job: &Job) -> Vec<(&'static str, String)> {
 type Fact = (&'static str, Option<String>);
 
 /// How far it is, and what came of it.
-fn outcome(job: &Job) -> [Fact; 9] {
+fn outcome(job: &Job) -> [Fact; 11] {
     [
         ("job", Some(job.job_id.to_string())),
         ("title", Some(job.title.clone())),
         ("status", Some(status_of(job))),
         ("waiting", job.waiting.as_ref().map(approval::in_short)),
         ("error", job.error.clone().filter(|_| job.status == JobStatus::Error)),
+        (
+            "resumable",
+            job.resumable.then(|| format!("cagent resume {} goes on with it", job.job_id)),
+        ),
+        ("resumes", job.resumes.map(|old| format!("goes on after job {old}"))),
         ("exit code", job.exit_code.map(|code| code.to_string())),
         ("summary", job.summary.clone()),
         ("artifacts", job.artifacts.clone().and_then(|all| value::shown_list(all.iter(), ", "))),

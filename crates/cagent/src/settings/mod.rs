@@ -36,6 +36,7 @@ use reqwest::header::HeaderValue;
 use types::{Limits, LimitsPolicy, Network};
 
 use crate::limit;
+use crate::log::LogFormat;
 pub(crate) use models::ModelSettings;
 pub(crate) use sources::{Flags, Sources};
 pub(crate) use table::{Setting, all};
@@ -57,8 +58,12 @@ pub(crate) struct Settings {
     pub(crate) retention_days: u32,
     /// How many jobs run at one time.
     pub(crate) concurrency: NonZeroUsize,
+    /// Whether a server that is told to stop waits for the jobs that run.
+    pub(crate) drain: bool,
     /// Free room on the disk below which no job is accepted.
     pub(crate) reserve_bytes: u64,
+    /// What results and logs of jobs that are over may take of it.
+    pub(crate) results_bytes: u64,
     /// Where desktops and previews are shown.
     pub(crate) desktop_listen: SocketAddr,
     /// Where Jupyter Lab is shown.
@@ -97,6 +102,8 @@ pub(crate) struct Settings {
     pub(crate) models: ModelSettings,
     /// What is logged, if somebody said so.
     pub(crate) log: Option<String>,
+    /// How lines of the log look.
+    pub(crate) log_format: LogFormat,
 }
 
 /// The engines there are.
@@ -144,7 +151,9 @@ impl Settings {
             output_dir: PathBuf::new(),
             retention_days: 1,
             concurrency: cores,
+            drain: false,
             reserve_bytes: 512 << 20,
+            results_bytes: u64::MAX,
             desktop_listen: (Ipv4Addr::LOCALHOST, 6080).into(),
             jupyter_listen: (Ipv4Addr::LOCALHOST, 8888).into(),
             preview_domain: Domain { name: "localhost".into(), tls: None },
@@ -164,6 +173,7 @@ impl Settings {
             limits: LimitsPolicy { defaults: Limits::default(), ceilings: ceilings(cores) },
             models: ModelSettings::default(),
             log: None,
+            log_format: LogFormat::Text,
         }
     }
 

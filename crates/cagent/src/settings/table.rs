@@ -239,6 +239,18 @@ const GENERAL: &[Setting] = &[
         ..PLAIN
     },
     Setting {
+        key: "drain",
+        variable: "CAGENT_DRAIN",
+        flag: Some("--drain"),
+        default: "`0`",
+        about: "`1` lets the server wait for the jobs that run when it is told to stop, without \
+                beginning or accepting others. A second signal stops it at once. See \
+                `docs/operations.md`.",
+        set: |settings, text| value::flag(text).map(|yes| settings.drain = yes),
+        show: |settings| Some(value::shown_flag(settings.drain)),
+        ..PLAIN
+    },
+    Setting {
         key: "reserve",
         variable: "CAGENT_RESERVE",
         default: "`512M`",
@@ -246,6 +258,19 @@ const GENERAL: &[Setting] = &[
                 this.",
         set: |settings, text| value::size(text).map(|bytes| settings.reserve_bytes = bytes),
         show: |settings| Some(value::shown_size(settings.reserve_bytes)),
+        ..PLAIN
+    },
+    Setting {
+        key: "results",
+        variable: "CAGENT_RESULTS",
+        default: "no bound",
+        about: "How much the ZIPs and logs of all finished jobs may take together, such as `50G`. \
+                Beyond it the oldest finished jobs are forgotten before `retention_days` are over; \
+                the newest one and unfinished jobs never.",
+        set: |settings, text| value::size(text).map(|bytes| settings.results_bytes = bytes),
+        show: |settings| {
+            (settings.results_bytes < u64::MAX).then(|| value::shown_size(settings.results_bytes))
+        },
         ..PLAIN
     },
     Setting {
@@ -359,6 +384,17 @@ const GENERAL: &[Setting] = &[
         separator: Some(','),
         set: |settings, text| value::log_filter(text).map(|log| settings.log = Some(log)),
         show: |settings| settings.log.clone(),
+        ..PLAIN
+    },
+    Setting {
+        key: "log_format",
+        variable: "CAGENT_LOG_FORMAT",
+        flag: Some("--log-format"),
+        default: "`text`",
+        about: "How lines of the log look: `text`, or `json`, an object a line. See \
+                `docs/monitoring.md`.",
+        set: |settings, text| value::log_format(text).map(|format| settings.log_format = format),
+        show: |settings| Some(settings.log_format.as_str().into()),
         ..PLAIN
     },
 ];

@@ -173,6 +173,7 @@ fn what_is_shown_can_be_given() {
         ("CAGENT_API_KEY", "k"),
         ("CAGENT_PUBLIC_NAMES", "agent.example.org"),
         ("CAGENT_EXPOSE", "/a::/b"),
+        ("CAGENT_RESULTS", "50G"),
         ("DOCKER_HOST", "tcp://127.0.0.1:2375"),
         ("CAGENT_DOCKER_RUNTIME", "runsc"),
         ("CAGENT_EGRESS_ALLOW", "10.0.0.1"),

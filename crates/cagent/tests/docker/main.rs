@@ -7,4 +7,5 @@ mod away;
 mod files;
 mod image;
 mod jobs;
+mod measure;
 mod support;

@@ -111,6 +111,8 @@ fn config() -> Config {
         own_ports: Arc::new([]),
         models: Arc::new(Models::new(vec![])),
         reserve_bytes: 0,
+        results_bytes: u64::MAX,
+        clock: jobs::Clock::default(),
     }
 }
 

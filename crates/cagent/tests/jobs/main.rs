@@ -2,10 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod backup;
 mod hostile;
 mod image;
 mod limits;
 mod network;
 mod restart;
+mod stop;
 mod support;
+mod upgrade;
 mod walk;

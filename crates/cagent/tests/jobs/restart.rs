@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use testkit::{Builder, DataDir};
-use types::{Event, EventKind, JobId, JobStatus, Stream};
+use types::{Event, EventKind, JobId, JobStatus, Reason, Stream};
 
 use crate::support::{Result, assert_complete};
 
@@ -38,16 +38,61 @@ async fn a_running_job_goes_on_and_no_step_runs_twice() {
     assert!(server.stop().await.success());
 }
 
-/// A job's files as its agent sees them: the orchestrator, which could open them, is dead.
-fn workspace(job: JobId) -> PathBuf {
+/// Says how often each of its blocks began; the second one hangs the first time.
+const HANGS: &str = "```sh\ncd sub 2>/dev/null || mkdir sub; cd sub 2>/dev/null; export WHO=me\necho first >> begun\n```\n\
+                     ```sh\necho second >> begun\necho \"waiting for $WHO\"\n\
+                     test $(grep -c second begun) = 2 || sleep 1000\n```\n";
+
+#[tokio::test]
+async fn a_job_that_lost_its_sandbox_goes_on_in_its_workspace_if_somebody_resumes_it() {
+    let data = DataDir::new();
+    let server = builder(&data).start().await;
+    let old = server.client().run(HANGS).await;
+    let output = |event: &Event| matches!(event.event, EventKind::Output { .. });
+    server.client().events_until(old, output).await;
+    let killed = std::process::Command::new("kill").args(["-9", &helper(old).to_string()]).status();
+    assert!(killed.unwrap().success());
+    let ended = server.client().wait_end(old).await;
+    assert_eq!((ended.reason, ended.resumable), (Some(Reason::SandboxLost), true), "{ended:#?}");
+    assert!(
+        Result::of(&server, old).await.text("sub/begun").ends_with("second\n"),
+        "it has its ZIP"
+    );
+    server.kill().await;
+
+    let server = builder(&data).start().await;
+    let new = server.client().resume(old).await;
+    let job = server.client().wait_end(new).await;
+    assert_complete(&job);
+    assert_eq!(job.resumes, Some(old));
+    assert_eq!(Result::of(&server, new).await.text("sub/begun"), "first\nsecond\nsecond\n");
+    assert_eq!(server.client().log(new, Stream::Stdout).await, b"waiting for me\n");
+    assert_eq!(server.client().resume(old).await, new, "there is one that goes on");
+    assert!(!server.client().wait_end(old).await.resumable);
+    assert!(server.stop().await.success());
+    let left: Vec<_> =
+        std::fs::read_dir(data.path().join("sandboxes")).unwrap().flatten().collect();
+    assert!(
+        left.iter().all(|entry| !entry.file_name().to_string_lossy().contains('-')),
+        "{left:?}"
+    );
+}
+
+/// A job's helper.
+fn helper(job: JobId) -> u32 {
     let processes = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
     let helper = |process: &PathBuf| {
         std::fs::read(process.join("cmdline"))
             .is_ok_and(|line| String::from_utf8_lossy(&line).contains(&job.to_string()))
     };
     let helper = processes.into_iter().find(helper).expect("the job's helper");
-    let pid = helper.file_name().unwrap().to_str().unwrap();
-    let children = std::fs::read_to_string(helper.join(format!("task/{pid}/children"))).unwrap();
+    helper.file_name().unwrap().to_str().unwrap().parse().unwrap()
+}
+
+/// A job's files as its agent sees them: the orchestrator, which could open them, is dead.
+fn workspace(job: JobId) -> PathBuf {
+    let pid = helper(job);
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
     Path::new("/proc").join(children.trim()).join("root").join("workspace")
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engine::{Engine, EngineError};
@@ -45,6 +46,41 @@ async fn all_who_look_at_one_time_see_one_copy_and_later_ones_a_newer() {
     };
     timeout(PATIENCE, gone).await.expect("copies go when nobody looks at them any more");
     bed.engine.remove(job).await.unwrap();
+}
+
+/// A file that is sent for minutes, and costs its job nothing.
+#[tokio::test]
+async fn a_look_is_short_and_nobody_who_ends_a_sandbox_waits_for_it() {
+    let agentd = "as_command('open(\"/workspace/f\", \"w\").truncate(1 << 37)')\ntime.sleep(3600)";
+    let bed = Arc::new(Bed::with(agentd, &Daemon::usual_by_tcp(), |_| {}));
+    let limits = Limits { disk_bytes: 1 << 34, file_bytes: 1 << 40, ..Limits::default() };
+    let job = bed.start(limits).await;
+    let too_long = async {
+        // Before the file is there, a look takes no time.
+        loop {
+            if let Err(error) = bed.engine.workspace(job).await {
+                break error;
+            }
+            sleep(LOOK).await;
+        }
+    };
+    let error = timeout(PATIENCE, too_long).await.expect("it is told");
+    assert!(error.to_string().contains("it takes longer than 15s; try again"), "{error}");
+    let looking = tokio::spawn({
+        let bed = bed.clone();
+        async move { bed.engine.workspace(job).await.map(drop) }
+    });
+    let home = bed.config.home.join(job.to_string());
+    let begun = async {
+        while !fs::read_dir(&home).unwrap().any(|e| e.unwrap().path().join("f").exists()) {
+            sleep(LOOK).await;
+        }
+    };
+    timeout(PATIENCE, begun).await.expect("a look is under way");
+    let at_once = Duration::from_secs(8);
+    timeout(at_once, bed.engine.stop(job)).await.expect("it is killed at once").unwrap();
+    timeout(PATIENCE, bed.engine.remove(job)).await.expect("no fetch goes on").unwrap();
+    assert!(looking.await.unwrap().is_err());
 }
 
 #[tokio::test]

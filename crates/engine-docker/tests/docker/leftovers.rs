@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use engine::{Engine, SandboxEnd, SandboxState};
+use engine::{Engine, EngineError, SandboxEnd, SandboxState};
 use testkit::docker::{Daemon, IMAGE};
 use types::{JobId, Limits};
 
@@ -38,10 +38,33 @@ async fn a_crash_while_a_volume_is_filled() {
 async fn a_crash_while_our_programs_are_brought() {
     let bed = Bed::idle();
     bed.engine.report().await.unwrap();
-    make(&bed, &format!("cagent-{}-tools-filler", bed.owner()), &[]);
+    make(&bed, &filler_of_tools(&bed), &[]);
     let bed = bed.again();
     bed.engine.report().await.unwrap();
     leaves_nothing(&bed);
+}
+
+#[tokio::test]
+async fn another_server_that_brings_the_same_programs_is_waited_for() {
+    let bed = Bed::idle();
+    bed.engine.report().await.unwrap();
+    let name = filler_of_tools(&bed);
+    bed.daemon.ask(&["create", "--name", &name, "--label", "cagent.owner=other", IMAGE, "/never"]);
+    let bed = bed.again();
+    let mut asked = bed.engine.report();
+    let early = tokio::time::timeout(Duration::from_secs(2), &mut asked).await;
+    bed.daemon.ask(&["rm", &name]);
+    assert!(early.is_err(), "it is filled twice at one time: {early:?}");
+    tokio::time::timeout(PATIENCE, asked).await.expect("it is our turn").unwrap();
+    leaves_nothing(&bed);
+}
+
+/// The name of what fills the volume with our programs.
+fn filler_of_tools(bed: &Bed) -> String {
+    let owner = format!("label=cagent.owner={}", bed.owner());
+    let all = ["volume", "ls", "-q", "--filter", "label=cagent.tools", "--filter", &owner];
+    let [volume] = &bed.daemon.ask(&all)[..] else { panic!("one volume") };
+    format!("{volume}-filler")
 }
 
 #[tokio::test]
@@ -54,6 +77,23 @@ async fn a_crash_before_there_is_a_container() {
     assert_eq!(bed.engine.list().await.unwrap(), [(job, SandboxState::Created)]);
     bed.engine.remove(job).await.unwrap();
     assert_eq!(bed.engine.list().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn one_taken_away_with_its_volume_has_no_files() {
+    let bed = Bed::with(IDLE, &Daemon::usual_by_tcp(), |_| {});
+    let job = bed.create(Limits::default()).await;
+    let inputs = bed.engine.workspace(job).await.unwrap();
+    std::fs::write(inputs.path().join("given"), "1").unwrap();
+    bed.engine.start(job).await.unwrap();
+    let name = bed.name(job);
+    let bed = bed.again();
+    bed.daemon.ask(&["rm", "--force", &name]);
+    assert_eq!(bed.wait(job).await.end, SandboxEnd::Lost);
+    let found = bed.engine.workspace(job).await;
+    assert!(matches!(found, Err(EngineError::NotFound(_))), "what it began with: {found:?}");
+    bed.engine.remove(job).await.unwrap();
+    leaves_nothing(&bed);
 }
 
 #[tokio::test]

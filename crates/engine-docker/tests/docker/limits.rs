@@ -72,7 +72,7 @@ except OSError:
 
 #[tokio::test]
 async fn a_workspace_that_is_too_large_ends_it() {
-    let agentd = "as_command('open(\"/workspace/big\", \"wb\").write(bytes(40 << 20))')\n";
+    let agentd = "as_command('open(\"/workspace/big\", \"wb\").write(bytes([1]) * (40 << 20))')\n";
     let limits = Limits { disk_bytes: 20 << 20, ..limits() };
     let bed = Bed::new(&format!("{agentd}time.sleep(3600)"));
     let (ended, log) = bed.run(limits).await;

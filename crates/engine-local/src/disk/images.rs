@@ -84,6 +84,13 @@ impl Images {
         root
     }
 
+    /// Unmounts the workspace of an ended sandbox.
+    pub(super) fn release(&self, folder: &Path) {
+        // Not under the lock.
+        let volume = self.volumes().remove(folder);
+        drop(volume);
+    }
+
     /// Unmounts the workspace of a sandbox whose folder is gone, for whoever still has it open too:
     /// what was not yet written is not worth it.
     pub(super) fn discard(&self, folder: &Path) {

@@ -83,6 +83,13 @@ impl Workspaces {
         opened.map_err(|e| io_error("open", &path, e))
     }
 
+    /// Unmounts the workspace of an ended sandbox, whose folder stays or gets another name. None if
+    /// there is no workspace.
+    pub(crate) fn release(&self, folder: &Path) -> Option<()> {
+        let _ = self.images.as_ref().map(|images| images.release(folder));
+        (has_image(folder) || folder.join(folder::WORKSPACE).is_dir()).then_some(())
+    }
+
     /// Lets go of the workspace of a sandbox whose folder is gone.
     pub(crate) fn discard(&self, folder: &Path) {
         let _ = self.images.as_ref().map(|images| images.discard(folder));
@@ -112,6 +119,6 @@ fn make_open(path: &Path) -> io::Result<()> {
     std::fs::set_permissions(path, Permissions::from_mode(mode | 0o700))
 }
 
-fn has_image(folder: &Path) -> bool {
+pub(crate) fn has_image(folder: &Path) -> bool {
     folder.join(folder::IMAGE).exists()
 }

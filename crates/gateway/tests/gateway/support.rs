@@ -47,6 +47,7 @@ impl Sink for Memory {
             environment: std::collections::BTreeMap::new(),
             desktop: false,
             checkpoint: None,
+            resumes: None,
         };
         Ok((spec, told.reports.len() as u64))
     }

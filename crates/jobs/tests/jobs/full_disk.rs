@@ -2,17 +2,21 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use engine::FakeEngine;
-use jobs::{Folders, ForgetError, JobError, Jobs};
+use jiff::Timestamp;
+use jobs::{Folders, ForgetError, JobError, Jobs, ListRequest, ScheduleError};
+use protocol::{Client, Data, Report, ReportKind, Verdict};
 use tempfile::TempDir;
-use types::{JobStatus, Reason};
+use types::{Event, EventKind, JobStatus, Reason, StepKind, StepOutcome, Stream};
 
-use crate::support::{PATIENCE, Setup, config, obey, open, scripted, started, succeed};
+use crate::support::{
+    HELLO, PATIENCE, Setup, config, obey, open, request, scripted, started, succeed,
+};
 
 /// Set where mounts are nobody else's.
 const OWN: &str = "OWN_MOUNTS";
@@ -25,6 +29,11 @@ fn a_result_waits_until_there_is_room() {
 #[test]
 fn a_job_is_deleted_though_the_disk_is_full() {
     run_with_own_mounts("full_disk::deleting_makes_room");
+}
+
+#[test]
+fn a_disk_that_fills_up_again_and_again_loses_nothing() {
+    run_with_own_mounts("full_disk::full_again_and_again");
 }
 
 fn run_with_own_mounts(test: &str) {
@@ -103,6 +112,97 @@ async fn deleting_makes_room() {
     assert!(matches!(setup.jobs.get(job).await, Err(JobError::NotFound(_))));
     setup.jobs.stop().await;
     unmount(&data);
+}
+
+/// The ballast comes and goes at moments of its own, between any two calls of all that is going on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "run by a_disk_that_fills_up_again_and_again_loses_nothing, where it can mount"]
+async fn full_again_and_again() {
+    let runner = "run a_disk_that_fills_up_again_and_again_loses_nothing instead";
+    assert!(std::env::var_os(OWN).is_some(), "{runner}");
+    let home = TempDir::new().unwrap();
+    let small = home.path().join("small");
+    fs::create_dir(&small).unwrap();
+    mount(&small, "12m");
+    let (data, output) = (small.join("data"), small.join("output"));
+    let folders = Folders::claim(&data, &output).unwrap();
+    let engine = Arc::new(
+        FakeEngine::with_agent(Arc::new(|_, gateway| tokio::spawn(persist(gateway)))).unwrap(),
+    );
+    let jobs = Jobs::open(folders, config(4), vec![engine.clone()]).await.unwrap();
+    let setup = Setup { home, engine, jobs };
+
+    let (mut accepted, mut refused) = (vec![], 0);
+    for round in 0..30u64 {
+        let client = setup.jobs.clone();
+        let client = tokio::spawn(async move {
+            let mut answers = vec![];
+            for _ in 0..4 {
+                answers.push(client.schedule(request(HELLO)).await);
+            }
+            answers
+        });
+        // Any moment will do; each round has another.
+        tokio::time::sleep(Duration::from_micros(round * 7919 % 20_000)).await;
+        let ballast = small.join("ballast");
+        fill(&ballast);
+        setup.jobs.list(&ListRequest::default()).await.unwrap();
+        let full = setup.jobs.schedule(request(HELLO)).await;
+        fs::remove_file(ballast).unwrap();
+        for answer in client.await.unwrap().into_iter().chain([full]) {
+            match answer {
+                Ok(job) => accepted.push(job),
+                Err(ScheduleError::NoRoom(_) | ScheduleError::Store(_)) => refused += 1,
+                Err(e) => panic!("{e}"),
+            }
+        }
+    }
+    assert!(accepted.len() > 30 && refused > 5, "{} accepted, {refused} refused", accepted.len());
+    for job in &accepted {
+        let (record, events) = setup.end(*job).await;
+        assert_eq!(record.status, JobStatus::Complete, "{:?}", record.ending);
+        let ends = |event: &&Event| matches!(event.event, EventKind::Ended { .. });
+        assert_eq!(events.iter().filter(ends).count(), 1);
+        let zip = File::open(setup.jobs.zip_path(*job)).unwrap();
+        zip::ZipArchive::new(zip).unwrap().by_name(".cagent/manifest.json").unwrap();
+    }
+    let mut known: Vec<_> = setup.list().await.into_iter().map(|job| job.id).collect();
+    known.sort();
+    accepted.sort();
+    assert_eq!(known, accepted);
+    setup.jobs.stop().await;
+    let db = rusqlite::Connection::open(data.join("cagent.db")).unwrap();
+    let whole: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(whole, "ok");
+    drop(db);
+    unmount(&small);
+}
+
+/// Says all again that could not be kept, as agentd does.
+async fn persist(gateway: PathBuf) -> i32 {
+    let mut client = Client::new(gateway.join(protocol::SOCKET_NAME));
+    while client.hello("test").await.is_err() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let step = ReportKind::StepStarted {
+        step: 1,
+        kind: StepKind::Bash,
+        title: "hello".into(),
+        line: 3,
+        code: None,
+    };
+    let (stream, data) = (Stream::Stdout, Data(vec![b'x'; 20_000]));
+    let output = ReportKind::Output { step: 1, stream, data };
+    let (outcome, exit_code) = (StepOutcome::Ok, Some(0));
+    let finished = ReportKind::StepFinished { step: 1, outcome, exit_code, millis: 1 };
+    let reports = [step, output, finished, ReportKind::Finished(Verdict::Complete)];
+    for (n, report) in (1..).zip(reports) {
+        let report = [Report { n, at: Timestamp::now(), report }];
+        while !client.report(&report).await.is_ok_and(|ack| ack.acked >= n) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+    0
 }
 
 fn mount(at: &Path, size: &str) {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::{Engine, FakeEngine};
-use jobs::{Config, Jobs, OpenError, ScheduleError};
+use jiff::{SignedDuration, Timestamp};
+use jobs::{Clock, Config, Jobs, OpenError, ScheduleError};
 use tempfile::TempDir;
 use types::{EventKind, JobId, JobStatus, Limits};
 
@@ -32,6 +33,41 @@ async fn a_running_job_goes_on_under_the_next_orchestrator() {
     setup.until(waiting, started).await;
     setup.jobs.cancel(waiting).await.unwrap();
     setup.end(waiting).await;
+}
+
+fn waits(event: &EventKind) -> bool {
+    matches!(event, EventKind::Notice { text, .. } if text.contains("does not answer"))
+}
+
+#[tokio::test]
+async fn a_job_whose_engine_is_away_for_a_moment_waits_for_it() {
+    let setup = Setup::new(succeed, 1).await;
+    setup.engine.set_away(true);
+    let jobs = [setup.schedule().await, setup.schedule().await, setup.schedule().await];
+    setup.until(jobs[0], waits).await;
+    setup.jobs.cancel(jobs[0]).await.unwrap();
+    assert_eq!(setup.end(jobs[0]).await.0.status, JobStatus::Cancelled, "nobody has to wait");
+    setup.until(jobs[1], waits).await;
+    setup.engine.set_away(false);
+    for job in &jobs[1..] {
+        let (record, events) = setup.end(*job).await;
+        assert_eq!(record.status, JobStatus::Complete, "{record:#?}");
+        assert!(events.iter().filter(|event| waits(&event.event)).count() <= 1, "told once");
+    }
+}
+
+#[tokio::test]
+async fn a_running_job_is_not_given_up_while_nobody_can_tell_whether_it_lives() {
+    let setup = Setup::new(obey_later, 1).await;
+    let job = setup.schedule().await;
+    setup.until(job, started).await;
+    setup.engine.set_away(true);
+    let setup = setup.restart(config(1)).await;
+    setup.until(job, waits).await;
+    setup.engine.set_away(false);
+    setup.jobs.cancel(job).await.unwrap();
+    assert_eq!(setup.end(job).await.0.status, JobStatus::Cancelled);
+    assert_eq!(setup.sandboxes().await, 0);
 }
 
 /// Else the agent would wait for ever for somebody who is not there.
@@ -65,13 +101,67 @@ async fn a_job_is_forgotten_when_its_retention_is_over() {
 
     let config = Config { retention: Duration::ZERO, ..config(1) };
     let jobs = Jobs::open(claim(&home).unwrap(), config, vec![engine.clone()]).await.unwrap();
+    forgotten(&jobs, job).await;
+    assert!(!folder.exists(), "with all its files");
+}
+
+/// Each restart looks at the clock once.
+#[tokio::test]
+async fn a_clock_that_was_set_forgets_nothing_too_early_and_keeps_nothing_for_ever() {
+    let clock = Clock::still(Timestamp::now(), "a");
+    let config = || Config { clock: clock.clone(), ..config(1) };
+    let (day, year) = (config().retention, SignedDuration::from_hours(365 * 24));
+    let mut setup = Setup::with(succeed, config()).await;
+    let job = setup.schedule().await;
+    setup.end(job).await;
+    let known = async |setup: &Setup| {
+        let probe = setup.schedule().await;
+        // The sweeper has looked: its first turn is before that of a job.
+        setup.end(probe).await;
+        setup.jobs.get(job).await.is_ok()
+    };
+    for by in [year, -year, -year, year] {
+        clock.set(by);
+        setup = setup.restart(config()).await;
+        assert!(known(&setup).await, "set by {by}");
+        clock.pass(day / 2);
+    }
+    clock.pass(day / 2);
+    let setup = setup.restart(config()).await;
+    forgotten(&setup.jobs, job).await;
+    assert!(!setup.list().await.is_empty(), "what is younger stays");
+}
+
+#[tokio::test]
+async fn the_oldest_results_go_when_all_hold_too_much() {
+    let setup = Setup::new(succeed, 1).await;
+    let mut jobs = vec![];
+    for _ in 0..4 {
+        let job = setup.schedule().await;
+        setup.end(job).await;
+        jobs.push(job);
+    }
+    let held = setup.jobs.get(jobs[0]).await.unwrap().zip_bytes.unwrap();
+    let results_bytes = held * 7 / 2;
+    let setup = setup.restart(Config { results_bytes, ..config(1) }).await;
+    forgotten(&setup.jobs, jobs[0]).await;
+    let job = setup.schedule().await;
+    setup.end(job).await;
+    forgotten(&setup.jobs, jobs[1]).await;
+    let left: Vec<_> = setup.list().await.into_iter().map(|job| job.id).collect();
+    assert_eq!(left, vec![job, jobs[3], jobs[2]]);
+    let setup = setup.restart(Config { results_bytes: 0, ..config(1) }).await;
+    forgotten(&setup.jobs, jobs[3]).await;
+    assert!(setup.jobs.get(job).await.is_ok(), "the newest stays");
+}
+
+async fn forgotten(jobs: &Jobs, job: JobId) {
     let forgotten = async {
         while jobs.get(job).await.is_ok() {
             tokio::task::yield_now().await;
         }
     };
     tokio::time::timeout(PATIENCE, forgotten).await.expect("the job is forgotten");
-    assert!(!folder.exists(), "with all its files");
 }
 
 #[tokio::test]
@@ -99,7 +189,21 @@ fn a_second_orchestrator_is_refused_and_told_who_has_it() {
         other => panic!("{other:?}"),
     }
     assert_eq!(jobs::owner(&data).unwrap().as_deref(), Some("pid 1 http://127.0.0.1:1"));
+    std::fs::remove_file(data.join("lock")).unwrap();
+    assert!(matches!(claim(&home), Err(OpenError::InUse { .. })), "it lives without its file");
+    assert_eq!(jobs::owner(&data).unwrap().as_deref(), Some(""), "nobody knows who, but somebody");
     drop(first);
     assert_eq!(jobs::owner(&data).unwrap(), None, "what a dead process left does not count");
     claim(&home).unwrap();
+}
+
+/// That a job began need not be on the disk when its sandbox is.
+#[tokio::test]
+async fn a_beginning_that_a_power_cut_undid_is_no_hindrance() {
+    let setup = Setup::new(succeed, 0).await;
+    let job = setup.schedule().await;
+    let spec = engine::SandboxSpec { job, limits: Limits::default(), image: None };
+    setup.engine.create(&spec).await.unwrap();
+    let setup = setup.restart(config(1)).await;
+    assert_eq!(setup.end(job).await.0.status, JobStatus::Complete);
 }

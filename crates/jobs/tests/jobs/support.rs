@@ -9,11 +9,13 @@ use engine::{Engine, FakeAgent, FakeEngine};
 use jiff::Timestamp;
 use jobs::{Config, Folders, Jobs, ListRequest, NetworkPolicy, OpenError, ScheduleRequest};
 use models::Models;
-use protocol::{AgentSpec, Assignment, Client, Control, Data, Report, ReportKind, Verdict};
+use protocol::{
+    AgentSpec, Assignment, Checkpoint, Client, Control, Data, Report, ReportKind, Verdict,
+};
 use tempfile::TempDir;
 use types::{
-    Event, EventKind, JobId, JobRecord, JobSummary, Limits, LimitsPolicy, Network, StepKind,
-    StepOutcome, Stream,
+    Event, EventKind, JobId, JobRecord, JobSummary, Limits, LimitsPolicy, Network, Resumes,
+    StepKind, StepOutcome, Stream,
 };
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -29,6 +31,9 @@ pub(crate) struct Agent {
     /// The job's own variables.
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) assignment: Assignment,
+    /// Where it begins, if it goes on after another one, and after which.
+    pub(crate) checkpoint: Option<Checkpoint>,
+    pub(crate) resumes: Option<Resumes>,
 }
 
 impl Agent {
@@ -114,8 +119,9 @@ pub(crate) fn scripted(script: Script) -> FakeAgent {
         tokio::spawn(async move {
             let mut client = Client::new(gateway.join(protocol::SOCKET_NAME));
             let welcome = client.hello("test").await.unwrap();
-            let (n, AgentSpec { environment, assignment, .. }) = (welcome.acked, welcome.spec);
-            script(Agent { client, n, environment, assignment }).await
+            let (n, spec) = (welcome.acked, welcome.spec);
+            let AgentSpec { environment, assignment, checkpoint, resumes, .. } = spec;
+            script(Agent { client, n, environment, assignment, checkpoint, resumes }).await
         })
     })
 }
@@ -213,6 +219,8 @@ pub(crate) fn config(concurrency: usize) -> Config {
         own_ports: Arc::new([]),
         models: Arc::new(Models::new(vec![])),
         reserve_bytes: 0,
+        results_bytes: u64::MAX,
+        clock: jobs::Clock::default(),
     }
 }
 

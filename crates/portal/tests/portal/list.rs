@@ -42,7 +42,7 @@ async fn of_more_than_one_it_is_a_list() {
         assert!(list.body.contains(&path));
         // Enough of its id for `cagent`, and how long it has been there.
         let name = &job.to_string()[24..];
-        assert!(list.body.contains(&format!(">{name}</span>, runs for ")), "{}", list.body);
+        assert!(list.body.contains(&format!(">{name}</span>, running for ")), "{}", list.body);
         let opened = stage.get(&own, &path, &[("sec-fetch-site", "same-origin")]).await;
         assert!(opened.headers["location"].to_str().unwrap().contains(&stage.host(job)));
         let led = stage.get(&own, &path, &FROM_ELSEWHERE).await;

@@ -98,6 +98,8 @@ impl Stage {
             own_ports: Arc::new([]),
             models: Arc::new(Models::new(vec![])),
             reserve_bytes: 0,
+            results_bytes: u64::MAX,
+            clock: jobs::Clock::default(),
         };
         let engines: Vec<Arc<dyn Engine>> = vec![Arc::new(engine.unwrap())];
         let jobs = Jobs::open(folders.unwrap(), config, engines).await.unwrap();

@@ -1,26 +1,27 @@
 //! Reports on their way out: numbered, kept until they are durable outside, bounded.
 //!
-//! Not here: connections and retries ([`crate::link`]).
+//! Not here: how they get there ([`crate::deliver`]).
 
 use std::collections::VecDeque;
 use std::io;
 
 use jiff::Timestamp;
-use protocol::{Report, ReportKind};
 use tokio::sync::watch;
 
+use crate::{Report, ReportKind};
+
 /// The most bytes of unacknowledged reports, as they are on the wire.
-pub(crate) const MAX_BYTES: usize = 8 * 1024 * 1024;
+pub const MAX_OUTBOX_BYTES: usize = 8 * 1024 * 1024;
 
 /// The most bytes of one batch; the rest of what the protocol allows is for estimates gone wrong.
-const MAX_BATCH_BYTES: usize = protocol::MAX_BATCH_BYTES / 4 * 3;
+const MAX_BATCH_BYTES: usize = crate::MAX_BATCH_BYTES / 4 * 3;
 
 /// What a report's number, time and braces add to what it carries.
 const ENVELOPE_BYTES: usize = 96;
 
 /// Cheap to share by reference; every method may be used while others wait.
 #[derive(Debug)]
-pub(crate) struct Outbox {
+pub struct Outbox {
     queue: watch::Sender<Queue>,
 }
 
@@ -72,20 +73,21 @@ impl Queue {
 
 impl Outbox {
     /// An empty one, whose first report follows what is durable already.
-    pub(crate) fn new(acked: u64) -> Self {
+    #[must_use]
+    pub fn new(acked: u64) -> Self {
         let empty = Queue { waiting: VecDeque::new(), sizes: VecDeque::new(), bytes: 0, acked };
         Self { queue: watch::Sender::new(empty) }
     }
 
     /// Takes a report; waits while there is no room.
-    pub(crate) async fn push(&self, report: ReportKind) {
+    pub async fn push(&self, report: ReportKind) {
         let size = wire_size(&report);
-        self.until(|queue| queue.bytes == 0 || queue.bytes + size <= MAX_BYTES).await;
+        self.until(|queue| queue.bytes == 0 || queue.bytes + size <= MAX_OUTBOX_BYTES).await;
         self.queue.send_modify(|queue| queue.push(report, size));
     }
 
     /// Waits for reports and hands them out, each once, in order.
-    pub(crate) async fn batch(&self) -> Vec<Report> {
+    pub async fn batch(&self) -> Vec<Report> {
         self.until(|queue| !queue.waiting.is_empty()).await;
         let mut batch = Vec::new();
         self.queue.send_modify(|queue| batch = queue.batch());
@@ -93,12 +95,12 @@ impl Outbox {
     }
 
     /// Forgets what is durable.
-    pub(crate) fn ack(&self, acked: u64) {
+    pub fn ack(&self, acked: u64) {
         self.queue.send_modify(|queue| queue.ack(acked));
     }
 
     /// Waits until everything is durable.
-    pub(crate) async fn settled(&self) {
+    pub async fn settled(&self) {
         self.until(|queue| queue.sizes.is_empty()).await;
     }
 
@@ -196,7 +198,7 @@ mod tests {
         #[test]
         fn sizes_are_never_too_small(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let kind = ReportKind::Output {
-                step: u32::MAX, stream: Stream::Stdout, data: protocol::Data(bytes),
+                step: u32::MAX, stream: Stream::Stdout, data: crate::Data(bytes),
             };
             let report = Report { n: u64::MAX, at: Timestamp::MAX, report: kind.clone() };
             let wire = serde_json::to_vec(&report).unwrap().len() + 1;

@@ -1,15 +1,16 @@
 //! What people want of the agent, until it is ready to hear it.
 //!
-//! Not here: how it gets here ([`crate::link`]), what is done about it (the flows).
+//! Not here: how it gets here ([`crate::Controls`]), what is done about it (crate `agent`).
 
 use std::collections::{BTreeMap, VecDeque};
 
-use protocol::{Instruction, Wish};
 use tokio::sync::watch;
+
+use crate::{Instruction, Wish};
 
 /// Cheap to share by reference.
 #[derive(Debug, Default)]
-pub(crate) struct Inbox {
+pub struct Inbox {
     letters: watch::Sender<Letters>,
 }
 
@@ -25,15 +26,16 @@ struct Letters {
 
 /// What a person decided about a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Decision {
+pub enum Decision {
+    /// It may be run.
     Approved,
-    /// And why, if they said so.
+    /// It may not; and why, if they said so.
     Rejected(Option<String>),
 }
 
 impl Inbox {
     /// Takes an instruction, unless it came before.
-    pub(crate) fn take(&self, Instruction { n, wish }: Instruction) {
+    pub fn take(&self, Instruction { n, wish }: Instruction) {
         self.letters.send_if_modified(|letters| {
             let new = n > letters.last;
             if new {
@@ -45,7 +47,8 @@ impl Inbox {
     }
 
     /// What people said since the last call, oldest first.
-    pub(crate) fn messages(&self) -> Vec<String> {
+    #[must_use]
+    pub fn messages(&self) -> Vec<String> {
         let mut messages = Vec::new();
         self.letters.send_if_modified(|letters| {
             messages.extend(letters.messages.drain(..));
@@ -55,29 +58,31 @@ impl Inbox {
     }
 
     /// How many of them are there.
-    pub(crate) fn waiting(&self) -> usize {
+    #[must_use]
+    pub fn waiting(&self) -> usize {
         self.letters.borrow().messages.len()
     }
 
     /// Whether a person has the desktop.
-    pub(crate) fn desktop_taken(&self) -> bool {
+    #[must_use]
+    pub fn desktop_taken(&self) -> bool {
         self.letters.borrow().desktop_taken
     }
 
     /// Waits until a person has the desktop.
-    pub(crate) async fn desktop_lent(&self) {
+    pub async fn desktop_lent(&self) {
         // The sender is ours: it cannot be gone.
         drop(self.letters.subscribe().wait_for(|letters| letters.desktop_taken).await);
     }
 
     /// Waits until nobody has the desktop.
-    pub(crate) async fn desktop_free(&self) {
+    pub async fn desktop_free(&self) {
         // The sender is ours: it cannot be gone.
         drop(self.letters.subscribe().wait_for(|letters| !letters.desktop_taken).await);
     }
 
     /// Waits for what is decided about a step.
-    pub(crate) async fn decision(&self, step: u32) -> Decision {
+    pub async fn decision(&self, step: u32) -> Decision {
         let mut letters = self.letters.subscribe();
         let decided = letters.wait_for(|letters| letters.decisions.contains_key(&step)).await;
         match decided.ok().and_then(|letters| letters.decisions.get(&step).cloned()) {
@@ -85,6 +90,30 @@ impl Inbox {
             // The sender is ours: it cannot be gone.
             None => std::future::pending().await,
         }
+    }
+}
+
+/// How many numbers are remembered: more than can wait at one time, which is what is told again.
+const REMEMBERED: usize = 256;
+
+/// Which connections into the sandbox were asked for last.
+#[derive(Debug, Default)]
+pub struct Dialled {
+    /// Their numbers, oldest first.
+    known: VecDeque<u64>,
+}
+
+impl Dialled {
+    /// Whether it was not asked for before: streams repeat what they said.
+    pub fn is_new(&mut self, n: u64) -> bool {
+        if self.known.contains(&n) {
+            return false;
+        }
+        if self.known.len() >= REMEMBERED {
+            self.known.pop_front();
+        }
+        self.known.push_back(n);
+        true
     }
 }
 

@@ -1,0 +1,179 @@
+//! The way to a job's sandbox: found or made, waited for while its engine is away.
+//!
+//! Not here: what is done with it ([`crate::run`]).
+
+use std::time::{Duration, Instant};
+
+use engine::{Engine, EngineError, SandboxState};
+use store::Durability;
+use tokio_util::sync::CancellationToken;
+use types::{Ending, EventKind, JobId, JobRecord, JobStatus, NoticeLevel, Reason};
+
+use crate::room;
+use crate::run::Attached;
+use crate::service::Inner;
+
+/// How long an engine may be away before its jobs end: a daemon that is upgraded, or starts after us
+/// when the machine does, takes less.
+const PATIENCE: Duration = Duration::from_secs(5 * 60);
+
+/// Pauses between two tries.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LAST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Why there is no sandbox.
+#[derive(Debug)]
+pub(crate) enum Unreached {
+    /// Its engine does not answer, or the disk is full; that may pass.
+    Away(EngineError),
+    /// There will be none.
+    Over(Ending),
+    /// The orchestrator stops.
+    Stopping,
+}
+
+impl From<Ending> for Unreached {
+    fn from(ending: Ending) -> Self {
+        Self::Over(ending)
+    }
+}
+
+impl From<EngineError> for Unreached {
+    fn from(error: EngineError) -> Self {
+        match error {
+            away @ EngineError::Away { .. } => Self::Away(away),
+            full if room::is_cause(&full) => Self::Away(full),
+            error => Self::Over(Ending::error(Reason::SandboxFailed, error.to_string())),
+        }
+    }
+}
+
+/// What is to be done about a job that has its slot and is not packaged.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Course {
+    /// Its sandbox goes on, or has ended by itself.
+    Attach,
+    /// A sandbox is made; its agent was never connected.
+    Make,
+    /// Its agent was connected, so it is not started again.
+    GiveUp(Ending),
+}
+
+/// Decides it. Pure.
+pub(crate) fn course(status: JobStatus, found: Option<SandboxState>) -> Course {
+    match (status, found) {
+        (_, Some(SandboxState::Running)) | (JobStatus::Running, Some(SandboxState::Ended)) => {
+            Course::Attach
+        }
+        (JobStatus::Running, _) => {
+            let text = "its sandbox was gone when the orchestrator came back";
+            Course::GiveUp(Ending::error(Reason::Interrupted, text))
+        }
+        _ => Course::Make,
+    }
+}
+
+impl Inner {
+    /// Makes a job's sandbox or finds it again, however often its engine is away for a moment
+    /// meanwhile. `found` is what an earlier orchestrator left, if that is known. None if this one
+    /// stops first: then the next one finds the job as it was.
+    pub(crate) async fn reach(
+        self: &std::sync::Arc<Self>,
+        record: &JobRecord,
+        engine: &dyn Engine,
+        mut found: Option<Option<SandboxState>>,
+        cancel: &CancellationToken,
+    ) -> Option<Result<Attached, Ending>> {
+        let (begun, mut pause) = (Instant::now(), FIRST_PAUSE);
+        let mut record = record.clone();
+        loop {
+            let away = match self.try_reach(&record, engine, &mut found).await {
+                Ok(attached) => return Some(Ok(attached)),
+                Err(Unreached::Over(ending)) => return Some(Err(ending)),
+                Err(Unreached::Stopping) => return None,
+                Err(Unreached::Away(away)) => away,
+            };
+            if begun.elapsed() > PATIENCE {
+                return Some(Err(given_up(record.status, &away)));
+            }
+            if pause == FIRST_PAUSE {
+                self.tell_wait(record.id, &away).await;
+            }
+            tokio::select! {
+                () = self.stopping.cancelled() => return None,
+                () = cancel.cancelled() => return Some(Err(Ending::cancelled())),
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(LAST_PAUSE),
+            }
+            // Its agent may have come all the same, and what was made may be there.
+            (record, found) = (self.look(record.id).await?, None);
+        }
+    }
+
+    async fn try_reach(
+        self: &std::sync::Arc<Self>,
+        record: &JobRecord,
+        engine: &dyn Engine,
+        found: &mut Option<Option<SandboxState>>,
+    ) -> Result<Attached, Unreached> {
+        let state = match *found {
+            Some(state) => state,
+            None => {
+                let all = engine.list().await?;
+                all.into_iter().find(|(job, _)| *job == record.id).map(|(_, state)| state)
+            }
+        };
+        *found = Some(state);
+        match course(record.status, state) {
+            Course::Attach => self.attach(record, engine).await,
+            Course::Make => self.make(record, engine).await,
+            Course::GiveUp(ending) => Err(ending.into()),
+        }
+    }
+
+    async fn tell_wait(&self, job: JobId, away: &EngineError) {
+        let minutes = PATIENCE.as_secs() / 60;
+        let text = format!("{away}; the job waits for it, for {minutes} minutes at most");
+        tracing::warn!(%job, "{text}");
+        let change = move |draft: &mut store::Draft| {
+            let event = EventKind::Notice { level: NoticeLevel::Warning, text };
+            draft.append(jiff::Timestamp::now(), event);
+        };
+        self.insist(job, Durability::Grouped, change).await;
+    }
+}
+
+/// What becomes of a job whose engine does not come back.
+fn given_up(status: JobStatus, away: &EngineError) -> Ending {
+    let reason = match status {
+        JobStatus::Running => Reason::Interrupted,
+        _ => Reason::SandboxFailed,
+    };
+    Ending::error(reason, away.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_job_whose_agent_was_never_connected_gets_a_new_sandbox() {
+        use SandboxState::{Created, Ended, Running};
+        for found in [None, Some(Created), Some(Running), Some(Ended)] {
+            assert_ne!(course(JobStatus::Running, found), Course::Make, "{found:?}");
+            for before in [JobStatus::Scheduled, JobStatus::Starting] {
+                let expected = if found == Some(Running) { Course::Attach } else { Course::Make };
+                assert_eq!(course(before, found), expected, "{found:?}");
+            }
+        }
+        assert_eq!(course(JobStatus::Running, Some(Ended)), Course::Attach);
+    }
+
+    #[test]
+    fn an_engine_that_is_away_decides_nothing_and_one_that_refuses_does() {
+        let (engine, why, cure) = ("x", "a".to_owned(), "b".to_owned());
+        let away = EngineError::Away { engine, why: why.clone(), cure: cure.clone() };
+        assert!(matches!(Unreached::from(away), Unreached::Away(_)));
+        let refused = EngineError::Unavailable { engine, why, cure };
+        assert!(matches!(Unreached::from(refused), Unreached::Over(_)));
+    }
+}

@@ -1,0 +1,183 @@
+//! A disk that fails: `strace` lets syncs and writes of the store's files fail, here and there.
+//!
+//! What a failed sync did not write is believed by the system to be written. So whenever a later one
+//! succeeds, what an earlier one lost must have been written again before, or a change is answered as
+//! durable that a power cut takes away.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on panics")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use jiff::Timestamp;
+use store::{Durability, JobFilter, NewJob, Store, StoreError};
+use tempfile::TempDir;
+use types::{EventKind, JobId, JobSpec, Limits, Mode, Network, NoticeLevel};
+
+/// Names the store's directory where `strace` is at work.
+const TRACED: &str = "TRACED_STORE";
+
+const CHANGES: usize = 600;
+
+/// The unit in which a system keeps what is to be written.
+const PAGE: u64 = 4096;
+
+#[test]
+fn nothing_that_a_failed_sync_lost_counts_as_written() {
+    let home = TempDir::new().unwrap();
+    let failed = traced(&home, "inject=fsync,fdatasync:error=EIO:when=10+7");
+    assert!(failed > 20, "only {failed} syncs failed");
+}
+
+#[test]
+fn writes_that_fail_change_nothing() {
+    let home = TempDir::new().unwrap();
+    let failed = traced(&home, "inject=pwrite64:error=EIO:when=100+1501");
+    assert!(failed > 5, "only {failed} writes failed");
+}
+
+/// Changes a store under this fault; tells how many calls failed.
+fn traced(home: &TempDir, inject: &str) -> usize {
+    let path = home.path().join("cagent.db");
+    drop(Store::open(&path).unwrap());
+    let log = home.path().join("trace");
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-y", "-s", "0", "-o"]).arg(&log);
+    strace.args(["-e", "trace=pwrite64,ftruncate,fsync,fdatasync", "-e", inject]);
+    strace.arg("-P").arg(&path).arg("-P").arg(home.path().join("cagent.db-wal"));
+    strace.arg(std::env::current_exe().unwrap()).args(["--exact", "under_strace", "--ignored"]);
+    let ran = strace.env(TRACED, home.path()).output().expect("`strace`: install it");
+    let told = String::from_utf8_lossy(&[ran.stdout, ran.stderr].concat()).into_owned();
+    assert!(ran.status.success() && told.contains("1 passed"), "{told}");
+    judge(&std::fs::read_to_string(log).unwrap())
+}
+
+#[tokio::test]
+#[ignore = "run by the others, under strace"]
+async fn under_strace() {
+    let home = std::env::var_os(TRACED).map(PathBuf::from).expect("run the other tests instead");
+    let path = home.join("cagent.db");
+    let store = Store::open(&path).unwrap();
+    let job = JobId::generate();
+    insist(async || store.insert(new(job)).await.map(drop)).await;
+    for n in 0..CHANGES {
+        let durability = if n % 3 == 0 { Durability::Full } else { Durability::Grouped };
+        insist(async || store.update(job, durability, move |d| d.append(now(), notice(n))).await)
+            .await;
+    }
+    drop(store);
+    verify(&path, job).await;
+}
+
+async fn insist(change: impl AsyncFn() -> Result<(), StoreError>) {
+    let mut failed = vec![];
+    for _ in 0..100 {
+        match change().await {
+            Ok(()) => return,
+            Err(StoreError::NotFound(job)) => panic!("{job} is gone"),
+            Err(e) => failed.push(e.to_string()),
+        }
+    }
+    panic!("it failed a hundred times: {failed:#?}");
+}
+
+/// Each change once, in order, in a file that is whole.
+async fn verify(path: &Path, job: JobId) {
+    let store = Store::open(path).unwrap();
+    assert_eq!(store.jobs(JobFilter::default()).await.unwrap().len(), 1);
+    let mut events = vec![];
+    while events.len() <= CHANGES {
+        let page = store.events(job, events.len() as u64, 100).await.unwrap();
+        assert!(!page.is_empty(), "only {} events", events.len());
+        events.extend(page);
+    }
+    let told = events[1..].iter().map(|event| event.event.clone());
+    assert!(told.eq((0..CHANGES).map(notice)));
+    let db = rusqlite::Connection::open(path).unwrap();
+    let whole: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(whole, "ok");
+}
+
+/// What the system has of a file.
+#[derive(Default)]
+struct Pages {
+    dirty: BTreeSet<u64>,
+    /// Taken for written, and not on the disk.
+    lost: BTreeSet<u64>,
+}
+
+/// Follows the calls as a system does that forgets what it could not write; tells how many failed.
+fn judge(trace: &str) -> usize {
+    let (mut files, mut failed) = (BTreeMap::<&str, Pages>::new(), 0);
+    for line in trace.lines() {
+        let Some((call, file, rest)) = call(line) else { continue };
+        let pages = files.entry(file).or_default();
+        let error = line.contains("EIO");
+        failed += usize::from(error);
+        match (call, error) {
+            ("pwrite64", false) => {
+                let written = written(rest);
+                pages.lost.retain(|page| !written.contains(page));
+                pages.dirty.extend(written);
+            }
+            ("ftruncate", false) => {
+                let kept = numbers(rest)[0].div_ceil(PAGE);
+                pages.lost.retain(|page| *page < kept);
+                pages.dirty.retain(|page| *page < kept);
+            }
+            ("fsync" | "fdatasync", true) => pages.lost.append(&mut pages.dirty),
+            ("fsync" | "fdatasync", false) => {
+                assert!(pages.lost.is_empty(), "believed, and lost: {:?} of {line}", pages.lost);
+                pages.dirty.clear();
+            }
+            _ => {}
+        }
+    }
+    failed
+}
+
+/// `1234 pwrite64(7</x/cagent.db-wal>, ""..., 4096, 32) = 4096`: the call, the file, the rest.
+fn call(line: &str) -> Option<(&str, &str, &str)> {
+    let (call, rest) = line.split_once(char::is_whitespace)?.1.trim_start().split_once('(')?;
+    let (file, rest) = rest.split_once('<')?.1.split_once('>')?;
+    Some((call, file, rest))
+}
+
+fn written(rest: &str) -> std::ops::RangeInclusive<u64> {
+    let [bytes, at, ..] = numbers(rest)[..] else { panic!("{rest}") };
+    at / PAGE..=(at + bytes - 1) / PAGE
+}
+
+fn numbers(rest: &str) -> Vec<u64> {
+    let arguments = rest.split(')').next().unwrap_or_default();
+    arguments.split(", ").filter_map(|number| number.trim().parse().ok()).collect()
+}
+
+fn new(id: JobId) -> NewJob {
+    let spec = JobSpec {
+        title: "hi".into(),
+        prompt: "# hi\n".into(),
+        mode: Mode::Runbook,
+        engine: "local".into(),
+        limits: Limits::default(),
+        network: Network::None,
+        environment: BTreeMap::new(),
+        image: None,
+        desktop: false,
+        include_caches: false,
+        model: None,
+        approve: false,
+        resumes: None,
+    };
+    let first = EventKind::Scheduled { mode: Mode::Runbook };
+    NewJob { id, created: now(), spec, first, key: None }
+}
+
+fn notice(n: usize) -> EventKind {
+    EventKind::Notice { level: NoticeLevel::Info, text: format!("{n} {}", "x".repeat(20_000)) }
+}
+
+fn now() -> Timestamp {
+    Timestamp::UNIX_EPOCH
+}
