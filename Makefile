@@ -91,9 +91,9 @@ compose: testimage ## Does the agent image do what it should, and does compose b
 	tests/compose/run target/debug/cagent
 
 .PHONY: chaostest
-chaostest: testimage ## Is nothing lost, and nothing run twice? 30 kills and every other fault: minutes
+chaostest: ## Is nothing lost, and nothing run twice? 30 kills and every other fault, embedded engine: minutes
 	cargo build --locked --package cagent --package chaos
-	@TMPDIR=$${TMPDIR:-/var/tmp} target/debug/chaos --kills 30 --seed 6 --longest 2000
+	@TMPDIR=$${TMPDIR:-/var/tmp} target/debug/chaos --kills 30 --seed 6 --longest 2000 --engines local
 
 .PHONY: vm
 vm: ## Do limits hold on version 2 cgroups and under systemd? In an emulated machine: minutes

@@ -101,7 +101,9 @@ fn uids(data: &Path) -> Vec<String> {
 fn folders(data: &Path, jobs: &BTreeSet<JobId>) -> Vec<String> {
     let mut found = vec![];
     for home in ["sandboxes", "docker"] {
-        let left = names(&data.join(home)).into_iter().filter(|name| name != "owner");
+        let left = names(&data.join(home))
+            .into_iter()
+            .filter(|name| name != "owner" && name != "owner-of");
         found.extend(left.map(|name| format!("folder {home}/{name}")));
     }
     for job in names(&data.join("jobs")) {

@@ -39,8 +39,8 @@ pub(crate) struct Unpacked {
     pub(crate) full: bool,
 }
 
-/// Unpacks an archive of so many bytes, without the holes of files, whose first entry is the directory that all others lie in, and whose name is
-/// left out: Docker calls it as it is called in the container, Podman `/`.
+/// Unpacks an archive of so many bytes, without the holes of files, whose first entry is the directory
+/// that all others lie in, and whose name is left out: Docker calls it as it is called in the container, Podman `/`.
 pub(crate) fn unpack(archive: impl Read, root: &Path, most: u64) -> io::Result<Unpacked> {
     let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
     let root = rustix::fs::openat(CWD, root, flags, Mode::empty())?;

@@ -13,8 +13,7 @@ use crate::room;
 use crate::run::Attached;
 use crate::service::Inner;
 
-/// How long an engine may be away before its jobs end: a daemon that is upgraded, or starts after us
-/// when the machine does, takes less.
+/// How long an engine may be away before jobs that run there end.
 const PATIENCE: Duration = Duration::from_secs(5 * 60);
 
 /// Pauses between two tries.
@@ -87,17 +86,18 @@ impl Inner {
         let (begun, mut pause) = (Instant::now(), FIRST_PAUSE);
         let mut record = record.clone();
         loop {
+            let patience = self.patience(record.status);
             let away = match self.try_reach(&record, engine, &mut found).await {
                 Ok(attached) => return Some(Ok(attached)),
                 Err(Unreached::Over(ending)) => return Some(Err(ending)),
                 Err(Unreached::Stopping) => return None,
                 Err(Unreached::Away(away)) => away,
             };
-            if begun.elapsed() > PATIENCE {
+            if begun.elapsed() >= patience {
                 return Some(Err(given_up(record.status, &away)));
             }
             if pause == FIRST_PAUSE {
-                self.tell_wait(record.id, &away).await;
+                self.tell_wait(record.id, &away, patience).await;
             }
             tokio::select! {
                 () = self.stopping.cancelled() => return None,
@@ -130,9 +130,13 @@ impl Inner {
         }
     }
 
-    async fn tell_wait(&self, job: JobId, away: &EngineError) {
-        let minutes = PATIENCE.as_secs() / 60;
-        let text = format!("{away}; the job waits for it, for {minutes} minutes at most");
+    /// What runs already is not given up sooner because somebody is in a hurry.
+    fn patience(&self, status: JobStatus) -> Duration {
+        if status == JobStatus::Running { PATIENCE } else { self.config.engine_patience }
+    }
+
+    async fn tell_wait(&self, job: JobId, away: &EngineError, patience: Duration) {
+        let text = format!("{away}; the job waits for it, for {}s at most", patience.as_secs());
         tracing::warn!(%job, "{text}");
         let change = move |draft: &mut store::Draft| {
             let event = EventKind::Notice { level: NoticeLevel::Warning, text };

@@ -118,7 +118,7 @@ impl Inner {
                 }
                 // Who started us was told, and every job of it will say so.
                 Err(e @ EngineError::Away { .. }) => {
-                    tracing::warn!("{e}");
+                    tracing::debug!("no sandboxes: {e}");
                     all.away.push(engine.name());
                 }
                 Err(e @ EngineError::Unavailable { .. }) => tracing::debug!("no sandboxes: {e}"),

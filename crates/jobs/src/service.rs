@@ -39,6 +39,8 @@ pub struct Config {
     pub reserve_bytes: u64,
     /// Bytes that results and logs of jobs that are over may take; beyond it the oldest are forgotten.
     pub results_bytes: u64,
+    /// How long a job that has not begun waits for an engine that is away.
+    pub engine_patience: Duration,
     /// What says how old jobs and keys are.
     pub clock: Clock,
 }

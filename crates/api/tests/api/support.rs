@@ -94,6 +94,7 @@ impl Server {
             models: Arc::new(models),
             reserve_bytes: 0,
             results_bytes: u64::MAX,
+            engine_patience: std::time::Duration::from_secs(60),
             clock: jobs::Clock::default(),
         };
         let engines: Vec<Arc<dyn Engine>> = vec![Arc::new(engine.unwrap())];

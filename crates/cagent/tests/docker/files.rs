@@ -91,7 +91,7 @@ async fn size_is_watched_without_du_and_volumes_of_the_image_are_in_memory() {
     let bed = Bed::bridged();
     let image = Image::build(&bed.daemon);
     let server = bed.server().await;
-    let code = "stat -f -c %T /data; touch /data/mine\nmkdir hidden\n\
+    let code = "stat -f -c %T /data\nmkdir hidden\n\
                 head -c 40M /dev/zero > hidden/big; chmod 700 hidden; sleep 1000";
     let body = json!({
         "prompt": format!("```bash\n{code}\n```\n"), "mode": "runbook", "image": Image::NAME,

@@ -112,6 +112,7 @@ fn config() -> Config {
         models: Arc::new(Models::new(vec![])),
         reserve_bytes: 0,
         results_bytes: u64::MAX,
+        engine_patience: std::time::Duration::from_secs(60),
         clock: jobs::Clock::default(),
     }
 }

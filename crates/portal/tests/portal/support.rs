@@ -99,6 +99,7 @@ impl Stage {
             models: Arc::new(Models::new(vec![])),
             reserve_bytes: 0,
             results_bytes: u64::MAX,
+            engine_patience: std::time::Duration::from_secs(60),
             clock: jobs::Clock::default(),
         };
         let engines: Vec<Arc<dyn Engine>> = vec![Arc::new(engine.unwrap())];
