@@ -21,10 +21,14 @@ const LOOK: Duration = Duration::from_millis(200);
 const KEPT: [&str; 3] = ["output.zip", "stderr.log", "stdout.log"];
 
 /// Waits until there is nothing, and tells what there is if that takes too long.
-pub(crate) async fn left(site: &Site, jobs: &BTreeSet<JobId>) -> Vec<String> {
+pub(crate) async fn left(
+    site: &Site,
+    jobs: &BTreeSet<JobId>,
+    counts: impl Fn(&String) -> bool,
+) -> Vec<String> {
     let begun = Instant::now();
     loop {
-        let found = look(site, jobs);
+        let found: Vec<_> = look(site, jobs).into_iter().filter(&counts).collect();
         if found.is_empty() || begun.elapsed() > PATIENCE {
             return found;
         }

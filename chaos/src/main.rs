@@ -143,11 +143,13 @@ async fn run(args: &Args) -> anyhow::Result<Score> {
     let requests = load.requests();
     let known = judge::known(&api).await?;
     violations.extend(judge::judge(&api, &known, &requests, &done).await?);
-    let left = leftovers::left(&site, &known).await;
+    let kept = judge::kept(&api, &known).await?;
+    let is_none_of_it = |what: &String| !kept.iter().any(|job| what.contains(job));
+    let left = leftovers::left(&site, &known, is_none_of_it).await;
     violations.extend(left.into_iter().map(|what| Violation { kind: Kind::Leftover, what }));
     site.orchestrator.stop().await?;
-    let left = leftovers::look(&site, &known);
-    violations.extend(left.into_iter().map(|what| Violation {
+    let left = leftovers::look(&site, &known).into_iter().filter(is_none_of_it);
+    violations.extend(left.map(|what| Violation {
         kind: Kind::Leftover,
         what: format!("after the server's end: {what}"),
     }));

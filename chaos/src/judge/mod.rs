@@ -72,6 +72,18 @@ impl Violation {
     }
 }
 
+/// The jobs whose workspaces wait for somebody to resume them: what is left of these is meant to be.
+pub(crate) async fn kept(api: &Api, known: &BTreeSet<JobId>) -> anyhow::Result<Vec<String>> {
+    let mut kept = vec![];
+    for id in known {
+        let job: serde_json::Value = api.get(&format!("/job/{id}")).await?;
+        if job["resumable"] == true {
+            kept.push(id.to_string());
+        }
+    }
+    Ok(kept)
+}
+
 /// Every job that the server knows.
 pub(crate) async fn known(api: &Api) -> anyhow::Result<BTreeSet<JobId>> {
     let jobs: Jobs = api.get("/jobs").await?;
