@@ -1,16 +1,17 @@
 //! A small file system of our own for the data directory, and a ballast that fills it.
 
 use std::fs::{self, File};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, ensure};
+use rustix::fs::{FallocateFlags, fallocate};
 
 /// Room for the sandboxes and results of a long run; what ends is kept until the run is over.
 const BYTES: u64 = 1024 * 1024 * 1024;
 
-const CHUNK: usize = 1024 * 1024;
+/// How much is taken at one time: first much, at last the least that a file system gives.
+const CHUNKS: [u64; 2] = [1024 * 1024, 4096];
 
 /// The file system; unmounted when it is dropped.
 #[derive(Debug)]
@@ -38,13 +39,16 @@ impl Disk {
         Ok(Self { path })
     }
 
-    /// Fills it to the last byte.
+    /// Fills it to the last block. Nothing is written: the machine's own disk would be busy for long
+    /// after, and everything on it slow.
     pub(crate) fn fill(&self) -> anyhow::Result<Ballast> {
         let ballast = Ballast { path: self.path.join("ballast") };
-        let mut file = File::create(&ballast.path).context("make the ballast")?;
-        for chunk in [CHUNK, 4096, 1] {
-            let zeros = vec![0; chunk];
-            while file.write_all(&zeros).is_ok() {}
+        let file = File::create(&ballast.path).context("make the ballast")?;
+        let mut taken = 0;
+        for chunk in CHUNKS {
+            while fallocate(&file, FallocateFlags::empty(), taken, chunk).is_ok() {
+                taken += chunk;
+            }
         }
         // It ends in an error where the disk was full before.
         let _ = file.sync_all();

@@ -77,12 +77,22 @@ impl Args {
     }
 }
 
-fn main() -> anyhow::Result<ExitCode> {
-    let args = Args::parse();
+/// No verdict could be reached.
+const BROKEN_OFF: u8 = 2;
+
+fn main() -> ExitCode {
+    // Without a trace of calls: it hides what was said.
+    attempt(&Args::parse()).unwrap_or_else(|why| {
+        say(&format!("chaos: {why:#}"));
+        ExitCode::from(BROKEN_OFF)
+    })
+}
+
+fn attempt(args: &Args) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;
     let score = runtime.block_on(async {
         tokio::select! {
-            score = run(&args) => score,
+            score = run(args) => score,
             why = interrupted() => Err(why.context("interrupted")),
         }
     })?;
@@ -91,7 +101,7 @@ fn main() -> anyhow::Result<ExitCode> {
     }
     say(&score.line());
     if !score.is_clean() {
-        say(&format!("replay: {}", replay(&args, score.seed)));
+        say(&format!("replay: {}", replay(args, score.seed)));
     }
     Ok(ExitCode::from(u8::from(!score.is_clean())))
 }
@@ -130,11 +140,12 @@ async fn run(args: &Args) -> anyhow::Result<Score> {
         })
         .collect();
     if let Err(why) = strike::all(&mut site, &load, &plan, &mut done, tell).await {
-        violations.push(Violation { kind: Kind::Wrong, what: format!("{why:#}") });
+        let what = format!("{why:#}");
         // What its jobs came to is worth knowing all the same.
         if site.orchestrator.died().is_some() || site.orchestrator.pid().is_err() {
-            site.orchestrator.start().await?;
+            site.orchestrator.start().await.with_context(|| format!("again, after: {what}"))?;
         }
+        violations.push(Violation { kind: Kind::Wrong, what });
     }
     load.enough();
     for client in clients {

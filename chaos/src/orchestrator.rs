@@ -17,7 +17,10 @@ use tokio::time::timeout;
 const READY: &str = "cagent listens on ";
 
 /// How long a start, or a stop, may take on a machine under load.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How many lines of its log are shown when it does not start.
+const WORDS: usize = 20;
 
 /// The server, and how it is started.
 #[derive(Debug)]
@@ -59,7 +62,7 @@ impl Orchestrator {
         let mut line = String::new();
         let read = timeout(PATIENCE, stdout.read_line(&mut line)).await;
         let Some(url) = line.trim().strip_prefix(READY) else {
-            bail!("the server did not start ({read:?}); its log is {}", self.log.display());
+            bail!("the server did not start ({read:?}); its log ends with\n{}", self.last_words());
         };
         self.url.send_replace(url.to_owned());
         Ok(())
@@ -110,6 +113,13 @@ impl Orchestrator {
     pub(crate) async fn stop(&mut self) -> anyhow::Result<ExitStatus> {
         self.signal(Signal::TERM)?;
         self.gone().await
+    }
+
+    /// The end of its log.
+    fn last_words(&self) -> String {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<_> = log.lines().rev().take(WORDS).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 
     async fn gone(&mut self) -> anyhow::Result<ExitStatus> {

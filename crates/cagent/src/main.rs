@@ -10,6 +10,7 @@
 //! server in this process. Not here: what a job is and does (crate `jobs`).
 
 mod args;
+mod claim;
 mod client;
 mod commands;
 mod complaint;

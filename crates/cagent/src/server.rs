@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use api::{ApiConfig, Hosts};
@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use types::ApiKey;
 
+use crate::claim::claim;
 use crate::ports::{Addresses, Ports};
 use crate::settings::{EngineName, Settings};
 use crate::{listener, lockfile, ports, text, tools};
@@ -38,10 +39,6 @@ const ENGINE_PATIENCE: Duration = Duration::from_secs(5 * 60);
 /// How long an engine may take to say what it can, before the server goes on without knowing: the
 /// probe of a Docker daemon takes seconds.
 const TELL_PATIENCE: Duration = Duration::from_secs(20);
-
-/// How long a command that only looks may have the data directory, and how often to try.
-const CLAIM_PATIENCE: Duration = Duration::from_secs(1);
-const CLAIM_POLL: Duration = Duration::from_millis(20);
 
 /// The prefix of `fc00::/7`, the largest private network.
 const WIDEST_PRIVATE: u8 = 7;
@@ -166,19 +163,6 @@ impl Server {
         }
         if tokio::time::timeout(SETTLE_PATIENCE, self.jobs.stop()).await.is_err() {
             tracing::warn!("leaves some work half-done, which the next start does again");
-        }
-    }
-}
-
-/// Takes the data directory, as soon as whoever only looks at it has left.
-async fn claim(settings: &Settings) -> Result<Folders, OpenError> {
-    let began = Instant::now();
-    loop {
-        match Folders::claim(&settings.data_dir, &settings.output_dir) {
-            Err(OpenError::InUse { .. }) if began.elapsed() < CLAIM_PATIENCE => {
-                tokio::time::sleep(CLAIM_POLL).await;
-            }
-            claimed => return claimed,
         }
     }
 }
