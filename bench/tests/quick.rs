@@ -27,11 +27,29 @@ fn desktops_are_measured() {
 
 #[test]
 fn docker_is_measured() {
-    let rows = measured(&["docker", "idle-docker", "image"]);
-    for name in ["POST → complete on Docker", "memory of an idle job on Docker"] {
+    let rows = measured(&["docker", "cancel-docker", "idle-docker", "image"]);
+    let cancel = "cancel → no process left on Docker";
+    for name in ["POST → complete on Docker", cancel, "memory of an idle job on Docker"] {
         assert!(floor(row(&rows, name)) > 0.0, "{rows:#?}");
     }
     row(&rows, "size of containerized-agent:latest");
+}
+
+#[test]
+fn pressure_is_measured() {
+    let rows = measured(&["reattach", "queue", "big-log", "crowd", "flood"]);
+    for name in [
+        "kill -9 → all of 4 running jobs",
+        "GET /status with 100 jobs in the queue",
+        "orchestrator with 100 jobs in the queue",
+        "20 MB of log through one job: speed",
+        "a line → 10 clients that follow 2 jobs",
+        "POST → first output beside 10 clients",
+        "a job's line beside a flood of events",
+    ] {
+        assert!(floor(row(&rows, name)) > 0.0, "{rows:#?}");
+    }
+    row(&rows, "20 MB of log through one job: orchestrator grows by");
 }
 
 #[test]

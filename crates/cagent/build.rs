@@ -41,7 +41,7 @@ fn main() {
 }
 
 fn build() -> Result<(), String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = PathBuf::from(variable("CARGO_MANIFEST_DIR")?).join("../..");
     watch(&root)?;
     let target = variable("TARGET")?;
     let out = PathBuf::from(variable("OUT_DIR")?);

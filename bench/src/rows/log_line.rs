@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 
 use crate::bed::Bed;
-use crate::http::{self, Http};
+use crate::http::{self, Events, Http};
 use crate::row::{Floor, Row, Statistic, Target};
 use crate::stats::Summary;
 
@@ -39,10 +39,14 @@ pub(super) async fn rows(bed: &Bed) -> anyhow::Result<Vec<Row>> {
     }])
 }
 
-async fn follow(server: &testkit::Server, script: &str) -> anyhow::Result<Vec<f64>> {
+pub(super) async fn follow(server: &testkit::Server, script: &str) -> anyhow::Result<Vec<f64>> {
     let mut http = Http::connect(server).await?;
     let job = http.run(&format!("```bash\n{script}```\n")).await?;
-    let mut events = http.events(job, 0).await?;
+    ages(&mut http.events(job, 0).await?).await
+}
+
+/// How old the lines of a job are when they are here, in milliseconds: each is the time of its writing.
+pub(super) async fn ages(events: &mut Events) -> anyhow::Result<Vec<f64>> {
     let (mut ages, mut unread) = (vec![], String::new());
     while let Some(event) = events.next().await? {
         let now = now()?;

@@ -1,10 +1,13 @@
 //! The promises, each measured in a file of its own.
 
 mod agents;
+mod big_log;
 mod cancel;
 mod click;
+mod crowd;
 mod docker;
 mod first_frame;
+mod flood;
 mod hello;
 mod idle_job;
 mod image;
@@ -12,6 +15,8 @@ mod launch;
 mod log_line;
 mod long_job;
 mod memory;
+mod queue;
+mod reattach;
 mod restart;
 mod screenshot;
 mod status;
@@ -39,8 +44,20 @@ pub(crate) enum What {
     LogLine,
     /// After `kill -9`
     Restart,
+    /// After `kill -9` with fifty jobs
+    Reattach,
+    /// Ten thousand jobs that wait
+    Queue,
+    /// A gigabyte of log
+    BigLog,
+    /// Five hundred clients
+    Crowd,
+    /// A job beside one that floods
+    Flood,
     /// From a cancel to no process left
     Cancel,
+    /// The same on Docker
+    CancelDocker,
     /// Packing
     Zip,
     /// From `POST` to the end of a task of one command
@@ -78,7 +95,13 @@ impl What {
             Self::Memory => memory::rows(bed).await,
             Self::LogLine => log_line::rows(bed).await,
             Self::Restart => restart::rows(bed).await,
+            Self::Reattach => reattach::rows(bed).await,
+            Self::Queue => queue::rows(bed).await,
+            Self::BigLog => big_log::rows(bed).await,
+            Self::Crowd => crowd::rows(bed).await,
+            Self::Flood => flood::rows(bed).await,
             Self::Cancel => cancel::rows(bed).await,
+            Self::CancelDocker => cancel::on_docker(bed).await,
             Self::Zip => zip::rows(bed),
             Self::Hello => hello::rows(bed).await,
             Self::Step => step::rows(bed).await,

@@ -72,7 +72,7 @@ async fn key(bed: &Bed, server: &Server) -> anyhow::Result<String> {
 }
 
 /// Gives the server so many jobs; what to ask it about them.
-async fn fill(
+pub(super) async fn fill(
     server: &Server,
     jobs: usize,
     ended: usize,
@@ -95,7 +95,7 @@ async fn fill(
     Ok(all.iter().map(|job| format!("/status/{job}")).collect())
 }
 
-async fn ask(
+pub(super) async fn ask(
     address: std::net::SocketAddr,
     paths: &[String],
     key: Option<&str>,

@@ -2,8 +2,9 @@
 //!
 //! Not here: the calls themselves and how they are repeated (crate `protocol`).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use hyper::StatusCode;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use protocol::{
@@ -19,21 +20,37 @@ use crate::inward::Inward;
 /// A client that tries again as long as trying again may help.
 #[derive(Debug)]
 pub(crate) struct Link {
+    socket: PathBuf,
     client: Mutex<Client>,
 }
 
 impl Link {
     pub(crate) fn new(socket: &Path) -> Self {
-        Self { client: Mutex::new(Client::new(socket)) }
+        Self { socket: socket.into(), client: Mutex::new(Client::new(socket)) }
     }
 
-    /// Says hello. The first one brings the session key; each one says what is durable.
-    pub(crate) async fn hello(&self) -> Result<Welcome, ClientError> {
+    /// Gets the session key, and opens the control stream, which proves that the key works.
+    pub(crate) async fn begin(&self) -> Result<(Welcome, Controls), ClientError> {
+        let mut backoff = Backoff::default();
+        loop {
+            let welcome = self.hello().await?;
+            match self.control().await {
+                // An earlier hello, given up here, was answered after this one; nobody has that key.
+                Err(ClientError::Refused { status: StatusCode::UNAUTHORIZED, .. }) => {
+                    *self.client.lock().await = Client::new(&self.socket);
+                    backoff.pause().await;
+                }
+                controls => return Ok((welcome, controls?)),
+            }
+        }
+    }
+
+    /// Says hello; the answer says what is durable.
+    async fn hello(&self) -> Result<Welcome, ClientError> {
         persist(async || self.client.lock().await.hello(env!("CARGO_PKG_VERSION")).await).await
     }
 
-    /// Opens the control stream; that it opened proves that the session key works.
-    pub(crate) async fn control(&self) -> Result<Controls, ClientError> {
+    async fn control(&self) -> Result<Controls, ClientError> {
         persist(async || self.client.lock().await.control().await).await
     }
 

@@ -58,9 +58,8 @@ pub async fn run(config: Config) -> Result<(), AgentError> {
     let reaper = Reaper::start().map_err(AgentError::Reaper)?;
     let link = Rc::new(Link::new(&config.gateway));
     let inbox = Rc::new(Inbox::default());
-    let welcome = link.hello().await?;
     // Before any command runs: from here on nobody but us can use the gateway.
-    let controls = link.control().await?;
+    let (welcome, controls) = link.begin().await?;
     // Also for a job that may reach nothing: it is told so at once, where a program that finds no
     // proxy would ask for names that nobody answers, again and again.
     egress::open(link.tunnels().await).await.map_err(AgentError::Egress)?;

@@ -97,13 +97,11 @@ pub(crate) async fn events(
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let follower = api.jobs.follow(id, after).await?;
-    let live = live(id, follower).enumerate().map(|(n, event)| {
-        let sent = sse_event(&event)?;
-        Ok::<_, serde_json::Error>(if n == 0 { sent.retry(RECONNECT) } else { sent })
-    });
-    let until_closing = live.take_until(api.config.closing.clone().cancelled_owned());
+    // Also who comes just when the server stops hears when to come again.
+    let greeting = stream::iter([Ok(sse::Event::default().retry(RECONNECT))]);
+    let until_closing = live(id, follower).take_until(api.config.closing.clone().cancelled_owned());
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE).text("still here");
-    Ok(Sse::new(until_closing).keep_alive(keep_alive).into_response())
+    Ok(Sse::new(greeting.chain(until_closing)).keep_alive(keep_alive).into_response())
 }
 
 fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
@@ -113,7 +111,11 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     number.map(Some).ok_or_else(wrong)
 }
 
-fn live(job: JobId, follower: Follower) -> impl Stream<Item = Event> {
+/// Each event is written when its turn comes: pages are shared by all who follow the job.
+fn live(
+    job: JobId,
+    follower: Follower,
+) -> impl Stream<Item = Result<sse::Event, serde_json::Error>> {
     let pages = stream::unfold(follower, move |mut follower| async move {
         match follower.next().await {
             Ok(page) => page.map(|events| (events, follower)),
@@ -124,7 +126,7 @@ fn live(job: JobId, follower: Follower) -> impl Stream<Item = Event> {
             }
         }
     });
-    pages.flat_map(stream::iter)
+    pages.flat_map(|page| stream::iter((0..page.len()).map(move |n| sse_event(&page[n]))))
 }
 
 fn sse_event(event: &Event) -> Result<sse::Event, serde_json::Error> {

@@ -13,6 +13,7 @@ use rustix::net::sockopt;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -37,6 +38,10 @@ const KERNEL_BYTES: usize = 256 * 1024;
 const REACH_PATIENCE: Duration = Duration::from_secs(50);
 const SILENCE: Duration = Duration::from_secs(20);
 const QUESTIONS: u32 = 3;
+
+/// How long a connection that is asked for nothing stays when the server stops: what its client sent
+/// before it could know is answered. Hyper closes such a connection without looking.
+const LINGER: Duration = Duration::from_millis(50);
 
 /// How long to wait when no connection can be taken (no file descriptor left, usually).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -69,11 +74,17 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, closing: Cancel
         let stream = TokioIo::new(Patient::new(stream, WRITE_PATIENCE, slot));
         let connection = http.serve_connection(stream, service.clone()).with_upgrades();
         let closing = closing.clone();
+        let leave = async move {
+            closing.cancelled().await;
+            sleep(LINGER).await;
+        };
         open.spawn(async move {
             let mut connection = pin!(connection);
             let served = tokio::select! {
+                // On a busy machine both may be there at once.
+                biased;
                 served = connection.as_mut() => served,
-                () = closing.cancelled() => {
+                () = leave => {
                     connection.as_mut().graceful_shutdown();
                     connection.await
                 }
@@ -129,7 +140,7 @@ async fn accept(
             }
             Err(e) => {
                 tracing::warn!("could not take a connection: {e}");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                sleep(ACCEPT_PAUSE).await;
             }
         }
     }
@@ -155,7 +166,42 @@ fn connections() -> usize {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
+
+    const ASK: &[u8] = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n";
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    async fn answer(client: &mut TcpStream) -> String {
+        let mut answer = vec![0; 1024];
+        let read = tokio::time::timeout(PATIENCE, client.read(&mut answer)).await.unwrap();
+        answer.truncate(read.unwrap());
+        String::from_utf8(answer).unwrap()
+    }
+
+    /// By who was answered before, and by who has said nothing yet.
+    #[tokio::test]
+    async fn what_was_sent_when_the_end_came_is_answered() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (router, closing) = (Router::new(), CancellationToken::new());
+        let serving = tokio::spawn(serve(listener, router, closing.clone()));
+        let mut silent = TcpStream::connect(address).await.unwrap();
+        let mut known = TcpStream::connect(address).await.unwrap();
+        known.write_all(ASK).await.unwrap();
+        assert!(answer(&mut known).await.starts_with("HTTP/1.1 404 "));
+
+        closing.cancel();
+        for client in [&mut silent, &mut known] {
+            client.write_all(ASK).await.unwrap();
+        }
+        for client in [&mut silent, &mut known] {
+            assert!(answer(client).await.starts_with("HTTP/1.1 404 "));
+            assert_eq!(answer(client).await, "");
+        }
+        tokio::time::timeout(PATIENCE, serving).await.unwrap().unwrap();
+    }
 
     #[tokio::test]
     async fn who_is_gone_for_a_minute_is_given_up() {

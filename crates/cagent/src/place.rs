@@ -125,7 +125,10 @@ impl Place {
 
     /// Takes leave; a server in this process is stopped.
     pub(crate) async fn close(self) {
-        if let Found::Own(server) = self.found {
+        let Self { client, found, .. } = self;
+        // Its idle connections would be waited for.
+        drop(client);
+        if let Found::Own(server) = found {
             server.stop(pending::<()>()).await;
         }
     }

@@ -32,10 +32,6 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
 const SETTLE_PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long a server's jobs wait for an engine that is away before they begin: a daemon that is
-/// upgraded, or starts after us when the machine does, takes less.
-const ENGINE_PATIENCE: Duration = Duration::from_secs(5 * 60);
-
 /// How long an engine may take to say what it can, before the server goes on without knowing: the
 /// probe of a Docker daemon takes seconds.
 const TELL_PATIENCE: Duration = Duration::from_secs(20);
@@ -292,7 +288,7 @@ fn config(
         reserve_bytes: settings.reserve_bytes,
         results_bytes: settings.results_bytes,
         engine_patience: match purpose {
-            Purpose::Serve => ENGINE_PATIENCE,
+            Purpose::Serve => jobs::ENGINE_PATIENCE,
             // Somebody sits before it.
             Purpose::Work | Purpose::Look => Duration::ZERO,
         },

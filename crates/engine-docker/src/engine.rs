@@ -14,7 +14,7 @@ use types::{JobId, SandboxReport, Usage};
 use crate::config::DockerConfig;
 use crate::daemon::{Address, failed};
 use crate::folder::{self, Folder, io_error};
-use crate::link::{Link, remove_container};
+use crate::link::Link;
 use crate::probe::Way;
 use crate::sandbox::Sandbox;
 use crate::{ENGINE, census, container, fetch, look, usage, watch};
@@ -183,30 +183,17 @@ impl Inner {
             sandbox.folder.note_intent(SandboxEnd::Stopped)?;
             sandbox.begin_end();
             // Docker answers a question for what was used once a second; nobody waits for that here.
-            let killed = watch::kill(&link.docker, &link.name(job)).await;
-            killed.map_err(|e| failed(job, "kill its container", &e))?;
-        }
-        if !sandbox.bridged {
-            self.let_go(link, sandbox);
+            let name = link.name(job);
+            tokio::select! {
+                biased;
+                // The daemon would answer when it has sent the files of it, after minutes maybe.
+                () = sandbox.dead() => {}
+                killed = watch::kill(&link.docker, &name) => {
+                    killed.map_err(|e| failed(job, "kill its container", &e))?;
+                }
+            }
         }
         Ok(())
-    }
-
-    /// Has a container that sees our directories removed once it has ended: nothing is needed of it
-    /// while they are packed.
-    fn let_go(&self, link: &Link, sandbox: Arc<Sandbox>) {
-        let (docker, name) = (link.docker.clone(), link.name(sandbox.job));
-        let letting_go = async move {
-            drop(sandbox.wait().await);
-            // Only if the next orchestrator learns of it there.
-            if sandbox.folder.ended().is_some()
-                && let Err(e) = remove_container(&docker, &name).await
-            {
-                tracing::debug!(job = %sandbox.job, "a container stays until its job is packed: {e}");
-            }
-        };
-        let closing = self.closing.clone();
-        tokio::spawn(async move { closing.run_until_cancelled(letting_go).await });
     }
 
     async fn list(&self) -> Result<Vec<(JobId, SandboxState)>, EngineError> {
@@ -215,7 +202,8 @@ impl Inner {
         for (job, found) in census::containers(link, None).await? {
             let sandbox = self.adopt(link, job, &found);
             let state = match found.state {
-                _ if sandbox.ended().is_some() => SandboxState::Ended,
+                // The daemon may yet do what it was told by somebody who is gone.
+                _ if sandbox.ended().is_some() || sandbox.is_discarded() => SandboxState::Ended,
                 Some(Found::CREATED) => SandboxState::Created,
                 Some(Found::EXITED | Found::DEAD | Found::REMOVING) => SandboxState::Ended,
                 _ => SandboxState::Running,
@@ -234,6 +222,7 @@ impl Inner {
     async fn remove(&self, job: JobId) -> Result<(), EngineError> {
         let folder = self.folder(job);
         let known = self.known().get(&job).cloned();
+        folder.note_going();
         if let Some(known) = &known {
             // What it still has to write would only be thrown away.
             known.discard();
@@ -286,6 +275,7 @@ impl Inner {
             self.known().remove(&from).inspect(|known| known.vanish());
             old.hand_over(&new)?;
         }
+        new.note_going();
         link.remove(job, true).await?;
         self.known().remove(&job).inspect(|known| known.vanish());
         new.renew()?;

@@ -1,10 +1,10 @@
 //! What lies in a sandbox's folder, `<home>/<job>/`.
 
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, chown};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use engine::{Ended, EngineError, Moment, SandboxEnd};
 use serde::Serialize;
@@ -35,6 +35,13 @@ const INTENT: &str = "intent.json";
 
 /// How it ended, an [`Ended`]; written last.
 const ENDED: &str = "ended.json";
+
+/// There once the daemon may have been told to remove the container.
+const GOING: &str = "going";
+
+/// How long somebody may still write into a directory that is removed, and how often it is tried.
+const WRITERS: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// A sandbox's folder.
 #[derive(Clone, Debug)]
@@ -78,7 +85,7 @@ impl Folder {
             remove(&workspace)?;
             fs::rename(&result, &workspace).map_err(|e| io_error("make", &workspace, e))?;
         }
-        for name in [STARTED, INTENT, ENDED] {
+        for name in [STARTED, INTENT, ENDED, GOING] {
             let path = self.0.join(name);
             match fs::remove_file(&path) {
                 Err(e) if e.kind() != ErrorKind::NotFound => {
@@ -165,6 +172,21 @@ impl Folder {
         self.read(ENDED)
     }
 
+    /// Whoever tells the daemon to remove its container may not be there any more when it does: notes
+    /// that first. Without a byte, for a full disk.
+    pub(crate) fn note_going(&self) {
+        match File::create(self.0.join(GOING)) {
+            Err(e) if e.kind() != ErrorKind::NotFound => {
+                tracing::warn!("could not note in {} that it is removed: {e}", self.0.display());
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn is_going(&self) -> bool {
+        self.0.join(GOING).exists()
+    }
+
     /// All or nothing, so that a crash leaves no half a file.
     fn write(&self, name: &str, value: &impl Serialize) -> Result<(), EngineError> {
         let (path, new) = (self.0.join(name), self.0.join(format!(".{name}.new")));
@@ -223,10 +245,18 @@ fn replace(path: &Path, text: &str) -> Result<(), EngineError> {
     written.map_err(|e| io_error("write", path, e))
 }
 
+/// Also while somebody still writes into it: a container whose start was under way when an earlier
+/// process died, until the daemon has taken it away.
 fn remove(path: &Path) -> Result<(), EngineError> {
-    match fs::remove_dir_all(path) {
-        Err(e) if e.kind() != ErrorKind::NotFound => Err(io_error("remove", path, e)),
-        _ => Ok(()),
+    let begun = Instant::now();
+    loop {
+        match fs::remove_dir_all(path) {
+            Err(e) if e.kind() == ErrorKind::DirectoryNotEmpty && begun.elapsed() < WRITERS => {
+                std::thread::sleep(PAUSE);
+            }
+            Err(e) if e.kind() != ErrorKind::NotFound => return Err(io_error("remove", path, e)),
+            _ => return Ok(()),
+        }
     }
 }
 
@@ -296,6 +326,24 @@ mod tests {
             assert!(new.workspace().join("made").exists() && new.gateway().is_dir());
             assert!(!new.workspace().join("given").exists() && !new.result().exists());
         }
+    }
+
+    #[test]
+    fn a_folder_goes_though_somebody_writes_into_it() {
+        let (_home, folder) = folder();
+        let (workspace, end) = (folder.workspace(), Instant::now() + Duration::from_millis(200));
+        let writing = std::thread::spawn(move || {
+            let mut written = 0_u32;
+            while Instant::now() < end {
+                let made = fs::create_dir_all(&workspace);
+                written += u32::from(made.and_then(|()| File::create(workspace.join("x"))).is_ok());
+            }
+            written
+        });
+        while !folder.workspace().join("x").exists() {}
+        let removed = folder.remove();
+        assert!(writing.join().unwrap() > 0);
+        removed.unwrap();
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub(crate) struct Sandbox {
     discarded: CancellationToken,
     /// It is being ended or has ended; cancelled with `discarded`, too.
     ending: CancellationToken,
+    /// Nothing in it runs any more; its files may still be on their way.
+    dead: CancellationToken,
 }
 
 impl Sandbox {
@@ -41,6 +43,9 @@ impl Sandbox {
         let ended = watch::Sender::new(folder.ended());
         let discarded = CancellationToken::new();
         let ending = discarded.child_token();
+        if folder.is_going() {
+            discarded.cancel();
+        }
         if folder.intent().is_some() {
             ending.cancel();
         }
@@ -55,6 +60,7 @@ impl Sandbox {
             used: Mutex::default(),
             discarded,
             ending,
+            dead: CancellationToken::new(),
         }
     }
 
@@ -101,6 +107,17 @@ impl Sandbox {
     /// Returns when that is so.
     pub(crate) fn ending(&self) -> impl Future<Output = ()> + Send + 'static {
         self.ending.clone().cancelled_owned()
+    }
+
+    /// Nothing in it runs any more.
+    pub(crate) fn die(&self) {
+        self.begin_end();
+        self.dead.cancel();
+    }
+
+    /// Returns when that is so.
+    pub(crate) async fn dead(&self) {
+        self.dead.cancelled().await;
     }
 
     /// It is taken away; whoever still waits is told that much.

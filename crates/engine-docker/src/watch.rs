@@ -54,7 +54,7 @@ pub(crate) async fn watch(docker: Docker, name: String, sandbox: Arc<Sandbox>, d
         never = look(&docker, &name, &sandbox) => match never {},
         never = bridged(&docker, &name, &sandbox) => match never {},
     };
-    sandbox.begin_end();
+    sandbox.die();
     let ended = conclude(&docker, &name, &sandbox, exit).await;
     sandbox.end(ended);
 }

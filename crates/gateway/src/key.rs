@@ -9,6 +9,9 @@ use uuid::Uuid;
 ///              └──────────────────┘
 /// ```
 ///
+/// A hello may be handled late, after the agent gave it up and said another: the key that it gives
+/// nobody hears, and agentd, whose key is refused when it first uses it, says hello anew.
+///
 /// agentd uses its key before it runs any command of the job, so whoever comes later without it is
 /// not agentd.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -38,8 +38,9 @@ pub trait Sink: Send + Sync + std::fmt::Debug + 'static {
         new_key: Option<[u8; 32]>,
     ) -> Result<(AgentSpec, u64), SinkError>;
 
-    /// The agent used its key for the first time; to be remembered.
-    async fn key_used(&self) -> Result<(), SinkError>;
+    /// The agent used the key with this hash for the first time; to be remembered. Hellos whose
+    /// connections broke may have replaced that key meanwhile; from now on none may.
+    async fn key_used(&self, key: [u8; 32]) -> Result<(), SinkError>;
 
     /// A connection is over or was refused; to be remembered.
     async fn egress(&self, egress: Egress) -> Result<(), SinkError>;

@@ -76,6 +76,21 @@ impl Session {
         Ok((Some(key), answer))
     }
 
+    /// Remembers that the key is used. Waits for hellos that are being answered: after a late one
+    /// this is the key no more.
+    async fn first_use(&self, presented: &str) -> Result<(), Refusal> {
+        let _turn = self.greeting.lock().await;
+        let state = self.key();
+        if !state.accepts(presented) {
+            return Err(stranger());
+        }
+        if let KeyState::Given(hash) = state {
+            self.sink.key_used(hash).await?;
+            self.set_key(KeyState::Used(hash));
+        }
+        Ok(())
+    }
+
     fn set_key(&self, state: KeyState) {
         *self.key.lock().unwrap_or_else(PoisonError::into_inner) = state;
     }
@@ -119,15 +134,12 @@ impl Caller {
     /// Lets in whoever has the key, and remembers that it was used.
     async fn admit(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let state = self.session.key();
-        if !presented(headers).is_some_and(|key| state.accepts(key)) {
-            return Err(stranger());
-        }
+        let presented = presented(headers).filter(|key| state.accepts(key)).ok_or_else(stranger)?;
         self.standing.rise();
-        if let KeyState::Given(hash) = state {
-            self.session.sink.key_used().await?;
-            self.session.set_key(KeyState::Used(hash));
+        match state {
+            KeyState::Used(_) => Ok(()),
+            KeyState::None | KeyState::Given(_) => self.session.first_use(presented).await,
         }
-        Ok(())
     }
 }
 

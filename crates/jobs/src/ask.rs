@@ -10,19 +10,19 @@ use std::time::Instant;
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
 use gateway::SinkError;
-use jiff::Timestamp;
 use models::{Choice, Meter, Models, OverBudget, Price, UnknownModel};
-use store::{Draft, Durability};
-use tokio::sync::{Mutex, Semaphore};
+use store::{Draft, Durability, Reserved};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use types::{
-    Ending, EventKind, Limits, ModelAnswer, ModelCall, ModelFacts, ModelRequest, Reason, TokenUsage,
+    Ending, EventKind, Limits, ModelAnswer, ModelCall, ModelFacts, ModelRequest, NoticeLevel,
+    Reason, TokenUsage,
 };
 
 use crate::bound;
 use crate::sink::JobSink;
-use crate::spend::{self, Reserved, Wanted};
+use crate::spend::{self, Wanted};
 
 /// Questions of one job at one time. An agent has one; after a broken connection it may ask again
 /// before the end of the old one was noticed.
@@ -39,8 +39,6 @@ pub(crate) struct Asking {
     choice: Choice,
     limits: Limits,
     turns: Arc<Semaphore>,
-    /// What calls under way may come to.
-    reserved: Mutex<Reserved>,
 }
 
 impl Asking {
@@ -53,7 +51,7 @@ impl Asking {
     ) -> Result<Self, UnknownModel> {
         let choice = models.choose(model)?;
         let turns = Arc::new(Semaphore::new(QUESTIONS as usize));
-        Ok(Self { models, choice, limits, turns, reserved: Mutex::default() })
+        Ok(Self { models, choice, limits, turns })
     }
 
     /// Who answers first; none if nobody is left to ask.
@@ -143,15 +141,13 @@ impl Meter for Till<'_> {
         facts: &ModelFacts,
     ) -> Result<u32, OverBudget> {
         let wanted = Wanted { input_tokens, output_tokens, price: self.asking.price(facts) };
-        let mut reserved = self.asking.reserved.lock().await;
-        let (others, limits) = (*reserved, self.asking.limits);
-        let change = move |draft: &mut Draft| pay(draft, wanted, others, &limits);
+        let limits = self.asking.limits;
+        let change = move |draft: &mut Draft| pay(draft, wanted, &limits);
         match self.sink.inner.insist(self.sink.job, Durability::Grouped, change).await {
             Some(Ok(granted)) => {
-                let call = wanted.with(granted.into());
-                *reserved = others.plus(call);
                 let (facts, began) = (facts.clone(), Instant::now());
-                *self.open() = Some(Open { reserved: call, input_tokens, facts, began });
+                let reserved = wanted.with(granted.into());
+                *self.open() = Some(Open { reserved, input_tokens, facts, began });
                 Ok(granted)
             }
             Some(Err((over, ending))) => {
@@ -192,19 +188,16 @@ impl Till<'_> {
         self.keep(call, reserved).await;
     }
 
-    async fn keep(&self, call: ModelCall, paid: Reserved) {
+    async fn keep(&self, call: ModelCall, reserved: Reserved) {
         let call = ModelCall { error: call.error.map(bound::text), ..call };
-        // Held until it is recorded: what it was worth must not be spent in between.
-        let mut reserved = self.asking.reserved.lock().await;
         self.sink.inner.metrics.model_called(&call);
         let change = move |draft: &mut Draft| {
-            spend::add(&mut draft.state.session.spend, &call);
-            draft.append(Timestamp::now(), EventKind::ModelCall { call });
+            spend::settle(&mut draft.state.session.spend, &call, reserved);
+            draft.append(draft.now, EventKind::ModelCall { call });
         };
         if self.sink.inner.insist(self.sink.job, Durability::Grouped, change).await.is_none() {
             tracing::warn!(job = %self.sink.job, "a call of a model could not be recorded");
         }
-        *reserved = reserved.minus(paid);
     }
 }
 
@@ -212,7 +205,6 @@ impl Till<'_> {
 pub(crate) fn pay(
     draft: &mut Draft,
     call: Wanted,
-    others: Reserved,
     limits: &Limits,
 ) -> Result<u32, (OverBudget, Ending)> {
     let session = &mut draft.state.session;
@@ -220,13 +212,25 @@ pub(crate) fn pay(
         Some(Ending { reason, error, .. }) => {
             Err(OverBudget { reason: *reason, error: error.clone().unwrap_or_default() })
         }
-        None => spend::reserve(&mut session.spend, call, others, limits),
+        None => spend::reserve(&mut session.spend, call, limits),
     };
     paid.map_err(|over| {
         let ending = || Ending::error(over.reason, &*over.error);
         let ending = session.verdict.get_or_insert_with(ending).clone();
         (over, ending)
     })
+}
+
+/// Counts calls that an earlier orchestrator had under way when it died as what they may have come to.
+pub(crate) fn forfeit(draft: &mut Draft) {
+    let Some(lost) = spend::forfeit(&mut draft.state.session.spend) else { return };
+    let tokens = lost.input_tokens.saturating_add(lost.output_tokens);
+    let text = format!(
+        "a model was being asked when the server was killed; what that may have taken at most counts as \
+         spent: {tokens} tokens and ${:.6}",
+        lost.cost.dollars()
+    );
+    draft.append(draft.now, EventKind::Notice { level: NoticeLevel::Warning, text });
 }
 
 fn refused(text: &str) -> SinkError {

@@ -8,7 +8,7 @@ use types::{Ending, EventKind, JobId, JobRecord, StepOutcome};
 use crate::lease::Use;
 use crate::lifecycle::Input;
 use crate::service::Inner;
-use crate::{outcome, resume};
+use crate::{ask, outcome, resume};
 
 impl Inner {
     /// Records that a job's work is over, how, and what it had used.
@@ -53,9 +53,8 @@ impl Inner {
     /// Takes leave of a job's sandbox; of all but its workspace, if somebody may want to go on with it.
     async fn part(&self, record: &JobRecord, engine: &dyn Engine) -> Input {
         let job = record.id;
-        self.end_leases(job, Use::Writing).await;
-        self.end_leases(job, Use::Reading).await;
         if resume::may_be_resumed(record) {
+            self.end_all_leases(job).await;
             match engine.keep(job).await {
                 Ok(()) => return Input::Kept,
                 Err(e) => tracing::warn!(%job, "there is no workspace to go on with: {e}"),
@@ -75,9 +74,13 @@ impl Inner {
         job: JobId,
         engine: &dyn Engine,
     ) -> Result<(), EngineError> {
+        self.end_all_leases(job).await;
+        engine.remove(job).await
+    }
+
+    async fn end_all_leases(&self, job: JobId) {
         self.end_leases(job, Use::Writing).await;
         self.end_leases(job, Use::Reading).await;
-        engine.remove(job).await
     }
 
     async fn tell_end(&self, job: JobId) {
@@ -89,7 +92,8 @@ impl Inner {
 
 /// What is noted of a job whose work is over: a step whose end nobody reported, what was used.
 pub(crate) fn note_end(draft: &mut Draft, ended: Option<Ended>) {
-    let now = jiff::Timestamp::now();
+    let now = draft.now;
+    ask::forfeit(draft);
     if let Some(step) = draft.state.session.open_step.take() {
         let outcome = StepOutcome::Interrupted;
         let event = EventKind::StepFinished { step, outcome, exit_code: None, millis: 0 };

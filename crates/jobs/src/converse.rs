@@ -6,7 +6,6 @@
 use std::convert::Infallible;
 
 use gateway::Gateway;
-use jiff::Timestamp;
 use protocol::{Instruction, Wish};
 use store::{Draft, Durability, StoreError};
 use tokio::sync::watch;
@@ -80,7 +79,7 @@ impl Jobs {
             return Err(TalkError::NoAgent);
         }
         self.talk(job, text.len(), move |draft| {
-            append(draft, EventKind::Said { by: Speaker::Person, text });
+            draft.append(draft.now, EventKind::Said { by: Speaker::Person, text });
             Ok(())
         })
         .await
@@ -257,12 +256,8 @@ pub(crate) fn decide(
         _ => return Err(TalkError::NotWaiting { step }),
     }
     draft.state.waiting = None;
-    append(draft, EventKind::Decided { step, approved, reason });
+    draft.append(draft.now, EventKind::Decided { step, approved, reason });
     Ok(())
-}
-
-fn append(draft: &mut Draft, event: EventKind) {
-    draft.append(Timestamp::now(), event);
 }
 
 fn fits(text: &str) -> Result<(), TalkError> {

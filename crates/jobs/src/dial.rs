@@ -1,7 +1,6 @@
 //! Ways into a job's sandbox, and who has its desktop.
 
 use gateway::Inward;
-use jiff::Timestamp;
 use protocol::Target;
 use store::{Draft, Durability, StoreError};
 use types::{EventKind, JobId, JobStatus};
@@ -75,7 +74,7 @@ impl Inner {
 }
 
 fn desktop(draft: &mut Draft, taken: bool) {
-    draft.append(Timestamp::now(), EventKind::Desktop { taken });
+    draft.append(draft.now, EventKind::Desktop { taken });
 }
 
 impl From<gateway::DialError> for DialError {

@@ -1,9 +1,15 @@
+//! A job's events as they come, for as many readers as want them.
+//!
+//! Who has read all there was waits for the bell, which tells how far the job is. Hundreds may wait:
+//! the first that wakes reads the store and the log, the others take what it read ([`Tip`]). Who is
+//! behind reads for itself, page by page.
+
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use store::StoreError;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use types::{Event, EventKind, JobId};
 
 use crate::metrics::Stream;
@@ -16,27 +22,36 @@ const PAGE: u32 = 64;
 /// holds one.
 const PAGE_BYTES: u64 = 64 * 1024;
 
+/// Events in their order, shared by all who read them.
+type Page = Arc<[Event]>;
+
+/// What was read last by those who had read all before.
+#[derive(Debug, Default)]
+pub(crate) struct Tip(Mutex<Page>);
+
 /// Reads a job's events as they come. It reads the store in pages, so a slow reader costs nothing.
 #[derive(Debug)]
 pub struct Follower {
     inner: Arc<Inner>,
     job: JobId,
     after: u64,
-    /// None once nothing more can come.
-    news: Option<watch::Receiver<()>>,
+    /// None if the job had ended before.
+    tip: Option<Arc<Tip>>,
+    /// The newest event's `seq`, as far as it was told; none once nothing more can come.
+    news: Option<watch::Receiver<u64>>,
+    /// Whether it has read all there was once.
+    is_waiting: bool,
     ended: bool,
     _counted: Stream,
 }
 
 impl Follower {
-    pub(crate) fn new(
-        inner: Arc<Inner>,
-        job: JobId,
-        after: u64,
-        news: Option<watch::Receiver<()>>,
-    ) -> Self {
+    pub(crate) fn new(inner: Arc<Inner>, job: JobId, after: u64) -> Self {
         let _counted = inner.metrics.stream();
-        Self { inner, job, after, news, ended: false, _counted }
+        let live = inner.live().get(&job).map(|live| (live.tip.clone(), live.news.subscribe()));
+        let (tip, news) = live.unzip();
+        let is_waiting = has_all(news.as_ref(), after);
+        Self { inner, job, after, tip, news, is_waiting, ended: false, _counted }
     }
 
     /// The next events, in order, output events with their `text`; `None` after the last one of a
@@ -44,38 +59,83 @@ impl Follower {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn next(&mut self) -> Result<Option<Vec<Event>>, JobError> {
+    pub async fn next(&mut self) -> Result<Option<Arc<[Event]>>, JobError> {
         while !self.ended {
-            if let Some(news) = &mut self.news {
-                news.mark_unchanged();
+            if self.is_waiting {
+                self.wait().await;
             }
-            let mut events = self.inner.store.events(self.job, self.after, PAGE).await?;
-            bound(&mut events);
+            let events = self.page().await?;
             if let Some(last) = events.last() {
                 self.after = last.seq;
                 self.ended = matches!(last.event, EventKind::Ended { .. });
-                return Ok(Some(self.with_text(events).await?));
+                self.is_waiting |= has_all(self.news.as_ref(), self.after);
+                return Ok(Some(events));
             }
-            match &mut self.news {
-                Some(news) => {
-                    if news.changed().await.is_err() {
-                        // The bell is gone: look once more, then it is over.
-                        self.news = None;
-                    }
-                }
-                None => self.ended = true,
-            }
+            self.ended = self.news.is_none();
+            self.is_waiting = true;
         }
         Ok(None)
     }
 
-    async fn with_text(&self, events: Vec<Event>) -> Result<Vec<Event>, JobError> {
+    /// Waits until there is more, or nothing can come any more.
+    async fn wait(&mut self) {
+        let after = self.after;
+        if let Some(news) = &mut self.news
+            && news.wait_for(|newest| *newest > after).await.is_err()
+        {
+            // The bell is gone: there may be a last event, then it is over.
+            self.news = None;
+        }
+    }
+
+    async fn page(&self) -> Result<Page, JobError> {
+        let Some(tip) = self.tip.as_ref().filter(|_| self.is_waiting) else {
+            return self.read().await;
+        };
+        let mut newest = tip.0.lock().await;
+        match newest.first().map(|first| first.seq) {
+            Some(first) if first > self.after + 1 => {
+                // Behind the others, whom it must not hold up.
+                drop(newest);
+                self.read().await
+            }
+            _ => {
+                let rest = rest(&newest, self.after);
+                if !rest.is_empty() {
+                    return Ok(rest);
+                }
+                let page = self.read().await?;
+                if !page.is_empty() {
+                    *newest = page.clone();
+                }
+                Ok(page)
+            }
+        }
+    }
+
+    async fn read(&self) -> Result<Page, JobError> {
+        let mut events = self.inner.store.events(self.job, self.after, PAGE).await?;
+        bound(&mut events);
         if !events.iter().any(|event| matches!(event.event, EventKind::Output { .. })) {
-            return Ok(events);
+            return Ok(events.into());
         }
         let (inner, job) = (self.inner.clone(), self.job);
         let fill = move || events.into_iter().map(|event| fill(&inner, job, event)).collect();
         tokio::task::spawn_blocking(fill).await.map_err(|_| JobError::Store(StoreError::Closed))
+    }
+}
+
+/// Whether nothing after this event was told. What is recorded and not told yet will be.
+fn has_all(news: Option<&watch::Receiver<u64>>, after: u64) -> bool {
+    news.is_some_and(|news| (1..=after).contains(&*news.borrow()))
+}
+
+/// What of a page comes after this event.
+fn rest(page: &Page, after: u64) -> Page {
+    match page.iter().position(|event| event.seq > after) {
+        Some(0) => page.clone(),
+        Some(at) => page[at..].into(),
+        None => Page::default(),
     }
 }
 

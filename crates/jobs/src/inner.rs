@@ -1,6 +1,5 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use engine::Engine;
 use gateway::Dialer;
@@ -9,10 +8,12 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
-use types::{EventKind, JobId, JobRecord, JobStatus};
+use types::{EventKind, JobId, JobStatus};
 
 use crate::accept::{Accepted, ScheduleError, Terms};
+use crate::ballast::Ballast;
 use crate::folders::Folders;
+use crate::follow::Tip;
 use crate::keys::Keys;
 use crate::lease::{Held, Leases, Use};
 use crate::lifecycle::{self, Input};
@@ -24,11 +25,6 @@ use crate::room::Room;
 use crate::run::span;
 use crate::service::{Cancellation, Config};
 use crate::staging::Inputs;
-
-/// Pauses between tries of a store that fails: from one that nobody notices to one that costs
-/// nothing.
-const FIRST_PAUSE: Duration = Duration::from_millis(20);
-const LAST_PAUSE: Duration = Duration::from_secs(2);
 
 /// How many results are packed at one time: each takes about 1 MiB of memory, and thousands of
 /// waiting jobs may be cancelled at once.
@@ -48,6 +44,7 @@ pub(crate) struct Inner {
     pub(crate) runs: TaskTracker,
     pub(crate) tasks: TaskTracker,
     pub(crate) room: Arc<Room>,
+    pub(crate) ballast: Ballast,
     pub(crate) packers: Semaphore,
     /// Rings when a job has reached its end.
     pub(crate) ended: Notify,
@@ -61,8 +58,11 @@ pub(crate) struct Inner {
 /// What a job has that has not ended.
 #[derive(Debug)]
 pub(crate) struct Live {
-    /// Rings after every change; gone once the job has ended.
-    pub(crate) news: watch::Sender<()>,
+    /// Rings when there are new events, and tells the newest one's `seq`, or 0 while nobody rang;
+    /// gone once the job has ended.
+    pub(crate) news: watch::Sender<u64>,
+    /// What those who wait for it read together.
+    pub(crate) tip: Arc<Tip>,
     /// Tells the job's runner that a cancel was accepted.
     pub(crate) cancel: CancellationToken,
     /// Tells it to end the job, because the disk is nearly full.
@@ -78,6 +78,7 @@ pub(crate) struct Live {
 impl Inner {
     pub(crate) fn new(
         folders: Folders,
+        ballast: Ballast,
         store: Store,
         keys: Keys,
         config: Config,
@@ -89,6 +90,7 @@ impl Inner {
         Self {
             room: Arc::new(Room::new(folders.roots(), config.reserve_bytes)),
             folders,
+            ballast,
             store,
             keys,
             engines,
@@ -197,7 +199,8 @@ impl Inner {
     }
 
     pub(crate) async fn cancel(self: &Arc<Self>, job: JobId) -> Result<Cancellation, StoreError> {
-        let (before, cancellation) = self.change(job, Durability::Full, cancel).await?;
+        let cancelled = || self.change(job, Durability::Full, cancel);
+        let (before, cancellation) = self.soon(job, cancelled).await?;
         if before == JobStatus::Scheduled {
             // It holds no slot and has no sandbox: it goes straight to its end.
             self.queue().done(job);
@@ -220,7 +223,8 @@ impl Inner {
     /// Begins to tell followers of a job, whose agent was told so many bytes before.
     pub(crate) fn enliven(&self, job: JobId, inputs: Arc<Inputs>, told: usize) {
         let live = Live {
-            news: watch::Sender::new(()),
+            news: watch::Sender::new(0),
+            tip: Arc::default(),
             cancel: CancellationToken::new(),
             evict: CancellationToken::new(),
             wishes: watch::Sender::new(told),
@@ -229,121 +233,6 @@ impl Inner {
             leases: Arc::default(),
         };
         self.live().insert(job, live);
-    }
-
-    /// The one way to change a job: in the store, then told to its followers.
-    pub(crate) async fn change<R: Send + 'static>(
-        &self,
-        job: JobId,
-        durability: Durability,
-        change: impl FnOnce(&mut Draft) -> R + Send + 'static,
-    ) -> Result<R, StoreError> {
-        let with_move = move |draft: &mut Draft| {
-            let before = draft.state.status;
-            let answer = change(draft);
-            let moved = (draft.state.status != before).then(|| draft.state.clone());
-            (answer, draft.state.status.is_final(), moved)
-        };
-        let (answer, ended, moved) = self.store.update(job, durability, with_move).await?;
-        if let Some(moved) = moved {
-            self.metrics.moved(&moved, self.config.clock.now());
-        }
-        let mut live = self.live();
-        if ended {
-            // Dropping the bell ends the followers' wait.
-            live.remove(&job);
-            self.ended.notify_one();
-        } else if let Some(live) = live.get(&job) {
-            live.news.send_replace(());
-        }
-        Ok(answer)
-    }
-
-    /// Applies what happened to a job, however often the store fails (a full disk, say) before it
-    /// takes it. False if it is impossible for the job as it is, or the orchestrator stops first:
-    /// then the next one finds the job as it was.
-    pub(crate) async fn happen(&self, job: JobId, durability: Durability, input: Input) -> bool {
-        self.settle(job, durability, input, |_| ()).await
-    }
-
-    /// The same, with something to be noted first.
-    pub(crate) async fn settle(
-        &self,
-        job: JobId,
-        durability: Durability,
-        input: Input,
-        note: impl Fn(&mut Draft) + Clone + Send + 'static,
-    ) -> bool {
-        let change = move |draft: &mut Draft| {
-            note(draft);
-            lifecycle::apply_to(draft, input.clone())
-        };
-        match self.insist(job, durability, change).await {
-            Some(Ok(())) => true,
-            Some(Err(impossible)) => {
-                tracing::debug!(%job, "{impossible}");
-                false
-            }
-            None => false,
-        }
-    }
-
-    /// Changes a job, however often the store fails before it takes the change; none if the job is
-    /// forgotten or the orchestrator stops first.
-    pub(crate) async fn insist<R: Send + 'static>(
-        &self,
-        job: JobId,
-        durability: Durability,
-        change: impl FnOnce(&mut Draft) -> R + Clone + Send + 'static,
-    ) -> Option<R> {
-        let mut pause = FIRST_PAUSE;
-        loop {
-            match self.change(job, durability, change.clone()).await {
-                Ok(answer) => return Some(answer),
-                Err(e) if !self.may_try_again(job, &e, &mut pause).await => return None,
-                Err(_) => {}
-            }
-        }
-    }
-
-    /// Forgets a job whose files are gone. They may have given the room that this needs, so it is
-    /// tried more than once, for some seconds.
-    pub(crate) async fn forget_record(&self, job: JobId) -> Result<(), StoreError> {
-        let mut pause = FIRST_PAUSE;
-        loop {
-            match self.store.delete(job).await {
-                Err(e) if pause < LAST_PAUSE && self.may_try_again(job, &e, &mut pause).await => {}
-                done => return done,
-            }
-        }
-    }
-
-    /// A job as it is now; `None` if it is forgotten, or the orchestrator stops while the store
-    /// fails.
-    pub(crate) async fn look(&self, job: JobId) -> Option<JobRecord> {
-        let mut pause = FIRST_PAUSE;
-        loop {
-            match self.store.job(job).await {
-                Ok(record) => return Some(record),
-                Err(e) if !self.may_try_again(job, &e, &mut pause).await => return None,
-                Err(_) => {}
-            }
-        }
-    }
-
-    /// Waits before the store is tried again; false if that makes no sense.
-    async fn may_try_again(&self, job: JobId, error: &StoreError, pause: &mut Duration) -> bool {
-        if matches!(error, StoreError::NotFound(_) | StoreError::Closed) {
-            return false;
-        }
-        tracing::error!(%job, "the store failed, it is tried again: {error}");
-        tokio::select! {
-            () = self.stopping.cancelled() => false,
-            () = tokio::time::sleep(*pause) => {
-                *pause = (*pause * 2).min(LAST_PAUSE);
-                true
-            }
-        }
     }
 
     pub(crate) fn engine(&self, name: &str) -> Option<Arc<dyn Engine>> {

@@ -11,9 +11,11 @@
 //! | `spend` | what may be spent on them, as pure functions |
 //! | `environment` | what a job's own variables may be |
 //! | `room` | whether the disk has room for more |
+//! | `ballast` | room that a full disk cannot take from the store |
 //! | `pressure` | who goes when the disk runs short while jobs run |
 //! | `service` | the facade: accept, look, cancel, follow, forget |
-//! | `inner` | what everything shares; the one way to change a job |
+//! | `inner` | what everything shares |
+//! | `change` | the one way to change a job, however often the store fails |
 //! | `run` | one job from its slot to the end of its work |
 //! | `reach` | the way to its sandbox, made or found again |
 //! | `resume` | a job that goes on after one that broke off |
@@ -51,7 +53,9 @@ mod account;
 mod age;
 mod ask;
 mod backup;
+mod ballast;
 mod bound;
+mod change;
 mod clock;
 mod closing;
 mod conclude;
@@ -108,6 +112,7 @@ pub use gateway::Inward;
 pub use ipnet::IpNet;
 pub use keys::{BadKey, Holder, KeyError, KeyId, MadeKey, NewKey, local_key};
 pub use protocol::Target;
+pub use reach::ENGINE_PATIENCE;
 pub use readiness::Check;
 pub use resume::ResumeError;
 pub use room::NoRoom;

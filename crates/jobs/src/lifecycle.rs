@@ -106,21 +106,20 @@ pub(crate) fn apply(
     })
 }
 
-/// Applies what happened to a draft, now, and appends the events that follow.
+/// Applies what happened to a draft and appends the events that follow.
 ///
 /// # Errors
 /// As [`apply`].
 pub(crate) fn apply_to(draft: &mut store::Draft, input: Input) -> Result<(), Impossible> {
-    let now = not_before(&draft.state, Timestamp::now());
-    for event in apply(&mut draft.state, input, now)? {
-        draft.append(now, event);
+    for event in apply(&mut draft.state, input, draft.now)? {
+        draft.append(draft.now, event);
     }
     Ok(())
 }
 
 /// The time as far as a job is concerned: a clock that jumps back does not let it end before it
 /// began.
-fn not_before(job: &JobState, now: Timestamp) -> Timestamp {
+pub(crate) fn not_before(job: &JobState, now: Timestamp) -> Timestamp {
     now.max(job.created).max(job.started.unwrap_or(job.created))
 }
 
@@ -156,6 +155,18 @@ fn ended(job: &mut JobState, now: Timestamp, kept: bool) -> Vec<EventKind> {
     let checkpoint = job.session.checkpoint.take().filter(|_| kept);
     job.session = store::Session { checkpoint, ..store::Session::default() };
     vec![EventKind::Ended { ending }]
+}
+
+/// How far a job is that can only go on.
+#[cfg(test)]
+pub(crate) fn rank(status: JobStatus) -> u8 {
+    match status {
+        JobStatus::Scheduled => 0,
+        JobStatus::Starting => 1,
+        JobStatus::Running => 2,
+        JobStatus::Packaging => 3,
+        JobStatus::Complete | JobStatus::Error | JobStatus::Cancelled => 4,
+    }
 }
 
 #[cfg(test)]
@@ -251,16 +262,6 @@ mod tests {
             Just(Input::Removed),
             Just(Input::Kept),
         ]
-    }
-
-    fn rank(status: JobStatus) -> u8 {
-        match status {
-            JobStatus::Scheduled => 0,
-            JobStatus::Starting => 1,
-            JobStatus::Running => 2,
-            JobStatus::Packaging => 3,
-            JobStatus::Complete | JobStatus::Error | JobStatus::Cancelled => 4,
-        }
     }
 
     proptest! {

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use artifacts::{Extra, Options, PackRequest, Packed, Source};
 use engine::{Engine, EngineError, Workspace};
-use store::{Draft, Durability, StoreError};
-use types::{EventKind, JobId, JobRecord, Mode, Stream};
+use store::{Draft, Durability, Session, StoreError};
+use types::{EventKind, JobId, JobRecord, Mode, NoticeLevel, Stream};
 
 use crate::account::{self, ModelUse};
 use crate::replay::Replay;
@@ -76,7 +76,7 @@ impl Inner {
         workspace: Option<Workspace>,
     ) -> Result<Packed, Unpacked> {
         self.folders.make_for_job(record.id).map_err(unpacked)?;
-        self.trim_logs(record.id).await.map_err(unwritten)?;
+        self.settle_logs(record.id).await.map_err(unwritten)?;
         let events = self.folders.of_job(record.id).join("events.ndjson.tmp");
         let packed = match self.write_events(record.id, &events).await {
             Ok(told) => self.pack_with(record, workspace, events.clone(), told).await,
@@ -86,22 +86,22 @@ impl Inner {
         packed
     }
 
-    /// Takes away what was written and never recorded, because an orchestrator was killed in between:
-    /// the agent that would have said it again is gone.
-    async fn trim_logs(&self, job: JobId) -> Result<(), Unwritten> {
+    /// Has the logs on the disk before anything says how long they are for good.
+    async fn settle_logs(&self, job: JobId) -> Result<(), Unwritten> {
         let session = |draft: &mut Draft| draft.state.session.clone();
         let recorded = self.insist(job, Durability::Grouped, session).await;
         let recorded = recorded.ok_or(StoreError::Closed)?;
-        let logs =
-            [(Stream::Stdout, recorded.stdout_bytes), (Stream::Stderr, recorded.stderr_bytes)];
-        for (stream, bytes) in logs {
-            match File::options().write(true).open(self.folders.log(job, stream)) {
-                Ok(log) if log.metadata()?.len() > bytes => log.set_len(bytes)?,
-                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e.into()),
-                Ok(_) | Err(_) => {}
-            }
-        }
-        Ok(())
+        let logs = [
+            (self.folders.log(job, Stream::Stdout), recorded.stdout_bytes),
+            (self.folders.log(job, Stream::Stderr), recorded.stderr_bytes),
+        ];
+        let settle = move || -> io::Result<[u64; 2]> {
+            let [(out, out_bytes), (err, err_bytes)] = &logs;
+            Ok([settle_log(out, *out_bytes)?, settle_log(err, *err_bytes)?])
+        };
+        let there = tokio::task::spawn_blocking(settle).await.map_err(io::Error::from)??;
+        let told = self.insist(job, Durability::Grouped, move |draft| tell_lost(draft, there));
+        Ok(told.await.ok_or(StoreError::Closed)?)
     }
 
     async fn write_events(&self, job: JobId, path: &Path) -> Result<Told, Unwritten> {
@@ -153,6 +153,42 @@ impl Inner {
             })
         };
         tokio::task::spawn_blocking(work).await.map_err(unpacked)?.map_err(unpacked)
+    }
+}
+
+/// Takes away what was written and never recorded, because an orchestrator was killed in between: the
+/// agent that would have said it again is gone. How much there is then, on the disk.
+fn settle_log(path: &Path, recorded: u64) -> io::Result<u64> {
+    let log = match File::options().write(true).open(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(0),
+        opened => opened?,
+    };
+    let there = log.metadata()?.len().min(recorded);
+    log.set_len(there)?;
+    log.sync_data()?;
+    Ok(there)
+}
+
+/// Says what was recorded and is not there, and counts it no more.
+fn tell_lost(draft: &mut Draft, [out, err]: [u64; 2]) {
+    let now = draft.now;
+    let Session { stdout_bytes, stderr_bytes, .. } = &mut draft.state.session;
+    let mut lost = vec![];
+    for (stream, recorded, there) in
+        [(Stream::Stdout, stdout_bytes, out), (Stream::Stderr, stderr_bytes, err)]
+    {
+        if *recorded > there {
+            lost.push(format!(
+                "{}.log is truncated: the last {} of its {recorded} bytes were not on the disk when the \
+                 machine lost power",
+                stream.as_str(),
+                *recorded - there
+            ));
+            *recorded = there;
+        }
+    }
+    for text in lost {
+        draft.append(now, EventKind::Notice { level: NoticeLevel::Warning, text });
     }
 }
 

@@ -33,6 +33,7 @@ impl Inner {
             if is_short(free, reserve) {
                 self.stopping.run_until_cancelled(self.make_room(free < reserve / 4)).await;
             }
+            self.ballast.hold();
         }
     }
 

@@ -13,8 +13,9 @@ use crate::room;
 use crate::run::Attached;
 use crate::service::Inner;
 
-/// How long an engine may be away before jobs that run there end.
-const PATIENCE: Duration = Duration::from_secs(5 * 60);
+/// How long a server's jobs wait for an engine that is away: a daemon that is upgraded, or starts after
+/// us when the machine does, takes less.
+pub const ENGINE_PATIENCE: Duration = Duration::from_secs(5 * 60);
 
 /// Pauses between two tries.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -24,7 +25,7 @@ const LAST_PAUSE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) enum Unreached {
     /// Its engine does not answer, or the disk is full; that may pass.
-    Away(EngineError),
+    Away(String),
     /// There will be none.
     Over(Ending),
     /// The orchestrator stops.
@@ -40,9 +41,19 @@ impl From<Ending> for Unreached {
 impl From<EngineError> for Unreached {
     fn from(error: EngineError) -> Self {
         match error {
-            away @ EngineError::Away { .. } => Self::Away(away),
-            full if room::is_cause(&full) => Self::Away(full),
-            error => Self::Over(Ending::error(Reason::SandboxFailed, error.to_string())),
+            EngineError::Away { .. } => Self::Away(error.to_string()),
+            error => Self::unless_full(error),
+        }
+    }
+}
+
+impl Unreached {
+    /// For want of room a job waits; whatever else failed ends it.
+    pub(crate) fn unless_full(error: impl std::error::Error + 'static) -> Self {
+        let text = error.to_string();
+        match room::is_cause(&error) {
+            true => Self::Away(text),
+            false => Self::Over(Ending::error(Reason::SandboxFailed, text)),
         }
     }
 }
@@ -132,27 +143,27 @@ impl Inner {
 
     /// What runs already is not given up sooner because somebody is in a hurry.
     fn patience(&self, status: JobStatus) -> Duration {
-        if status == JobStatus::Running { PATIENCE } else { self.config.engine_patience }
+        if status == JobStatus::Running { ENGINE_PATIENCE } else { self.config.engine_patience }
     }
 
-    async fn tell_wait(&self, job: JobId, away: &EngineError, patience: Duration) {
+    async fn tell_wait(&self, job: JobId, away: &str, patience: Duration) {
         let text = format!("{away}; the job waits for it, for {}s at most", patience.as_secs());
         tracing::warn!(%job, "{text}");
         let change = move |draft: &mut store::Draft| {
             let event = EventKind::Notice { level: NoticeLevel::Warning, text };
-            draft.append(jiff::Timestamp::now(), event);
+            draft.append(draft.now, event);
         };
         self.insist(job, Durability::Grouped, change).await;
     }
 }
 
 /// What becomes of a job whose engine does not come back.
-fn given_up(status: JobStatus, away: &EngineError) -> Ending {
+fn given_up(status: JobStatus, away: &str) -> Ending {
     let reason = match status {
         JobStatus::Running => Reason::Interrupted,
         _ => Reason::SandboxFailed,
     };
-    Ending::error(reason, away.to_string())
+    Ending::error(reason, away)
 }
 
 #[cfg(test)]

@@ -117,11 +117,12 @@ impl Inner {
                         .extend(list.into_iter().map(|(job, state)| (job, (engine.name(), state))));
                 }
                 // Who started us was told, and every job of it will say so.
-                Err(e @ EngineError::Away { .. }) => {
+                Err(e @ (EngineError::Away { .. } | EngineError::Unavailable { .. })) => {
                     tracing::debug!("no sandboxes: {e}");
-                    all.away.push(engine.name());
+                    if matches!(e, EngineError::Away { .. }) {
+                        all.away.push(engine.name());
+                    }
                 }
-                Err(e @ EngineError::Unavailable { .. }) => tracing::debug!("no sandboxes: {e}"),
                 Err(e) => tracing::error!("could not list the {} sandboxes: {e}", engine.name()),
             }
         }

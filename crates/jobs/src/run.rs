@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span};
 use types::{Ending, JobId, JobRecord, JobSpec, JobStatus, Mode, Reason, Resumes};
 
-use crate::ask::Asking;
+use crate::ask::{self, Asking};
 use crate::lifecycle::Input;
 use crate::reach::Unreached;
 use crate::service::Inner;
@@ -58,12 +58,25 @@ pub(crate) struct Attached {
 struct Slot {
     inner: Arc<Inner>,
     job: JobId,
+    /// Whether it was.
+    ended: bool,
+}
+
+impl Slot {
+    async fn run(mut self, turn: Turn) {
+        self.inner.run(self.job, turn).await;
+        self.ended = true;
+    }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
         self.inner.queue().done(self.job);
-        self.inner.pump();
+        // A task that is dropped before its end goes with all others: the next one would be dropped
+        // while it is begun, and so on, each on the stack of the one before.
+        if self.ended || std::thread::panicking() {
+            self.inner.pump();
+        }
     }
 }
 
@@ -80,8 +93,8 @@ impl Inner {
 
     /// Runs a job that holds a slot.
     pub(crate) fn spawn(self: &Arc<Self>, job: JobId, turn: Turn) {
-        let slot = Slot { inner: self.clone(), job };
-        let run = async move { slot.inner.run(job, turn).await }.instrument(span(job));
+        let slot = Slot { inner: self.clone(), job, ended: false };
+        let run = slot.run(turn).instrument(span(job));
         self.tasks.spawn(self.runs.track_future(run));
     }
 
@@ -117,7 +130,7 @@ impl Inner {
             if let Some(told) = told.clone()
                 && draft.state.status == JobStatus::Scheduled
             {
-                draft.append(jiff::Timestamp::now(), told);
+                draft.append(draft.now, told);
             }
         };
         self.settle(record.id, Durability::Grouped, Input::Admit, note).await
@@ -188,7 +201,7 @@ impl Inner {
         engine: &dyn Engine,
     ) -> Result<Attached, Unreached> {
         let job = record.id;
-        self.folders.make_for_job(job).map_err(failed)?;
+        self.folders.make_for_job(job).map_err(Unreached::unless_full)?;
         let (limits, image) = (record.spec.limits, record.spec.image.clone());
         let spec = SandboxSpec { job, limits, image };
         if let Some(Resumes { job: from, .. }) = record.spec.resumes {
@@ -212,7 +225,10 @@ impl Inner {
 
     /// What is remembered of a job's agent; of one that was never connected, where it begins.
     async fn session(&self, job: JobId) -> Result<Session, Unreached> {
-        let read = |draft: &mut Draft| draft.state.session.clone();
+        let read = |draft: &mut Draft| {
+            ask::forfeit(draft);
+            draft.state.session.clone()
+        };
         self.insist(job, Durability::Grouped, read).await.ok_or(Unreached::Stopping)
     }
 
@@ -276,7 +292,7 @@ impl Inner {
         let (network, allow) = (record.spec.network.clone(), self.config.egress_allow.clone());
         let egress = EgressPolicy { network, allow, own_ports: self.config.own_ports.clone() };
         let gateway = Gateway::open(&dir, key, Arc::new(Door(sink.clone())), egress, wishes);
-        Ok(Attached { gateway: gateway.map_err(failed)?, sink, bell, told })
+        Ok(Attached { gateway: gateway.map_err(Unreached::unless_full)?, sink, bell, told })
     }
 
     /// What an agent is to do, and whom it asks how.

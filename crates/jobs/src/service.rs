@@ -9,6 +9,7 @@ use store::{JobFilter, Store, StoreError};
 use types::{JobId, JobRecord, JobStatus, JobSummary, LimitsPolicy, Network, Stream};
 
 use crate::accept::{self, ScheduleError, ScheduleRequest};
+use crate::ballast::Ballast;
 use crate::clock::Clock;
 use crate::files::FilesError;
 use crate::folders::{Folders, OpenError};
@@ -134,10 +135,14 @@ impl Jobs {
         engines: Vec<Arc<dyn Engine>>,
     ) -> Result<Self, OpenError> {
         let runs = config.concurrency > 0;
+        let ballast = Ballast::of(&folders.store());
+        // To open a store takes some room, too.
+        ballast.give_way();
         let store = Store::open(&folders.store())?;
         let keys = Keys::open(&store, &folders).await?;
-        let inner = Arc::new(Inner::new(folders, store, keys, config, engines));
+        let inner = Arc::new(Inner::new(folders, ballast, store, keys, config, engines));
         if runs {
+            inner.ballast.hold();
             inner.recover().await?;
             inner.tasks.spawn(inner.clone().sweep_for_ever());
             inner.tasks.spawn(inner.clone().watch_disk_for_ever());
@@ -234,9 +239,10 @@ impl Jobs {
     /// # Errors
     /// When there is no such job, or the store fails.
     pub async fn follow(&self, job: JobId, after: u64) -> Result<Follower, JobError> {
-        let news = self.inner.live().get(&job).map(|live| live.news.subscribe());
+        // Before the look: a job that ends after it rings.
+        let follower = Follower::new(self.inner.clone(), job, after);
         self.inner.store.job(job).await?;
-        Ok(Follower::new(self.inner.clone(), job, after, news))
+        Ok(follower)
     }
 
     /// Removes every trace of a job that is over, now.

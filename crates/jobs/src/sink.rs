@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use gateway::SinkError;
-use jiff::Timestamp;
 use protocol::{AgentSpec, Hello, Report};
 use store::{Draft, Durability};
 use tokio::sync::{Mutex, watch};
@@ -19,7 +18,7 @@ use types::{
 use crate::ask::Asking;
 use crate::bound;
 use crate::intake::{Intake, Record};
-use crate::lifecycle::{self, Impossible, Input};
+use crate::lifecycle::{self, Input};
 use crate::service::Inner;
 use crate::translate::{Measure, Output, Progress};
 
@@ -107,15 +106,14 @@ impl JobSink {
         let input = Input::Connected { agent, sandbox: self.sandbox.clone() };
         let change = move |draft: &mut Draft| greet(draft, input, new_key);
         // On the disk: from here on the job is never started again.
-        let applied = self.inner.change(self.job, Durability::Full, change).await;
-        applied.map_err(unavailable)?.map_err(|e| SinkError::Refused(e.to_string()))?;
+        self.inner.change(self.job, Durability::Full, change).await.map_err(unavailable)??;
         self.connected.send_replace(true);
         self.inner.release_inputs(self.job);
         Ok((self.spec.clone(), self.intake.acked().await))
     }
 
-    async fn key_used(&self) -> Result<(), SinkError> {
-        let change = |draft: &mut Draft| draft.state.session.key_used = true;
+    async fn key_used(&self, key: [u8; 32]) -> Result<(), SinkError> {
+        let change = move |draft: &mut Draft| use_key(draft, key);
         self.inner.change(self.job, Durability::Grouped, change).await.map_err(unavailable)
     }
 
@@ -125,7 +123,7 @@ impl JobSink {
             let session = &mut draft.state.session;
             session.sent_bytes = session.sent_bytes.saturating_add(egress.sent_bytes);
             session.received_bytes = session.received_bytes.saturating_add(egress.received_bytes);
-            draft.append(Timestamp::now(), EventKind::Egress { egress });
+            draft.append(draft.now, EventKind::Egress { egress });
         };
         self.inner.change(self.job, Durability::Grouped, change).await.map_err(unavailable)
     }
@@ -164,6 +162,12 @@ impl JobSink {
         if writes.is_empty() {
             return Ok(());
         }
+        if self.inner.ballast.is_short() {
+            return Err(unavailable(self.inner.room.refusal()));
+        }
+        if self.inner.ballast.is_short() {
+            return Err(unavailable(self.inner.room.refusal()));
+        }
         let work = move || -> std::io::Result<()> {
             for (path, at, bytes) in writes {
                 let file = File::options().create(true).truncate(false).write(true).open(path)?;
@@ -176,16 +180,27 @@ impl JobSink {
     }
 }
 
-/// Its agent said hello, and is about to get this key if it had none.
+/// Its agent said hello, and is about to get this key if it had none. One that is used stays: a
+/// hello without it is one that the agent gave up before it got that key.
 pub(crate) fn greet(
     draft: &mut Draft,
     connected: Input,
     new_key: Option<[u8; 32]>,
-) -> Result<(), Impossible> {
+) -> Result<(), SinkError> {
+    let session = &mut draft.state.session;
     if new_key.is_some() {
-        draft.state.session.key_hash = new_key;
+        if session.key_used {
+            return Err(SinkError::Refused("the session key is in use".into()));
+        }
+        session.key_hash = new_key;
     }
-    lifecycle::apply_to(draft, connected)
+    lifecycle::apply_to(draft, connected).map_err(|e| SinkError::Refused(e.to_string()))
+}
+
+/// Its agent has this key, whichever was given last: the answer to a later hello may have been lost.
+pub(crate) fn use_key(draft: &mut Draft, key: [u8; 32]) {
+    let session = &mut draft.state.session;
+    (session.key_hash, session.key_used) = (Some(key), true);
 }
 
 /// The sink as the gateway has it. What it began, it finishes, also when the agent's connection
@@ -201,18 +216,12 @@ impl gateway::Sink for Door {
         new_key: Option<[u8; 32]>,
     ) -> Result<(AgentSpec, u64), SinkError> {
         let sink = self.0.clone();
-        // Before the task: an earlier hello whose connection broke is recorded before this one.
-        let turn = sink.greeting.clone().lock_owned().await;
-        let greeted = async move {
-            let _turn = turn;
-            sink.hello(hello, new_key).await
-        };
-        whole(greeted).await
+        self.in_turn(async move { sink.hello(hello, new_key).await }).await
     }
 
-    async fn key_used(&self) -> Result<(), SinkError> {
+    async fn key_used(&self, key: [u8; 32]) -> Result<(), SinkError> {
         let sink = self.0.clone();
-        whole(async move { sink.key_used().await }).await
+        self.in_turn(async move { sink.key_used(key).await }).await
     }
 
     async fn egress(&self, egress: Egress) -> Result<(), SinkError> {
@@ -235,6 +244,22 @@ impl gateway::Sink for Door {
     }
 }
 
+impl Door {
+    /// Does what concerns the key after all that came before it, also if their connections broke.
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, SinkError>> + Send + 'static,
+    ) -> Result<T, SinkError> {
+        // Before the task, which may begin late.
+        let turn = self.0.greeting.clone().lock_owned().await;
+        whole(async move {
+            let _turn = turn;
+            work.await
+        })
+        .await
+    }
+}
+
 /// Does it though whoever waits for it leaves.
 async fn whole<T: Send + 'static>(
     work: impl Future<Output = Result<T, SinkError>> + Send + 'static,
@@ -245,4 +270,31 @@ async fn whole<T: Send + 'static>(
 fn unavailable(error: impl std::fmt::Display) -> SinkError {
     tracing::error!("could not keep an agent's report: {error}");
     SinkError::Unavailable("the report could not be kept; try again".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use store::JobState;
+    use types::Isolation;
+
+    use super::*;
+
+    fn hello(draft: &mut Draft, key: u8) -> Result<(), SinkError> {
+        let (engine, isolation, shortfalls) = ("fake".into(), Isolation::None, vec![]);
+        let sandbox = SandboxReport { engine, isolation, shortfalls };
+        greet(draft, Input::Connected { agent: "1".into(), sandbox }, Some([key; 32]))
+    }
+
+    /// Whichever was given last.
+    #[test]
+    fn a_key_that_was_used_stays() {
+        let mut draft = Draft::new(JobState::new(Timestamp::UNIX_EPOCH));
+        hello(&mut draft, 1).unwrap();
+        hello(&mut draft, 2).unwrap();
+        use_key(&mut draft, [1; 32]);
+        hello(&mut draft, 3).unwrap_err();
+        let session = draft.state.session;
+        assert_eq!((session.key_hash, session.key_used), (Some([1; 32]), true));
+    }
 }

@@ -3,37 +3,11 @@
 //! Not here: who keeps count, and when ([`crate::ask`]).
 
 use models::{OverBudget, Price};
-use store::Spend;
+use store::{Reserved, Spend};
 use types::{Limits, ModelCall, Reason, TokenUsage, Usd};
 
 /// The shortest answer worth asking for, in tokens.
 const LEAST_OUTPUT: u32 = 256;
-
-/// What calls under way may come to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Reserved {
-    tokens: u64,
-    cost: Usd,
-}
-
-impl Reserved {
-    /// The most that one call may come to.
-    pub(crate) fn new(input_tokens: u64, output_tokens: u64, price: Option<Price>) -> Self {
-        let usage = TokenUsage { input_tokens, output_tokens, ..TokenUsage::default() };
-        let cost = price.map(|price| price.of(&usage)).unwrap_or_default();
-        Self { tokens: input_tokens.saturating_add(output_tokens), cost }
-    }
-
-    pub(crate) fn plus(self, other: Self) -> Self {
-        let tokens = self.tokens.saturating_add(other.tokens);
-        Self { tokens, cost: self.cost.plus(other.cost) }
-    }
-
-    pub(crate) fn minus(self, other: Self) -> Self {
-        let micros = self.cost.micros.saturating_sub(other.cost.micros);
-        Self { tokens: self.tokens.saturating_sub(other.tokens), cost: Usd { micros } }
-    }
-}
 
 /// A call that somebody wants to make.
 #[derive(Clone, Copy, Debug)]
@@ -48,22 +22,20 @@ pub(crate) struct Wanted {
 impl Wanted {
     /// What it may come to with an answer of so many tokens.
     pub(crate) fn with(self, output_tokens: u64) -> Reserved {
-        Reserved::new(self.input_tokens, output_tokens, self.price)
+        let input_tokens = self.input_tokens;
+        let usage = TokenUsage { input_tokens, output_tokens, ..TokenUsage::default() };
+        let cost = self.price.map(|price| price.of(&usage)).unwrap_or_default();
+        Reserved { input_tokens, output_tokens, cost }
     }
 }
 
-/// Counts a call that is about to be made, and says how long its answer may be: rather a short one
-/// than none. With it the call comes to no more than what is left beside the `others` under way, if
-/// our guess at the question is right.
+/// Counts a call that is about to be made and reserves what it may come to; says how long its answer
+/// may be: rather a short one than none. With it the call comes to no more than what is left beside
+/// the others under way, if our guess at the question is right.
 ///
 /// # Errors
 /// Which limit would be passed, however short the answer.
-pub(crate) fn reserve(
-    spend: &mut Spend,
-    call: Wanted,
-    others: Reserved,
-    limits: &Limits,
-) -> Result<u32, OverBudget> {
+pub(crate) fn reserve(spend: &mut Spend, call: Wanted, limits: &Limits) -> Result<u32, OverBudget> {
     let over = |reason, error: String| Err(OverBudget { reason, error });
     if spend.model_calls >= limits.model_calls {
         let text = format!(
@@ -73,13 +45,13 @@ pub(crate) fn reserve(
         return over(Reason::LimitModelCalls, text);
     }
     let least = call.output_tokens.min(LEAST_OUTPUT);
-    let most = call.with(least.into()).plus(others);
-    let spent = tokens(spend);
-    if spent.saturating_add(most.tokens) > limits.model_tokens {
+    let most = plus(spend.reserved, call.with(least.into()));
+    let (spent, more) = (tokens(spend), most.input_tokens.saturating_add(most.output_tokens));
+    if spent.saturating_add(more) > limits.model_tokens {
         let text = format!(
-            "models read and wrote {spent} tokens, and the next call may take {}; \
+            "models read and wrote {spent} tokens, and the next call may take {more}; \
              limits.model_tokens allows {}",
-            most.tokens, limits.model_tokens
+            limits.model_tokens
         );
         return over(Reason::LimitModelTokens, text);
     }
@@ -95,22 +67,57 @@ pub(crate) fn reserve(
         return over(Reason::LimitCost, text);
     }
     spend.model_calls += 1;
-    Ok(call.output_tokens.min(affordable(spend, call, others, limits).max(least)))
+    let granted = call.output_tokens.min(affordable(spend, call, limits).max(least));
+    spend.reserved = plus(spend.reserved, call.with(granted.into()));
+    Ok(granted)
 }
 
-/// Adds what a call came to.
-pub(crate) fn add(spend: &mut Spend, call: &ModelCall) {
-    spend.input_tokens = spend.input_tokens.saturating_add(call.usage.input_tokens);
-    spend.output_tokens = spend.output_tokens.saturating_add(call.usage.output_tokens);
-    if let Some(cost) = call.cost_usd {
+/// Counts what a call came to instead of what was reserved for it.
+pub(crate) fn settle(spend: &mut Spend, call: &ModelCall, reserved: Reserved) {
+    spend.reserved = minus(spend.reserved, reserved);
+    add(spend, &call.usage, call.cost_usd);
+}
+
+/// Counts what is reserved as spent, because nobody will know what the calls came to; how much that
+/// is, if there were any.
+pub(crate) fn forfeit(spend: &mut Spend) -> Option<Reserved> {
+    let lost = std::mem::take(&mut spend.reserved);
+    let Reserved { input_tokens, output_tokens, cost } = lost;
+    let usage = TokenUsage { input_tokens, output_tokens, ..TokenUsage::default() };
+    add(spend, &usage, (cost != Usd::default()).then_some(cost));
+    (lost != Reserved::default()).then_some(lost)
+}
+
+fn add(spend: &mut Spend, usage: &TokenUsage, cost: Option<Usd>) {
+    spend.input_tokens = spend.input_tokens.saturating_add(usage.input_tokens);
+    spend.output_tokens = spend.output_tokens.saturating_add(usage.output_tokens);
+    if let Some(cost) = cost {
         spend.cost = Some(spend.cost.unwrap_or_default().plus(cost));
     }
 }
 
+fn plus(one: Reserved, other: Reserved) -> Reserved {
+    Reserved {
+        input_tokens: one.input_tokens.saturating_add(other.input_tokens),
+        output_tokens: one.output_tokens.saturating_add(other.output_tokens),
+        cost: one.cost.plus(other.cost),
+    }
+}
+
+fn minus(one: Reserved, other: Reserved) -> Reserved {
+    let micros = one.cost.micros.saturating_sub(other.cost.micros);
+    Reserved {
+        input_tokens: one.input_tokens.saturating_sub(other.input_tokens),
+        output_tokens: one.output_tokens.saturating_sub(other.output_tokens),
+        cost: Usd { micros },
+    }
+}
+
 /// How many tokens of answer what is left is worth.
-fn affordable(spend: &Spend, call: Wanted, others: Reserved, limits: &Limits) -> u32 {
-    let taken = call.with(0).plus(others);
-    let left = limits.model_tokens.saturating_sub(tokens(spend)).saturating_sub(taken.tokens);
+fn affordable(spend: &Spend, call: Wanted, limits: &Limits) -> u32 {
+    let taken = plus(spend.reserved, call.with(0));
+    let left = limits.model_tokens.saturating_sub(tokens(spend));
+    let left = left.saturating_sub(taken.input_tokens.saturating_add(taken.output_tokens));
     let spent = spend.cost.unwrap_or_default().plus(taken.cost);
     let left = call.price.map_or(left, |price| left.min(for_money(limits.cost_usd, spent, price)));
     u32::try_from(left).unwrap_or(u32::MAX)
@@ -153,9 +160,9 @@ mod tests {
     }
 
     /// How long the answer may be.
-    fn granted(mut spend: Spend, call: Wanted, others: Reserved) -> Result<u32, Reason> {
-        let before = spend;
-        let granted = reserve(&mut spend, call, others, &limits()).map_err(|over| over.reason);
+    fn granted(spend: Spend, call: Wanted, reserved: Reserved) -> Result<u32, Reason> {
+        let (before, mut spend) = (spend, Spend { reserved, ..spend });
+        let granted = reserve(&mut spend, call, &limits()).map_err(|over| over.reason);
         let counted = spend.model_calls - before.model_calls;
         assert_eq!(counted, u32::from(granted.is_ok()), "a call that is made is counted");
         granted
@@ -200,28 +207,29 @@ mod tests {
         fn what_keeps_to_what_it_reserved_never_passes_a_limit(
             calls in prop::collection::vec((1..3000_u64, 1..3000_u32, any::<bool>()), 1..30),
         ) {
-            let (mut spend, mut reserved, mut open) = (Spend::default(), Reserved::default(), vec![]);
+            let (mut spend, mut open) = (Spend::default(), vec![]);
             for (input_tokens, wanted, waits) in calls {
                 let call = dear(input_tokens, wanted);
-                if let Ok(granted) = reserve(&mut spend, call, reserved, &limits()) {
+                if let Ok(granted) = reserve(&mut spend, call, &limits()) {
                     prop_assert!(granted <= wanted);
                     let output_tokens = u64::from(granted);
-                    let call = call.with(output_tokens);
-                    reserved = reserved.plus(call);
-                    open.push((call, input_tokens, output_tokens));
+                    open.push((call.with(output_tokens), input_tokens, output_tokens));
                 }
                 if !waits {
-                    for (call, input_tokens, output_tokens) in open.drain(..) {
+                    for (reserved, input_tokens, output_tokens) in open.drain(..) {
                         let usage = TokenUsage { input_tokens, output_tokens, ..TokenUsage::default() };
                         let (provider, model) = (String::new(), String::new());
                         let cost_usd = Some(PRICE.of(&usage));
                         let (millis, error) = (1, None);
-                        add(&mut spend, &ModelCall { provider, model, usage, cost_usd, millis, error });
-                        reserved = reserved.minus(call);
+                        let call = ModelCall { provider, model, usage, cost_usd, millis, error };
+                        settle(&mut spend, &call, reserved);
                     }
+                    prop_assert_eq!(spend.reserved, Reserved::default());
                 }
-                prop_assert!(tokens(&spend) <= 10_000 && spend.model_calls <= 3);
-                prop_assert!(spend.cost.unwrap_or_default().dollars() <= 1.0);
+                let mut worst = spend;
+                prop_assert_eq!(forfeit(&mut worst).is_none(), open.is_empty());
+                prop_assert!(tokens(&worst) <= 10_000 && worst.model_calls <= 3);
+                prop_assert!(worst.cost.unwrap_or_default().dollars() <= 1.0);
             }
         }
     }

@@ -54,7 +54,6 @@ pub(crate) fn translate(
     reports: Vec<Report>,
     progress: Progress,
     measure: Measure,
-    now: Timestamp,
 ) -> Result<Batch, SinkError> {
     let output = Output::default();
     let mut batch = Batch { progress, events: vec![], output, waiting: None };
@@ -71,8 +70,7 @@ pub(crate) fn translate(
             break;
         }
         batch.progress.session.acked = report.n;
-        // A sandbox's clock may not run ahead of ours.
-        batch.add(report.at.min(now), report.report, measure);
+        batch.add(report.at, report.report, measure);
     }
     Ok(batch)
 }
@@ -258,7 +256,7 @@ mod tests {
         let at = Timestamp::UNIX_EPOCH;
         let number = |(n, report)| Report { n, at, report };
         let reports = (1..).zip(reports).map(number).collect();
-        translate(reports, Progress::default(), measure, at).unwrap()
+        translate(reports, Progress::default(), measure).unwrap()
     }
 
     fn step(step: u32) -> ReportKind {
@@ -289,8 +287,7 @@ mod tests {
             output(3, Stream::Stderr, "x"),
             output(4, Stream::Stdout, "c"),
         ];
-        let batch =
-            translate(reports, Progress::default(), RUNBOOK, Timestamp::UNIX_EPOCH).unwrap();
+        let batch = translate(reports, Progress::default(), RUNBOOK).unwrap();
         let lengths: Vec<u64> = batch
             .events
             .iter()
@@ -315,10 +312,10 @@ mod tests {
         let session = Session { acked: 2, stdout_bytes: 2, ..Session::default() };
         let taken = Progress { session, result: None };
         let again = vec![output(2, Stream::Stdout, "b"), output(3, Stream::Stdout, "c")];
-        let batch = translate(again, taken.clone(), RUNBOOK, Timestamp::UNIX_EPOCH).unwrap();
+        let batch = translate(again, taken.clone(), RUNBOOK).unwrap();
         assert_eq!(batch.output.stdout, b"c");
         let gap = vec![output(4, Stream::Stdout, "d")];
-        assert!(translate(gap, taken, RUNBOOK, Timestamp::UNIX_EPOCH).is_err());
+        assert!(translate(gap, taken, RUNBOOK).is_err());
     }
 
     #[test]

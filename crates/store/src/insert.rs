@@ -1,10 +1,10 @@
 //! A new job, once for every request.
 
 use rusqlite::{Connection, OptionalExtension, params};
-use types::{JobId, JobStatus};
+use types::{EventKind, JobId, JobStatus, Speaker};
 
 use crate::writer::Inner;
-use crate::{Inserted, NewJob, RequestKey, StoreError, row};
+use crate::{Inserted, NewJob, RequestKey, StoreError, read, row};
 
 /// What fails when a job cannot be inserted.
 const KEEP: &str = "keep a job";
@@ -28,15 +28,24 @@ impl Inner {
         let text = row::to_json(&name, &spec)?;
         let (key, print) = key.map(|key| (key.key, key.fingerprint)).unzip();
         let (status, created_at) = (JobStatus::Scheduled.as_str(), row::micros(created));
-        let resumed = resumed.map(|job| job.to_string());
+        let resumed_name = resumed.map(|job| job.to_string());
         let sql = "INSERT INTO jobs \
                    (id, created, title, status, request_key, fingerprint, resumes, checkpoint) \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, (SELECT checkpoint FROM jobs WHERE id = ?7))";
-        let values = params![name, created_at, spec.title, status, key, print, resumed];
+        let values = params![name, created_at, spec.title, status, key, print, resumed_name];
         self.execute(KEEP, sql, values)?;
         let sql = "INSERT INTO specs (job, prompt, spec) VALUES (?1, ?2, ?3)";
         self.execute(KEEP, sql, params![name, prompt, text])?;
-        self.update(id, |draft| draft.append(created, first))?;
+        let said = match resumed {
+            Some(resumed) => read::conversation(&self.db, resumed, 0)?,
+            None => vec![],
+        };
+        self.update(id, |draft| {
+            draft.append(created, first);
+            // Its agent knows how much of that it has heard.
+            let said = said.into_iter().map(|event| event.event).filter(is_from_a_person);
+            said.for_each(|event| draft.append(created, event));
+        })?;
         Ok(Inserted::New)
     }
 
@@ -62,6 +71,10 @@ impl Inner {
             None => Some(Inserted::NotKept(resumed)),
         })
     }
+}
+
+fn is_from_a_person(event: &EventKind) -> bool {
+    matches!(event, EventKind::Said { by: Speaker::Person, .. })
 }
 
 /// The job that was made from the request of this name.

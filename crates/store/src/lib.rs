@@ -29,7 +29,7 @@ pub use census::Census;
 pub use commits::Commits;
 use jiff::Timestamp;
 pub use keys::KeptKey;
-pub use row::{JobState, Session, Spend};
+pub use row::{JobState, Reserved, Session, Spend};
 use types::{Event, EventKind, JobId, JobRecord, JobSpec, JobStatus, JobSummary, LastStep};
 pub use writer::{Draft, Durability};
 
@@ -204,8 +204,8 @@ impl Store {
         Ok(Self { writer: Writer::start(connection)?, readers: Arc::new(Readers::new(path)) })
     }
 
-    /// Keeps a new job and its first event, unless there is one of the same request. When this
-    /// returns it is on the disk.
+    /// Keeps a new job and its first event, and what people said to a job that it resumes, unless
+    /// there is one of the same request. When this returns it is on the disk.
     ///
     /// # Errors
     /// When SQLite fails; nothing was kept then.

@@ -110,6 +110,19 @@ pub struct Spend {
     pub output_tokens: u64,
     /// What the calls cost, as far as prices are set.
     pub cost: Option<Usd>,
+    /// What calls under way may come to at most.
+    pub reserved: Reserved,
+}
+
+/// What calls of models may come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reserved {
+    /// Tokens that models read.
+    pub input_tokens: u64,
+    /// Tokens that models write.
+    pub output_tokens: u64,
+    /// What that costs, as far as prices are set.
+    pub cost: Usd,
 }
 
 /// The columns of [`state`], in its order.

@@ -39,6 +39,8 @@ pub enum Durability {
 pub struct Draft {
     /// The state, to be changed at will.
     pub state: JobState,
+    /// When it is changed: the system's time, unless whoever changes it has a clock of their own.
+    pub now: Timestamp,
     events: Vec<(Timestamp, EventKind)>,
 }
 
@@ -46,7 +48,7 @@ impl Draft {
     /// A draft of this state, without events.
     #[must_use]
     pub fn new(state: JobState) -> Self {
-        Self { state, events: Vec::new() }
+        Self { state, now: Timestamp::now(), events: Vec::new() }
     }
 
     /// What was appended.

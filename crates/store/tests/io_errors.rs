@@ -6,6 +6,8 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on panics")]
 
+mod support;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,7 +15,7 @@ use std::process::Command;
 use jiff::Timestamp;
 use store::{Durability, JobFilter, NewJob, Store, StoreError};
 use tempfile::TempDir;
-use types::{EventKind, JobId, JobSpec, Limits, Mode, Network, NoticeLevel};
+use types::{EventKind, JobId, Mode, NoticeLevel};
 
 /// Names the store's directory where `strace` is at work.
 const TRACED: &str = "TRACED_STORE";
@@ -155,23 +157,8 @@ fn numbers(rest: &str) -> Vec<u64> {
 }
 
 fn new(id: JobId) -> NewJob {
-    let spec = JobSpec {
-        title: "hi".into(),
-        prompt: "# hi\n".into(),
-        mode: Mode::Runbook,
-        engine: "local".into(),
-        limits: Limits::default(),
-        network: Network::None,
-        environment: BTreeMap::new(),
-        image: None,
-        desktop: false,
-        include_caches: false,
-        model: None,
-        approve: false,
-        resumes: None,
-    };
     let first = EventKind::Scheduled { mode: Mode::Runbook };
-    NewJob { id, created: now(), spec, first, key: None }
+    NewJob { id, created: now(), spec: support::spec(), first, key: None }
 }
 
 fn notice(n: usize) -> EventKind {

@@ -2,34 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-use std::collections::BTreeMap;
+mod support;
 
 use jiff::Timestamp;
 use proptest::prelude::*;
 use store::{Durability, Inserted, JobFilter, KeptKey, NewJob, RequestKey, Store, StoreError};
 use tempfile::TempDir;
 use types::{
-    ApiKey, Ending, EventKind, JobId, JobSpec, JobStatus, Limits, Mode, Network, NoticeLevel,
-    Scope, StepKind, Waiting,
+    ApiKey, Ending, EventKind, JobId, JobStatus, Mode, NoticeLevel, Scope, StepKind, Waiting,
 };
 
-fn spec() -> JobSpec {
-    JobSpec {
-        title: "hi".into(),
-        prompt: "# hi\n".into(),
-        mode: Mode::Runbook,
-        engine: "local".into(),
-        limits: Limits::default(),
-        network: Network::None,
-        environment: BTreeMap::new(),
-        image: None,
-        desktop: false,
-        include_caches: false,
-        model: None,
-        approve: false,
-        resumes: None,
-    }
-}
+use crate::support::spec;
 
 fn now() -> Timestamp {
     Timestamp::from_microsecond(Timestamp::now().as_microsecond()).unwrap()

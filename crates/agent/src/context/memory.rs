@@ -17,6 +17,8 @@ pub(super) struct Memory {
     pub(super) task: Option<String>,
     /// The newest thing a person said, and its number.
     pub(super) person: Option<(u64, String)>,
+    /// How much people said.
+    pub(super) heard: usize,
     pub(super) summary: Option<Summary>,
     pub(super) plan: Option<Plan>,
     pub(super) known: Known,
@@ -36,6 +38,7 @@ impl Memory {
             sketches: vec![],
             task: None,
             person: None,
+            heard: 0,
             summary: None,
             plan: None,
             known: Known::new(facts),
@@ -51,7 +54,10 @@ impl Memory {
             Some(Entry::Task { text }) => {
                 self.task.get_or_insert_with(|| text.clone());
             }
-            Some(Entry::Person { text }) => self.person = Some((n, text.clone())),
+            Some(Entry::Person { text }) => {
+                self.person = Some((n, text.clone()));
+                self.heard += 1;
+            }
             Some(Entry::Plan { plan }) => self.plan = Some(plan.clone()),
             Some(Entry::View { known, trims }) => {
                 (self.known, self.trims) = (known.clone(), *trims);

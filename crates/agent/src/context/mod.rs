@@ -115,6 +115,11 @@ impl Context {
         self.log.len()
     }
 
+    /// How much of what people say is remembered.
+    pub(crate) fn heard(&self) -> usize {
+        self.memory.heard
+    }
+
     /// Remembers something; its number.
     pub(crate) fn append(&mut self, entry: Entry) -> Result<u64, ContextError> {
         let n = self.log.append(&entry);

@@ -62,6 +62,7 @@ impl Means {
     ) -> Result<Self, NodeError> {
         let toolbox = Toolbox::new(runner, &desk);
         let context = Context::open(toolbox.log().await?, task.model.clone())?;
+        let known = Cell::new(context.heard());
         Ok(Self {
             prompt: task.prompt,
             toolbox,
@@ -72,15 +73,10 @@ impl Means {
             model: RefCell::new(task.model),
             calls: RefCell::default(),
             results: RefCell::default(),
-            known: Cell::default(),
+            known,
             kept: Cell::default(),
             unkept: RefCell::default(),
         })
-    }
-
-    /// How much of what people say is in the log already.
-    pub(super) fn heard_before(&self, messages: usize) {
-        self.known.set(messages);
     }
 
     /// Tells the model once that it goes on in another sandbox.
@@ -88,17 +84,13 @@ impl Means {
         if self.untold.take() { self.admonish(words::RESUMED).await } else { Ok(()) }
     }
 
-    /// Takes what people said since the last call into the memory; how much that was.
-    pub(super) fn hear(&self) -> Result<usize, ContextError> {
+    /// Takes what people said since the last call into the memory.
+    pub(super) fn hear(&self) -> Result<(), ContextError> {
         let mut messages = self.desk.inbox.messages();
         let known = self.known.get().min(messages.len());
         self.known.set(self.known.get() - known);
         let new = messages.split_off(known);
-        let count = new.len();
-        for text in new {
-            self.remember(Entry::Person { text })?;
-        }
-        Ok(count)
+        new.into_iter().try_for_each(|text| self.remember(Entry::Person { text }))
     }
 
     /// Whether people said something that the model does not know.

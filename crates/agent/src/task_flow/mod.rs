@@ -96,11 +96,8 @@ async fn run_flow(
     let flow = flow()?;
     let mut position = outcome::position(&flow, start, checkpoint)?;
     if means.resumes {
-        // People speak to the new job; nothing of what they said to the other one comes again.
-        position.state.heard = 0;
         means.toolbox.runner().find_again(&mut position.state.cwd).await;
     }
-    means.heard_before(position.state.heard);
     Ok(flow.run(position, means, cancel, outbox).await?.verdict)
 }
 

@@ -23,8 +23,6 @@ pub(super) struct State {
     pub(super) cwd: String,
     pub(super) environment: Environment,
     pub(super) plan: Option<Plan>,
-    /// What people said that is in the log.
-    pub(super) heard: usize,
     /// The answer that is worked on.
     pub(super) turn: Turn,
     pub(super) patience: Patience,
@@ -67,7 +65,6 @@ impl State {
             cwd,
             environment,
             plan: None,
-            heard: 0,
             turn: Turn::default(),
             patience: Patience::default(),
             trail: Trail::default(),

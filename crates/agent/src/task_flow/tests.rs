@@ -30,7 +30,6 @@ fn state() -> State {
         cwd: "/workspace".into(),
         environment: Environment::new(),
         plan: None,
-        heard: 2,
         turn: Turn { calls: (0..12).map(call).collect(), next: 4, failed: false, finish: None },
         patience: manners::Patience::default(),
         trail: stuck::Trail::default(),

@@ -24,13 +24,7 @@ actions! {
 /// Asks the model.
 pub(super) struct Think;
 
-pub(super) struct Thought {
-    /// What people said that the model now knows.
-    heard: usize,
-    next: Next,
-}
-
-enum Next {
+pub(super) enum Next {
     Act(Turn),
     Again(Patience),
     Over(Verdict),
@@ -38,7 +32,7 @@ enum Next {
 
 impl Node<State, Means> for Think {
     type In = Patience;
-    type Out = Thought;
+    type Out = Next;
     type Action = ThinkAction;
 
     fn prepare(&self, state: &State) -> Patience {
@@ -50,21 +44,19 @@ impl Node<State, Means> for Think {
         patience: &Patience,
         means: &Means,
         cancel: &CancellationToken,
-    ) -> Result<Thought, NodeError> {
+    ) -> Result<Next, NodeError> {
         means.tell_resumed().await?;
-        let heard = means.hear()?;
+        means.hear()?;
         let asked = means.ask(None, cancel);
         let (asked, ()) = tokio::join!(asked, means.keep_context(false));
-        let next = match asked? {
-            Asked::Answer(answer) => follow(means, *patience, means.take(answer).await?).await?,
-            Asked::Over(verdict) => Next::Over(verdict),
-        };
-        Ok(Thought { heard, next })
+        match asked? {
+            Asked::Answer(answer) => follow(means, *patience, means.take(answer).await?).await,
+            Asked::Over(verdict) => Ok(Next::Over(verdict)),
+        }
     }
 
-    fn decide(&self, state: &mut State, _: Patience, thought: Thought) -> ThinkAction {
-        state.heard += thought.heard;
-        match thought.next {
+    fn decide(&self, state: &mut State, _: Patience, next: Next) -> ThinkAction {
+        match next {
             Next::Act(turn) => {
                 state.patience = Patience::default();
                 state.begin(turn);

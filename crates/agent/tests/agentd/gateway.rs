@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -49,6 +50,8 @@ struct Shared {
     mute: watch::Sender<bool>,
     /// Whether nobody is admitted any more.
     refuse: watch::Sender<bool>,
+    /// Whether the key that is given first is replaced before it is used.
+    replaced: AtomicBool,
 }
 
 /// A connection into the sandbox, or why there is none.
@@ -79,8 +82,15 @@ impl Gateway {
             dials: Mutex::default(),
             mute: watch::Sender::new(false),
             refuse: watch::Sender::new(false),
+            replaced: AtomicBool::new(false),
         };
         Self { socket: socket.into(), shared: Arc::new(shared), runtime: None }
+    }
+
+    /// The same, but an earlier hello is answered after the first one, which nobody hears.
+    pub(crate) fn with_a_late_hello(self) -> Self {
+        self.shared.replaced.store(true, Ordering::Relaxed);
+        self
     }
 
     pub(crate) fn start(&mut self) {
@@ -202,6 +212,9 @@ impl Shared {
             self.note(|log| log.key_used = true);
             return Ok(());
         }
+        if self.replaced.swap(false, Ordering::Relaxed) {
+            return Err((StatusCode::UNAUTHORIZED, "another key is given"));
+        }
         self.note(|log| log.wrong.push("a call without the key".into()));
         Err((StatusCode::UNAUTHORIZED, "no key"))
     }
@@ -219,12 +232,15 @@ async fn hello(
         return Err((StatusCode::FORBIDDEN, "go away"));
     }
     shared.note(|log| {
-        if log.key_used && !has_key(&headers) {
-            return Err((StatusCode::UNAUTHORIZED, "the key is in use"));
+        let presents = headers.contains_key("authorization");
+        if (log.key_used || presents) && !has_key(&headers) {
+            return Err((StatusCode::UNAUTHORIZED, "not the key"));
         }
         log.hellos += 1;
+        let replaced = shared.replaced.load(Ordering::Relaxed);
+        let key = if replaced { "a key that is replaced" } else { KEY };
         Ok(Json(Welcome {
-            session_key: (!log.key_used).then(|| KEY.into()),
+            session_key: (!log.key_used).then(|| key.into()),
             spec: shared.spec.clone(),
             acked: log.reports.last().map_or(0, |report| report.n),
         }))

@@ -34,6 +34,13 @@ fn nothing_is_lost_or_repeated_when_the_gateway_comes_back() {
 }
 
 #[test]
+fn a_key_that_a_late_hello_replaced_is_asked_for_anew() {
+    let (log, _dir) = Sandbox::with_a_late_hello(vec![bash("echo hi")]).finish();
+    assert_eq!((log.hellos, log.stdout()), (2, "hi\n".into()));
+    assert_eq!(log.verdict(), Verdict::Complete);
+}
+
+#[test]
 fn what_arrived_without_an_answer_is_not_sent_again() {
     let mut sandbox = Sandbox::start(vec![bash(COUNT)]);
     sandbox.gateway.wait_for_output("1\n");

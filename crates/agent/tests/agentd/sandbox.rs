@@ -55,6 +55,14 @@ impl Sandbox {
         Self::start_with(Users::One, spec, hosts)
     }
 
+    /// One whose first key is replaced before it is used.
+    pub(crate) fn with_a_late_hello(blocks: Vec<Block>) -> Self {
+        let (dir, no_model) = (rooms(Users::One), Box::new(|_: &_| None));
+        let socket = dir.path().join("gateway.sock");
+        let gateway = Gateway::new(&socket, spec(blocks), Hosts::new(), no_model);
+        Self::start_at(dir, Users::One, gateway.with_a_late_hello())
+    }
+
     /// One in the rooms that another one left.
     pub(crate) fn start_resumed(dir: TempDir, spec: AgentSpec) -> Self {
         let no_model = Box::new(|_: &_| panic!("a runbook asks no model"));
@@ -74,8 +82,13 @@ impl Sandbox {
         hosts: Hosts,
         model: Model,
     ) -> Self {
+        let gateway = Gateway::new(&dir.path().join("gateway.sock"), spec, hosts, model);
+        Self::start_at(dir, users, gateway)
+    }
+
+    /// One with this gateway.
+    fn start_at(dir: TempDir, users: Users, mut gateway: Gateway) -> Self {
         let mut command = agentd(users, dir.path());
-        let mut gateway = Gateway::new(&dir.path().join("gateway.sock"), spec, hosts, model);
         gateway.start();
         command.stderr(File::create(dir.path().join("agentd.err")).unwrap());
         let mut child = command.spawn().unwrap_or_else(|error| {

@@ -59,7 +59,7 @@ fn a_step_that_was_begun_is_never_done_again_and_the_model_is_told() {
 }
 
 #[test]
-fn a_model_whose_job_is_resumed_is_told_so_and_people_begin_anew() {
+fn a_model_whose_job_is_resumed_is_told_so() {
     let sandbox = start(task(TRIVIAL), script(vec![calls(vec![shell(COUNT)])]));
     sandbox.gateway.wait_for_output("ready");
     let (log, dir) = sandbox.kill_keeping();
@@ -122,4 +122,36 @@ fn a_plan_and_what_people_said_survive() {
     let first = text_of(&log.questions[0]);
     assert!(first.contains("the first step") && first.contains("make it blue"), "{first}");
     assert!(log.result().unwrap().verified, "the planned check was run");
+}
+
+/// Whoever resumes a job passes all on that was said to it.
+#[test]
+fn who_goes_on_after_a_job_knows_what_of_it_was_heard() {
+    let mut first =
+        script(vec![calls(vec![shell("echo ready; until [ -e go ]; do sleep 0.02; done")])]);
+    let model = Box::new(move |question: &_| {
+        (!text_of(question).contains("make it blue")).then(|| first(question)).flatten()
+    });
+    let sandbox = start(task(TRIVIAL), model);
+    sandbox.gateway.wait_for_output("ready");
+    sandbox.gateway.say("make it blue");
+    std::fs::write(sandbox.workspace("go"), "").unwrap();
+    sandbox.gateway.wait("the second question", |log| log.questions.get(1).map(|_| ()));
+    let (log, dir) = sandbox.kill_keeping();
+
+    let checkpoint = log.checkpoints().pop();
+    let resumes = Some(Resumes { job: JobId::generate(), step: None });
+    let spec = AgentSpec { checkpoint, resumes, ..task(TRIVIAL) };
+    let waits = "echo again; until [ -e on ]; do sleep 0.02; done";
+    let then = vec![calls(vec![shell(waits)]), calls(vec![finish(&[], &[])])];
+    let sandbox = start_in(dir, spec, script(then));
+    sandbox.gateway.wait_for_output("again");
+    for text in ["make it blue", "and round"] {
+        sandbox.gateway.say(text);
+    }
+    std::fs::write(sandbox.workspace("on"), "").unwrap();
+    let (log, _dir) = sandbox.finish();
+    let told = text_of(log.questions.last().unwrap());
+    assert_eq!(told.matches("make it blue").count(), 1, "{told}");
+    assert!(told.contains("and round"), "{told}");
 }

@@ -239,8 +239,10 @@ async fn a_closing_server_ends_its_streams() {
 /// Reads Server-Sent Events, whose `id` and `event` must be those of the event.
 fn events(answer: &Answer) -> Vec<Event> {
     assert_eq!(answer.status, 200, "{}", answer.text());
-    let blocks = answer.text().split("\n\n").filter(|block| !block.is_empty());
-    blocks.filter(|block| !block.starts_with(':')).map(event).collect()
+    let (greeting, rest) = answer.text().split_once("\n\n").expect("a first block");
+    assert_eq!(greeting, "retry: 2000", "when to come again, before anything can go wrong");
+    let blocks = rest.split("\n\n").filter(|block| !block.is_empty() && !block.starts_with(':'));
+    blocks.map(event).collect()
 }
 
 fn event(block: &str) -> Event {

@@ -128,6 +128,8 @@ async fn an_orchestrator_is_killed_while_a_model_answers() {
     assert_eq!(model.counters().requests, 4, "asked once more, and nothing else twice");
     let used = ended.job.usage.unwrap();
     assert_eq!((used.model_calls, ended.calls().len()), (Some(4), 3), "the lost one counts");
+    let recorded: u64 = ended.calls().iter().map(|call| call.usage.output_tokens).sum();
+    assert!(used.output_tokens.unwrap() >= recorded + 256, "and what it may have taken: {used:?}");
 }
 
 /// Dies while a step is running; it is done once.

@@ -7,7 +7,7 @@ use testkit::scripted::{Provider, Reply};
 use testkit::{Builder, DataDir, Server};
 use types::{EventKind, JobId, JobStatus, Reason, Speaker, StepOutcome, Waiting};
 
-use crate::inside::go;
+use crate::inside::{agent, go};
 use crate::support::{Model, SHORT, ended, finish, shell};
 
 const ONE: &[Provider] = &[Provider::Gemini];
@@ -146,6 +146,34 @@ async fn a_job_that_waits_goes_on_waiting_with_the_next_server() {
     assert_eq!(ended.text("one.txt"), "one\n");
     assert_eq!(model.counters().requests, 2, "nothing is asked twice");
     assert!(model.requests()[1].contains("well done"));
+}
+
+#[tokio::test]
+async fn a_decision_that_its_server_could_not_pass_on_is_obeyed_with_the_next_one() {
+    let data = DataDir::new();
+    let model = Model::says([shell("echo one >> one.txt"), finish(&["one.txt"], "")]).await;
+    let builder = || Builder::new(env!("CARGO_BIN_EXE_cagent")).data_dir(&data).model(&model, ONE);
+    let server = builder().start().await;
+    let job = give(&server, json!({ "approve": true })).await;
+    waiting(&server, job, 1).await;
+    let agent = agent(data.path()).unwrap();
+    signal(&agent, "STOP");
+    decide(&server, job, json!({ "step": 1, "approve": true })).await;
+    say(&server, job, "well done").await;
+    server.kill().await;
+    signal(&agent, "CONT");
+
+    let server = builder().start().await;
+    let ended = ended(&server, job).await;
+    ended.assert_verified();
+    assert_eq!(ended.text("one.txt"), "one\n");
+    assert!(model.requests()[1].contains("well done"));
+}
+
+fn signal(process: &std::path::Path, signal: &str) {
+    let pid = process.file_name().unwrap();
+    let sent = std::process::Command::new("kill").args(["-s", signal]).arg(pid).status();
+    assert!(sent.unwrap().success());
 }
 
 #[tokio::test]

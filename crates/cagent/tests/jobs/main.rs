@@ -7,6 +7,7 @@ mod hostile;
 mod image;
 mod limits;
 mod network;
+mod pressure;
 mod restart;
 mod stop;
 mod support;

@@ -114,7 +114,6 @@ async fn a_second_signal_ends_the_wait_and_leaves_the_job_running() {
 
 /// A request is half-sent when the signal comes: it is answered, and so is who comes in between.
 #[tokio::test]
-#[ignore = "open fault: one time in four a half-sent request gets no answer when the server stops"]
 async fn answers_in_flight_finish_and_who_comes_late_is_told_so() {
     let data = DataDir::new();
     let server = builder(&data).start().await;
@@ -136,7 +135,7 @@ async fn answers_in_flight_finish_and_who_comes_late_is_told_so() {
 
     signal(&server, Signal::TERM);
     let events = stream.text().await.expect("a whole body");
-    assert!(events.contains("\nretry: 2000\n"), "{events}");
+    assert!(events.contains("retry: 2000\n"), "{events}");
     assert!(!events.contains("event: ended"), "{events}");
     until_refused(&server).await;
     slow.write_all(body.as_bytes()).await.unwrap();

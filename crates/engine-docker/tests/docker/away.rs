@@ -1,7 +1,7 @@
 //! A daemon that goes away and does not come back. What it takes with it is tried with whole jobs, by
 //! the tests of `cagent`.
 
-use engine::{Engine, SandboxEnd};
+use engine::{Engine, SandboxEnd, SandboxState};
 use testkit::docker::OwnDaemon;
 use types::Limits;
 
@@ -15,6 +15,24 @@ async fn the_sandboxes_of_a_daemon_that_stays_away_are_lost() {
 #[tokio::test]
 async fn the_sandboxes_of_a_daemon_that_takes_calls_and_answers_none_are_lost() {
     are_lost_by(OwnDaemon::freeze).await;
+}
+
+/// Who told the daemon to remove it may be gone, and the daemon do it any time later: nobody may go on
+/// with such a sandbox.
+#[tokio::test]
+async fn a_sandbox_whose_removal_was_begun_runs_no_more_for_anybody() {
+    let mut docker = OwnDaemon::dockerd("--live-restore");
+    let mut bed = Bed::with(IDLE, docker.daemon(), |_| {});
+    let job = bed.start(Limits::default()).await;
+    docker.kill();
+    bed.engine.remove(job).await.unwrap_err();
+    docker.start_again();
+    for _ in 0..2 {
+        assert_eq!(bed.engine.list().await.unwrap(), [(job, SandboxState::Ended)]);
+        bed = bed.again();
+    }
+    bed.engine.remove(job).await.unwrap();
+    assert_eq!(bed.engine.list().await.unwrap(), []);
 }
 
 async fn are_lost_by(trouble: impl FnOnce(&mut OwnDaemon)) {

@@ -19,7 +19,7 @@ import os, socket, subprocess, sys, time
 if sys.argv[1:] == ['bridge']:
     sys.exit(len(sys.stdin.read()))
 if sys.argv[1:2] == ['measure']:
-    print(sum(os.path.getsize(d + '/' + f) for d, _, all in os.walk(sys.argv[2]) for f in all))
+    print(sum(os.stat(d + '/' + f).st_blocks * 512 for d, _, all in os.walk(sys.argv[2]) for f in all))
     sys.exit()
 gateway = socket.socket(socket.AF_UNIX)
 try:

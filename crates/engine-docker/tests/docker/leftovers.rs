@@ -1,15 +1,11 @@
 //! What a crash leaves is found and removed, and nothing else.
 
-use std::time::{Duration, Instant};
 
 use engine::{Engine, EngineError, SandboxEnd, SandboxState};
 use testkit::docker::{Daemon, IMAGE};
 use types::{JobId, Limits};
 
 use crate::bed::{Bed, IDLE, PATIENCE};
-
-/// How often something that goes is looked at.
-const LOOK: Duration = Duration::from_millis(20);
 
 /// What a daemon is told to make a container that is never started.
 fn make(bed: &Bed, name: &str, more: &[&str]) {
@@ -106,27 +102,6 @@ async fn a_container_that_only_has_our_labels_is_not_ours() {
     assert_eq!(bed.engine.list().await.unwrap(), []);
     bed.engine.remove(job).await.unwrap();
     bed.daemon.ask(&["rm", &name]);
-}
-
-#[tokio::test]
-async fn a_container_goes_when_it_is_stopped_and_its_files_stay() {
-    let bed = Bed::idle();
-    let job = bed.start(Limits::default()).await;
-    let workspace = bed.engine.workspace(job).await.unwrap();
-    std::fs::write(workspace.path().join("kept"), "1").unwrap();
-    bed.engine.stop(job).await.unwrap();
-    assert_eq!(bed.wait(job).await.end, SandboxEnd::Stopped);
-    let begun = Instant::now();
-    while !bed.daemon.left_of(&bed.owner()).is_empty() {
-        assert!(begun.elapsed() < PATIENCE, "it stays");
-        tokio::time::sleep(LOOK).await;
-    }
-    let bed = bed.again();
-    assert_eq!(bed.engine.list().await.unwrap(), [(job, SandboxState::Ended)]);
-    assert_eq!(bed.wait(job).await.end, SandboxEnd::Stopped);
-    assert!(bed.engine.workspace(job).await.unwrap().path().join("kept").exists());
-    bed.engine.remove(job).await.unwrap();
-    assert_eq!(bed.engine.list().await.unwrap(), []);
 }
 
 #[tokio::test]

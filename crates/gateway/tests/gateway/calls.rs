@@ -59,6 +59,28 @@ async fn a_lost_answer_to_hello_can_be_asked_for_again() {
     agent.report(&[report(1)]).await.unwrap();
 }
 
+/// A key is not used before the hello that may replace it was answered: it is out of date then, and
+/// who has it can say hello anew.
+#[tokio::test]
+async fn a_hello_that_is_answered_late_locks_nobody_out() {
+    let setup = Setup::new();
+    let mut agent = setup.client();
+    agent.hello("1").await.unwrap();
+    setup.memory.slow.send_replace(true);
+    let mut given_up = setup.client();
+    let late = tokio::spawn(async move { given_up.hello("1").await });
+    setup.memory.hellos.subscribe().wait_for(|hellos| *hellos == 2).await.unwrap();
+
+    let mut used = Box::pin(agent.control());
+    assert!(tokio::time::timeout(Duration::from_millis(50), &mut used).await.is_err());
+    setup.memory.slow.send_replace(false);
+    assert_eq!(status(used.await), 401);
+    late.await.unwrap().unwrap();
+    let mut anew = setup.client();
+    anew.hello("1").await.unwrap();
+    anew.report(&[report(1)]).await.unwrap();
+}
+
 #[tokio::test]
 async fn the_key_outlives_the_gateway() {
     let Setup { dir, memory, gateway } = Setup::new();

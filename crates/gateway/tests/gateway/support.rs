@@ -20,6 +20,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Memory {
     pub(crate) told: Mutex<Told>,
     pub(crate) connections: watch::Sender<Vec<Egress>>,
+    /// How many said hello, and whether they wait for their answers.
+    pub(crate) hellos: watch::Sender<usize>,
+    pub(crate) slow: watch::Sender<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -36,6 +39,8 @@ impl Sink for Memory {
         _: Hello,
         new_key: Option<[u8; 32]>,
     ) -> Result<(AgentSpec, u64), SinkError> {
+        self.hellos.send_modify(|hellos| *hellos += 1);
+        drop(self.slow.subscribe().wait_for(|slow| !slow).await);
         let mut told = self.told.lock().unwrap();
         told.key = new_key.or(told.key);
         let spec = AgentSpec {
@@ -52,8 +57,9 @@ impl Sink for Memory {
         Ok((spec, told.reports.len() as u64))
     }
 
-    async fn key_used(&self) -> Result<(), SinkError> {
-        self.told.lock().unwrap().used = true;
+    async fn key_used(&self, key: [u8; 32]) -> Result<(), SinkError> {
+        let mut told = self.told.lock().unwrap();
+        (told.key, told.used) = (Some(key), true);
         Ok(())
     }
 

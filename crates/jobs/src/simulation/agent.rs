@@ -58,8 +58,18 @@ impl Link {
     }
 
     async fn begin(&self) -> Result<(u64, Controls), ClientError> {
-        let acked = persist(async || self.hello().await).await?;
-        Ok((acked, persist(async || self.control().await).await?))
+        let mut backoff = Backoff::default();
+        loop {
+            let acked = persist(async || self.hello().await).await?;
+            match persist(async || self.control().await).await {
+                // A hello that was given up was answered after this one.
+                Err(ClientError::Answer(_)) => {
+                    self.key.replace(None);
+                    backoff.pause().await;
+                }
+                controls => return Ok((acked, controls?)),
+            }
+        }
     }
 
     async fn hello(&self) -> Result<u64, ClientError> {

@@ -29,6 +29,8 @@ pub(super) enum Flaw {
     StartsAgain,
     /// A cancel from before a restart is not told to the agent.
     ForgetsCancels,
+    /// What a model was being asked when the orchestrator died costs nothing.
+    ForgetsReserves,
     /// A connection that is told again is opened again.
     DialsTwice,
     /// What a decision was about is not looked at.
@@ -44,6 +46,7 @@ impl Flaw {
         Self::ForgetsSteps,
         Self::StartsAgain,
         Self::ForgetsCancels,
+        Self::ForgetsReserves,
         Self::DialsTwice,
         Self::DecidesTwice,
     ];

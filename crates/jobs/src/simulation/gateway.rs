@@ -19,7 +19,7 @@ use super::world::{Process, World};
 use crate::intake::{Intake, Record};
 use crate::lifecycle::Input;
 use crate::run::key_state;
-use crate::sink::greet;
+use crate::sink::{greet, use_key};
 use crate::translate::{Measure, Output, Progress};
 
 pub(super) struct Gateway {
@@ -35,7 +35,7 @@ pub(super) struct Gateway {
     /// Connections into the sandbox that arrived.
     pub(super) arrived: watch::Sender<Vec<u64>>,
     key: Cell<KeyState>,
-    /// Who says hello without a key does so alone, also if it has left meanwhile.
+    /// Who gets a key or uses it first does so alone, also if it has left meanwhile.
     greeting: Mutex<()>,
     greeted: Arc<Mutex<()>>,
 }
@@ -74,11 +74,6 @@ impl Gateway {
         gateway
     }
 
-    /// Whether the agent has used its key.
-    pub(super) fn is_in_use(&self) -> bool {
-        matches!(self.key.get(), KeyState::Used(_))
-    }
-
     /// Nobody gets in any more.
     pub(super) fn close(&self) {
         self.closing.cancel();
@@ -87,13 +82,19 @@ impl Gateway {
 
     pub(super) async fn admit(self: &Rc<Self>, presented: Option<&str>) -> Result<(), SinkError> {
         let state = self.key.get();
-        if !presented.is_some_and(|key| state.accepts(key)) {
-            return Err(SinkError::Refused("the session key is missing or wrong".into()));
+        let wrong = || SinkError::Refused("the session key is missing or wrong".into());
+        let presented = presented.filter(|key| state.accepts(key)).ok_or_else(wrong)?;
+        if matches!(state, KeyState::Used(_)) {
+            return Ok(());
+        }
+        let _turn = self.greeting.lock().await;
+        let state = self.key.get();
+        if !state.accepts(presented) {
+            return Err(wrong());
         }
         if let KeyState::Given(hash) = state {
-            let this = self.clone();
-            let used = |draft: &mut store::Draft| draft.state.session.key_used = true;
-            self.door(async move { this.change(Durability::Grouped, used).await }).await?;
+            let used = move |draft: &mut store::Draft| use_key(draft, hash);
+            self.in_turn(async move |this| this.change(Durability::Grouped, used).await).await?;
             self.key.set(KeyState::Used(hash));
         }
         Ok(())
@@ -114,12 +115,7 @@ impl Gateway {
         }
         let key = format!("key {}", self.world.number());
         let hash = Sha256::digest(&key).into();
-        let (this, turn) = (self.clone(), self.greeted.clone().lock_owned().await);
-        let greeted = self.door(async move {
-            let _turn = turn;
-            this.greet(Some(hash)).await
-        });
-        let acked = greeted.await?;
+        let acked = self.in_turn(async move |this| this.greet(Some(hash)).await).await?;
         self.key.set(KeyState::Given(hash));
         Ok((Some(key), acked))
     }
@@ -167,6 +163,19 @@ impl Gateway {
             }
             Err(e) => Err(e),
         }
+    }
+
+    /// What concerns the key, after all that came before it.
+    async fn in_turn<T: 'static>(
+        self: &Rc<Self>,
+        work: impl AsyncFnOnce(Rc<Self>) -> Result<T, SinkError> + 'static,
+    ) -> Result<T, SinkError> {
+        let (this, turn) = (self.clone(), self.greeted.clone().lock_owned().await);
+        self.door(async move {
+            let _turn = turn;
+            work(this).await
+        })
+        .await
     }
 
     /// What is begun is finished, also when the agent's connection breaks.

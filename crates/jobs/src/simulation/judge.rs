@@ -5,6 +5,7 @@ use store::JobState;
 use types::{EventKind, JobId, JobStatus, NoticeLevel, Reason, Speaker, StepOutcome, Stream};
 
 use super::world::{Row, World};
+use crate::lifecycle::rank;
 
 /// Looks at a change of a job.
 pub(super) fn change(world: &World, before: &JobState, row: &Row) {
@@ -112,7 +113,13 @@ fn rules(row: &Row) -> Vec<(&'static str, bool)> {
         ("a decision was not obeyed", decisions_are_right(row)),
         ("a connection was opened twice", dialled.len() == facts.dialled.len()),
         ("too many calls of a provider", facts.provider_calls <= row.plan.limits.model_calls),
+        ("tokens of a provider were not counted", facts.provider_tokens <= spent(state)),
     ]
+}
+
+fn spent(state: &JobState) -> u64 {
+    let usage = state.usage.unwrap_or_default();
+    usage.input_tokens.unwrap_or_default() + usage.output_tokens.unwrap_or_default()
 }
 
 fn output_is_right(row: &Row) -> bool {
@@ -206,14 +213,4 @@ pub(super) fn sign_report(report: &ReportKind) -> Option<String> {
         ReportKind::Result { .. } => "made".into(),
         _ => return None,
     })
-}
-
-fn rank(status: JobStatus) -> u8 {
-    match status {
-        JobStatus::Scheduled => 0,
-        JobStatus::Starting => 1,
-        JobStatus::Running => 2,
-        JobStatus::Packaging => 3,
-        JobStatus::Complete | JobStatus::Error | JobStatus::Cancelled => 4,
-    }
 }

@@ -27,9 +27,7 @@ pub(super) async fn call<A: 'static>(
     }
     let (answer, answered) = oneshot::channel();
     let cut = world.bad_luck(15);
-    // Not the first hello: that a gateway takes it after the second is not dealt with.
-    let may_be_late = gateway.is_in_use();
-    let late = may_be_late && if cut { world.dice().bool() } else { world.bad_luck(15) };
+    let late = if cut { world.dice().bool() } else { world.bad_luck(15) };
     let (there, process) = (world.clone(), gateway.process.clone());
     let handled = process.borrow_mut().spawn_local(async move {
         there.delay().await;
@@ -47,7 +45,7 @@ pub(super) async fn call<A: 'static>(
         let (there, notices) = (world.clone(), world.dice().bool());
         process.borrow_mut().spawn_local(async move {
             there.delay().await;
-            if notices || !may_be_late {
+            if notices {
                 handled.abort();
             }
         });

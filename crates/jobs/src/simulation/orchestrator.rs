@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ::engine::{Ended, SandboxState};
 use protocol::Instruction;
-use store::{Draft, Durability};
+use store::{Draft, Durability, Reserved};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -23,7 +23,7 @@ use crate::conclude::note_end;
 use crate::lifecycle::{self, Input};
 use crate::queue::Queue;
 use crate::reach::{Course, course};
-use crate::{converse, outcome};
+use crate::{ask, converse, outcome};
 
 const HELLO_PATIENCE: Duration = Duration::from_secs(30);
 const CANCEL_GRACE: Duration = Duration::from_secs(4);
@@ -160,6 +160,12 @@ impl Orchestrator {
             }
             self.world.create(job).await;
         }
+        self.world.commit(job, Durability::Grouped, |draft| {
+            if self.world.has(Flaw::ForgetsReserves) {
+                draft.state.session.spend.reserved = Reserved::default();
+            }
+            ask::forfeit(draft);
+        });
         let state = self.world.state(job);
         let mut bell = self.live.borrow()[&job].bell.subscribe();
         bell.mark_changed();

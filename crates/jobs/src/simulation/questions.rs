@@ -5,26 +5,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::gateway::SinkError;
-use store::{Draft, Durability};
-use tokio::sync::{Mutex, Semaphore};
+use store::{Draft, Durability, Reserved};
+use tokio::sync::Semaphore;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use types::{EventKind, Limits, ModelCall, TokenUsage};
 
 use super::gateway::Gateway;
 use crate::ask::pay;
-use crate::spend::{self, Reserved, Wanted};
+use crate::spend::{self, Wanted};
 
 /// Whom the job's agent asks, and what that may cost.
 pub(super) struct Asking {
     limits: Limits,
     turns: Arc<Semaphore>,
-    reserved: Mutex<Reserved>,
 }
 
 impl Asking {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, turns: Arc::new(Semaphore::new(2)), reserved: Mutex::default() }
+        Self { limits, turns: Arc::new(Semaphore::new(2)) }
     }
 
     /// Waits until no question is open; nothing is asked after that.
@@ -55,10 +54,8 @@ impl Gateway {
         let asking = &self.asking;
         let input_tokens = self.world.dice().u64(1..600);
         let wanted = Wanted { input_tokens, output_tokens: 500, price: None };
-        let mut reserved = asking.reserved.lock().await;
-        let (others, limits) = (*reserved, asking.limits);
-        let paid =
-            self.insist(Durability::Grouped, move |draft| pay(draft, wanted, others, &limits));
+        let limits = asking.limits;
+        let paid = self.insist(Durability::Grouped, move |draft| pay(draft, wanted, &limits));
         let granted = match paid.await {
             Ok(granted) => granted,
             Err((_, ending)) => {
@@ -66,27 +63,31 @@ impl Gateway {
                 return Ok(false);
             }
         };
-        let call = wanted.with(granted.into());
-        *reserved = others.plus(call);
-        drop(reserved);
-        self.world.facts(self.job).provider_calls += 1;
+        let reserved = wanted.with(granted.into());
+        let output_tokens = u64::from(granted);
+        {
+            let mut facts = self.world.facts(self.job);
+            facts.provider_calls += 1;
+            facts.provider_tokens += input_tokens + output_tokens;
+        }
         let thinks = Duration::from_millis(self.world.dice().u64(..3000));
         let answered = taken_back.run_until_cancelled(sleep(thinks)).await.is_some();
-        self.keep(input_tokens, if answered { granted.into() } else { 0 }, call).await;
+        if !answered {
+            self.world.facts(self.job).provider_tokens -= output_tokens;
+        }
+        self.keep(input_tokens, if answered { output_tokens } else { 0 }, reserved).await;
         if answered { Ok(true) } else { Err(SinkError::Unavailable("not answered".into())) }
     }
 
-    async fn keep(&self, input_tokens: u64, output_tokens: u64, paid: Reserved) {
+    async fn keep(&self, input_tokens: u64, output_tokens: u64, reserved: Reserved) {
         let usage = TokenUsage { input_tokens, output_tokens, ..TokenUsage::default() };
         let (provider, model) = ("fake".into(), "fake".into());
         let call = ModelCall { provider, model, usage, cost_usd: None, millis: 1, error: None };
-        let mut reserved = self.asking.reserved.lock().await;
         let change = move |draft: &mut Draft| {
-            spend::add(&mut draft.state.session.spend, &call);
+            spend::settle(&mut draft.state.session.spend, &call, reserved);
             draft.append(jiff::Timestamp::UNIX_EPOCH, EventKind::ModelCall { call });
         };
         self.insist(Durability::Grouped, change).await;
-        *reserved = reserved.minus(paid);
     }
 
     async fn insist<R>(

@@ -73,6 +73,8 @@ pub(super) struct Facts {
     /// Somebody was told that its cancel counts.
     pub(super) cancelled: bool,
     pub(super) provider_calls: u32,
+    /// What models read and wrote for it, as far as a power cut leaves to be known.
+    pub(super) provider_tokens: u64,
 }
 
 impl World {
@@ -208,6 +210,7 @@ impl World {
             Some((state, events)) => {
                 row.state = state;
                 row.events.truncate(events);
+                row.facts.provider_tokens = 0;
                 true
             }
         });

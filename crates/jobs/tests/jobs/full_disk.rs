@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use types::{Event, EventKind, JobStatus, Reason, StepKind, StepOutcome, Stream};
 
 use crate::support::{
-    HELLO, PATIENCE, Setup, config, obey, open, request, scripted, started, succeed,
+    HELLO, PATIENCE, Setup, config, obey, obey_later, open, request, scripted, started, succeed,
 };
 
 /// Set where mounts are nobody else's.
@@ -29,6 +29,16 @@ fn a_result_waits_until_there_is_room() {
 #[test]
 fn a_job_is_deleted_though_the_disk_is_full() {
     run_with_own_mounts("full_disk::deleting_makes_room");
+}
+
+#[test]
+fn ends_are_recorded_and_jobs_deleted_on_a_full_disk() {
+    run_with_own_mounts("full_disk::on_what_was_held");
+}
+
+#[test]
+fn a_job_begins_once_there_is_room_for_its_folder() {
+    run_with_own_mounts("full_disk::without_a_folder");
 }
 
 #[test]
@@ -97,8 +107,8 @@ async fn deleting_makes_room() {
 
     let job = setup.schedule().await;
     setup.end(job).await;
-    let ballast = data.join("ballast");
-    fill(&ballast);
+    let neighbour = data.join("neighbour");
+    fill(&neighbour);
     // The record is on the full disk, the files are not: nothing can be done but to say so.
     match setup.jobs.forget(job).await {
         Err(ForgetError::Job(JobError::Store(e))) => assert!(e.is_disk_full(), "{e}"),
@@ -107,11 +117,80 @@ async fn deleting_makes_room() {
     assert!(!setup.jobs.zip_path(job).exists());
     let again = setup.jobs.clone();
     let again = tokio::spawn(async move { again.forget(job).await });
-    fs::remove_file(ballast).unwrap();
+    fs::remove_file(neighbour).unwrap();
     again.await.unwrap().unwrap();
     assert!(matches!(setup.jobs.get(job).await, Err(JobError::NotFound(_))));
     setup.jobs.stop().await;
     unmount(&data);
+}
+
+#[tokio::test]
+#[ignore = "run by ends_are_recorded_and_jobs_deleted_on_a_full_disk, where it can mount"]
+async fn on_what_was_held() {
+    let runner = "run ends_are_recorded_and_jobs_deleted_on_a_full_disk instead";
+    assert!(std::env::var_os(OWN).is_some(), "{runner}");
+    let home = TempDir::new().unwrap();
+    let data = home.path().join("data");
+    fs::create_dir(&data).unwrap();
+    mount(&data, "64m");
+    let engine = Arc::new(FakeEngine::with_agent(scripted(obey_later)).unwrap());
+    let jobs = open(&home, &engine, 3).await.unwrap();
+    let setup = Setup { home, engine, jobs };
+    let running = [setup.schedule().await, setup.schedule().await, setup.schedule().await];
+    for job in running {
+        setup.until(job, started).await;
+    }
+    let held = || fs::metadata(data.join("ballast")).map_or(0, |file| file.len());
+    let whole = held();
+    assert!(whole > 0);
+    let end = async |setup: &Setup, job| {
+        setup.jobs.cancel(job).await.unwrap();
+        assert_eq!(setup.end(job).await.0.status, JobStatus::Cancelled);
+    };
+    // Whatever is given up, a neighbour takes.
+    let neighbour = data.join("neighbour");
+    fill(&neighbour);
+    end(&setup, running[0]).await;
+    fill(&neighbour);
+    setup.jobs.forget(running[0]).await.unwrap();
+    end(&setup, running[1]).await;
+    fill(&neighbour);
+    let setup = setup.restart(config(3)).await;
+    end(&setup, running[2]).await;
+    assert!(held() < whole);
+    fs::remove_file(neighbour).unwrap();
+    let again = async {
+        while held() < whole {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, again).await.expect("it is made whole");
+    setup.jobs.stop().await;
+    unmount(&data);
+}
+
+#[tokio::test]
+#[ignore = "run by a_job_begins_once_there_is_room_for_its_folder, where it can mount"]
+async fn without_a_folder() {
+    let runner = "run a_job_begins_once_there_is_room_for_its_folder instead";
+    assert!(std::env::var_os(OWN).is_some(), "{runner}");
+    let home = TempDir::new().unwrap();
+    let output = home.path().join("output");
+    fs::create_dir(&output).unwrap();
+    mount(&output, "4m,nr_inodes=64");
+    let engine = Arc::new(FakeEngine::with_agent(scripted(succeed)).unwrap());
+    let jobs = open(&home, &engine, 1).await.unwrap();
+    let setup = Setup { home, engine, jobs };
+    let full = |n: &usize| File::create(output.join(n.to_string())).is_ok();
+    let files = (0..).take_while(full).count();
+    let job = setup.schedule().await;
+    let waits = |event: &EventKind| matches!(event, EventKind::Notice { text, .. } if text.contains("the job waits"));
+    setup.until(job, waits).await;
+    (0..files).for_each(|n| fs::remove_file(output.join(n.to_string())).unwrap());
+    let (record, _) = setup.end(job).await;
+    assert_eq!(record.status, JobStatus::Complete, "{record:#?}");
+    setup.jobs.stop().await;
+    unmount(&output);
 }
 
 /// The ballast comes and goes at moments of its own, between any two calls of all that is going on.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use jobs::ScheduleRequest;
 use protocol::Verdict;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -230,4 +231,19 @@ async fn what_goes_through_the_gateway_is_told_and_summed() {
         .collect();
     let wanted = [("127.0.0.1", EgressVerdict::Allowed), ("10.1.2.3", EgressVerdict::Refused)];
     assert_eq!(verdicts, wanted);
+}
+
+#[test]
+fn a_runtime_that_goes_takes_a_long_queue_with_it() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let setup = runtime.block_on(async {
+        let setup = Setup::new(chatter, 1).await;
+        let first = setup.schedule().await;
+        setup.until(first, |event| matches!(event, EventKind::Output { .. })).await;
+        join_all((0..2000).map(|_| setup.schedule())).await;
+        setup
+    });
+    // Nobody has stopped the service: each job that goes frees a slot for the next.
+    drop(runtime);
+    drop(setup);
 }

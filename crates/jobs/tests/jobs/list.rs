@@ -1,5 +1,6 @@
 //! Looking at many jobs, waiting for one, forgetting one.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -99,10 +100,31 @@ async fn five_hundred_follow_and_half_of_them_stall() {
         let mut follower = setup.jobs.follow(job, seen).await.unwrap();
         let mut rest = vec![];
         while let Some(page) = follower.next().await.unwrap() {
-            rest.extend(page);
+            rest.extend_from_slice(&page);
         }
         assert_eq!(rest, events[seen as usize..]);
     }
+}
+
+/// What rings for hundreds is read once.
+#[tokio::test(flavor = "multi_thread")]
+async fn those_who_wait_read_together() {
+    const WAITING: usize = 100;
+    let setup = Setup::new(obey, 1).await;
+    let job = setup.schedule().await;
+    setup.until(job, started).await;
+    let seen = setup.jobs.get(job).await.unwrap().last_seq;
+    let mut waiting = vec![];
+    for _ in 0..WAITING {
+        waiting.push(setup.jobs.follow(job, seen).await.unwrap());
+    }
+    setup.jobs.cancel(job).await.unwrap();
+    let pages = join_all(waiting.iter_mut().map(|follower| follower.next())).await;
+    let pages: Vec<_> = pages.into_iter().map(|page| page.unwrap().unwrap()).collect();
+    let places: HashSet<_> = pages.iter().map(|page| page.as_ptr()).collect();
+    assert!(places.len() < WAITING / 10, "{} read for themselves", places.len());
+    assert!(pages.iter().all(|page| page[0].seq == seen + 1));
+    setup.jobs.stop().await;
 }
 
 fn write_much(mut agent: Agent) -> Doing {

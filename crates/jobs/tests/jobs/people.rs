@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use jobs::{ScheduleRequest, TalkError};
-use protocol::{Control, ReportKind, Verdict, Wish};
+use protocol::{Checkpoint, Control, ReportKind, Verdict, Wish};
 use types::{EventKind, JobStatus, Mode, Reason, Speaker, StepKind, Waiting};
 
 use crate::agents::{TASK, result, setup, steady, with};
@@ -67,6 +67,45 @@ async fn what_is_said_is_heard_once_by_each_stream() {
     assert_eq!(heard, wanted);
     let late = setup.jobs.say(job, "hello?".into()).await.unwrap_err();
     assert!(matches!(late, TalkError::Over(JobStatus::Error)), "{late}");
+}
+
+/// Breaks off when it hears "bye"; whoever goes on says what it hears.
+fn break_off(mut agent: Agent) -> Doing {
+    if agent.checkpoint.is_some() {
+        return echo(agent);
+    }
+    Box::pin(async move {
+        let (node, state) = ("think".into(), serde_json::json!({}));
+        agent.say(ReportKind::Checkpoint(Checkpoint { node, state })).await;
+        let mut controls = agent.client.control().await.unwrap();
+        while let Some(control) = controls.next().await.unwrap() {
+            let bye = Wish::Message { text: "bye".into() };
+            if matches!(control, Control::Instruction(instruction) if instruction.wish == bye) {
+                return 7;
+            }
+        }
+        0
+    })
+}
+
+#[tokio::test]
+async fn who_goes_on_after_a_job_hears_what_was_said_to_it() {
+    let (setup, _model) = setup(break_off).await;
+    let old = setup.jobs.schedule(request(TASK)).await.unwrap();
+    for text in ["hello", "bye"] {
+        setup.jobs.say(old, text.into()).await.unwrap();
+    }
+    let (record, _) = setup.end(old).await;
+    assert!(record.kept, "{record:#?}");
+    let new = setup.jobs.resume(old).await.unwrap();
+    let (_, events) = setup.end(new).await;
+    let said = events.iter().filter_map(|event| match &event.event {
+        EventKind::Said { by, text } => Some((*by, text.as_str())),
+        _ => None,
+    });
+    let (person, agent) = (Speaker::Person, Speaker::Agent);
+    let wanted = [(person, "hello"), (person, "bye"), (agent, "1: 2 hello"), (agent, "1: 3 bye")];
+    assert_eq!(said.collect::<Vec<_>>(), wanted);
 }
 
 #[tokio::test]

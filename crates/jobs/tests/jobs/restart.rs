@@ -1,5 +1,6 @@
 //! What the next orchestrator finds, and what is forgotten.
 
+use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,10 +8,10 @@ use engine::{Engine, FakeEngine};
 use jiff::{SignedDuration, Timestamp};
 use jobs::{Clock, Config, Jobs, OpenError, ScheduleError};
 use tempfile::TempDir;
-use types::{EventKind, JobId, JobStatus, Limits};
+use types::{EventKind, JobId, JobStatus, Limits, Reason, Stream};
 
 use crate::support::{
-    HELLO, PATIENCE, Setup, claim, config, obey_later, open, request, started, succeed,
+    HELLO, PATIENCE, Setup, chatter, claim, config, obey_later, open, request, started, succeed,
 };
 
 #[tokio::test]
@@ -206,4 +207,57 @@ async fn a_beginning_that_a_power_cut_undid_is_no_hindrance() {
     setup.engine.create(&spec).await.unwrap();
     let setup = setup.restart(config(1)).await;
     assert_eq!(setup.end(job).await.0.status, JobStatus::Complete);
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_while_a_job_runs_turns_nothing_around() {
+    let clock = Clock::still(Timestamp::now(), "a");
+    let config = || Config { clock: clock.clone(), ..config(1) };
+    let year = SignedDuration::from_hours(365 * 24);
+    let setup = Setup::with(obey_later, config()).await;
+    let job = setup.schedule().await;
+    setup.until(job, started).await;
+    let begun = setup.jobs.get(job).await.unwrap();
+    for by in [year, year * -3] {
+        clock.set(by);
+        for taken in [true, false] {
+            setup.jobs.take_desktop(job, taken).await.unwrap();
+        }
+    }
+    let setup = setup.restart(config()).await;
+    setup.jobs.cancel(job).await.unwrap();
+    let (record, events) = setup.end(job).await;
+    let begin = record.started.unwrap();
+    assert_eq!((record.created, begin), (begun.created, begun.started.unwrap()));
+    assert_eq!(record.completed, Some(begin), "no time passed, and none was taken back");
+    assert!(events.iter().all(|event| event.at >= record.created), "{events:#?}");
+    let on_desktop = |event: &&types::Event| matches!(event.event, EventKind::Desktop { .. });
+    let times: Vec<_> = events.iter().filter(on_desktop).map(|event| event.at).collect();
+    assert_eq!(times, [begin + year, begin + year, begin, begin], "as the clock went");
+}
+
+#[tokio::test]
+async fn a_log_that_a_power_cut_shortened_is_not_taken_for_whole() {
+    let setup = Setup::new(chatter, 1).await;
+    let job = setup.schedule().await;
+    setup.until(job, |event| matches!(event, EventKind::Output { .. })).await;
+    setup.jobs.stop().await;
+    let Setup { home, engine, jobs } = setup;
+    let log = jobs.log_path(job, Stream::Stdout);
+    drop(jobs);
+    engine.remove(job).await.unwrap();
+    File::options().write(true).open(&log).unwrap().set_len(500).unwrap();
+
+    let jobs = open(&home, &engine, 1).await.unwrap();
+    let setup = Setup { home, engine, jobs };
+    let (record, events) = setup.end(job).await;
+    assert_eq!(record.ending.unwrap().reason, Reason::Interrupted);
+    let told = "stdout.log is truncated: the last 1500 of its 2000 bytes";
+    let is_told = |event: &EventKind| matches!(event, EventKind::Notice { text, .. } if text.starts_with(told));
+    assert_eq!(events.iter().filter(|event| is_told(&event.event)).count(), 1, "{events:#?}");
+    let zip = File::open(setup.jobs.zip_path(job)).unwrap();
+    let mut zip = zip::ZipArchive::new(zip).unwrap();
+    assert_eq!(zip.by_name(".cagent/stdout.log").unwrap().size(), 500);
+    let packed = std::io::read_to_string(zip.by_name(".cagent/events.ndjson").unwrap()).unwrap();
+    assert!(packed.contains(told), "{packed}");
 }

@@ -164,7 +164,7 @@ impl Setup {
         let mut events = vec![];
         let all = async {
             while let Some(page) = follower.next().await.unwrap() {
-                events.extend(page);
+                events.extend_from_slice(&page);
             }
         };
         tokio::time::timeout(PATIENCE, all).await.expect("the job ends");
