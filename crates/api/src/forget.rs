@@ -18,7 +18,8 @@ use crate::refusals::{FullProblem, JobProblems};
 #[utoipa::path(delete, path = "/v1/jobs/{id}", tag = "jobs", operation_id = "forget",
     params(("id" = JobId, Path, description = "The job")),
     responses((status = 204, description = "It is gone"), JobProblems, FullProblem,
-        (status = 409, description = "`not_over`: cancel it and wait for its end first",
+        (status = 409, description = "`not_over`: cancel it and wait for its end first; or another \
+            job is to go on in its workspace, and `detail` says which: wait until that one runs",
             body = Problem, content_type = "application/problem+json",
             example = json!(Problem::new(Code::NotOver, Code::NotOver.advice())))))]
 pub(crate) async fn forget(
@@ -31,6 +32,9 @@ pub(crate) async fn forget(
         Err(ForgetError::NotOver(status)) => {
             let detail = format!("job {id} is {status}; {}", Code::NotOver.advice());
             Err(Problem::new(Code::NotOver, detail))
+        }
+        Err(error @ ForgetError::Claimed(_)) => {
+            Err(Problem::new(Code::NotOver, format!("job {id} is over, but {error}")))
         }
         Err(error @ ForgetError::Io(_)) => Err(Problem::internal(&error)),
     }

@@ -76,8 +76,8 @@ pub enum AccessError {
     /// It is no directory.
     #[error("it is no directory")]
     NotADirectory,
-    /// The system refused.
-    #[error(transparent)]
+    /// The system refused. Not transparent: that would hide it as a source.
+    #[error("{0}")]
     Io(#[from] io::Error),
 }
 

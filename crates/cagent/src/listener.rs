@@ -55,6 +55,12 @@ const MOST_CONNECTIONS: u64 = 4096;
 /// Room for clients, of all listeners together: they share this process's file descriptors.
 static SLOTS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(connections())));
 
+/// Gets this process all the file descriptors it may have: a server that comes back takes many before
+/// it listens.
+pub(crate) fn raise_files() {
+    LazyLock::force(&SLOTS);
+}
+
 /// Serves until `closing`, then until the last request of before is answered. Who comes in between
 /// gets one answer: a client that asks for a job hears that it must come again.
 pub(crate) async fn serve(listener: TcpListener, router: Router, closing: CancellationToken) {

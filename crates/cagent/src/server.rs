@@ -76,6 +76,7 @@ impl Server {
         listener: TcpListener,
         purpose: Purpose,
     ) -> anyhow::Result<Self> {
+        listener::raise_files();
         let folders = claim(settings).await?;
         let address = listener.local_addr().context("ask for our own address")?;
         // Before the engine is there: who finds the lock held wants to know by whom.

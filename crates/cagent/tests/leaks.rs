@@ -187,7 +187,8 @@ fn cgroups(root: &Path, jobs: &[JobId]) -> BTreeSet<String> {
     while let Some(folder) = todo.pop() {
         for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                if names.contains(&*entry.file_name().to_string_lossy()) {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                if name.split('.').next().is_some_and(|job| names.contains(job)) {
                     found.insert(entry.path().display().to_string());
                 }
                 todo.push(entry.path());

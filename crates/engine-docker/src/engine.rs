@@ -153,7 +153,7 @@ impl Inner {
             failed => failed,
         };
         if let Err(e) = made {
-            drop(folder.remove());
+            drop(self.blocking(move || folder.remove()).await);
             return Err(e);
         }
         let limits = &spec.limits;
@@ -238,9 +238,16 @@ impl Inner {
         link.remove(job, has_volume).await?;
         self.known().remove(&job);
         known.inspect(|known| known.vanish());
-        tokio::task::spawn_blocking(move || folder.remove())
-            .await
-            .map_err(|e| io_error("remove", &self.config.home, e.into()))?
+        self.blocking(move || folder.remove()).await
+    }
+
+    /// Does what may wait for those who still write into a folder.
+    async fn blocking(
+        &self,
+        work: impl FnOnce() -> Result<(), EngineError> + Send + 'static,
+    ) -> Result<(), EngineError> {
+        let done = tokio::task::spawn_blocking(work).await;
+        done.map_err(|e| io_error("change a folder in", &self.config.home, e.into()))?
     }
 
     async fn keep(&self, job: JobId) -> Result<(), EngineError> {
@@ -278,7 +285,8 @@ impl Inner {
         new.note_going();
         link.remove(job, true).await?;
         self.known().remove(&job).inspect(|known| known.vanish());
-        new.renew()?;
+        let renewed = new.clone();
+        self.blocking(move || renewed.renew()).await?;
         new.note_way(bridged)?;
         link.create(spec).await?;
         let limits = &spec.limits;

@@ -49,7 +49,9 @@ pub(crate) async fn state(folder: &Path) -> Result<SandboxState, EngineError> {
         Err(e) if e.kind() == ErrorKind::ConnectionRefused => Ok(SandboxState::Ended),
         // Somebody is there, with more callers than it answers.
         Err(e) if e.kind() == ErrorKind::WouldBlock => Ok(SandboxState::Running),
-        Err(e) => Err(io_error("ask the helper at", &folder.join(folder::SOCKET), e)),
+        Err(e) if passes(&e) => Err(io_error("ask the helper at", &folder.join(folder::SOCKET), e)),
+        // Nobody can tell: it is not given up for that, nor is what is known of all others.
+        Err(_) => Ok(SandboxState::Running),
     }
 }
 
@@ -115,4 +117,17 @@ async fn exchange(mut stream: UnixStream, call: Call) -> io::Result<Option<Reply
     BufReader::new(stream).read_line(&mut line).await?;
     // Nothing, or not all of it: the helper died.
     if !line.ends_with('\n') { Ok(None) } else { Ok(Some(serde_json::from_str(&line)?)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_sandbox_that_cannot_be_asked_is_not_given_up() {
+        let folder = tempfile::TempDir::new().unwrap();
+        assert_eq!(state(folder.path()).await.unwrap(), SandboxState::Created);
+        std::os::unix::fs::symlink(folder::SOCKET, folder.path().join(folder::SOCKET)).unwrap();
+        assert_eq!(state(folder.path()).await.unwrap(), SandboxState::Running);
+    }
 }

@@ -118,7 +118,7 @@ impl Engine for LocalEngine {
             isolation: Isolation::Namespace,
             shortfalls: report::shortfalls(
                 &self.inner.missing,
-                self.inner.workspaces.no_images(),
+                self.inner.workspaces.no_images().as_deref(),
                 report::most_open_files(),
                 self.command_user().is_some(),
             ),
@@ -294,7 +294,8 @@ impl Inner {
             limits: spec.limits,
             users,
             place: self.place.clone(),
-            name: spec.job.to_string(),
+            // Not the job's alone: a copy of the data directory may have the same one beside it.
+            name: format!("{}.{identity}", spec.job),
             tools: self.config.tools.clone(),
             expose: self.config.expose.clone(),
             ca_bundle: engine::ca_bundle(),

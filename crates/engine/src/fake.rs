@@ -1,6 +1,5 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,12 +15,15 @@ use crate::{Ended, Engine, EngineError, SandboxEnd, SandboxSpec, SandboxState, W
 pub type FakeAgent =
     Arc<dyn Fn(JobId, PathBuf) -> tokio::task::JoinHandle<i32> + Send + Sync + 'static>;
 
+const NAME: &str = "fake";
+
 /// An engine without a sandbox: directories, states and a function in place of agentd.
 pub struct FakeEngine {
     home: TempDir,
     agent: FakeAgent,
     sandboxes: Mutex<HashMap<JobId, Fake>>,
-    away: AtomicBool,
+    /// How many calls fail, and with what.
+    failing: Mutex<(usize, fn() -> EngineError)>,
 }
 
 struct Fake {
@@ -51,20 +53,29 @@ impl FakeEngine {
     /// When no temporary directory can be made.
     pub fn with_agent(agent: FakeAgent) -> std::io::Result<Self> {
         let (home, sandboxes) = (TempDir::new()?, Mutex::default());
-        Ok(Self { home, agent, sandboxes, away: AtomicBool::new(false) })
+        Ok(Self { home, agent, sandboxes, failing: Mutex::new((0, away)) })
     }
 
     /// From now on it does not answer, or does again; what runs goes on.
     pub fn set_away(&self, away: bool) {
-        self.away.store(away, Ordering::Relaxed);
+        self.fail(if away { usize::MAX } else { 0 }, self::away);
+    }
+
+    /// The next calls that list or create fail so.
+    pub fn fail(&self, calls: usize, with: fn() -> EngineError) {
+        *self.failing() = (calls, with);
     }
 
     fn answer(&self) -> Result<(), EngineError> {
-        if !self.away.load(Ordering::Relaxed) {
-            return Ok(());
-        }
-        let (why, cure) = ("it is away".into(), "wait".into());
-        Err(EngineError::Away { engine: self.name(), why, cure })
+        let mut failing = self.failing();
+        let (calls, with) = *failing;
+        let Some(left) = calls.checked_sub(1) else { return Ok(()) };
+        failing.0 = left;
+        Err(with())
+    }
+
+    fn failing(&self) -> MutexGuard<'_, (usize, fn() -> EngineError)> {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn sandboxes(&self) -> MutexGuard<'_, HashMap<JobId, Fake>> {
@@ -81,10 +92,14 @@ impl FakeEngine {
     }
 }
 
+fn away() -> EngineError {
+    EngineError::Away { engine: NAME, why: "it is away".into(), cure: "wait".into() }
+}
+
 #[async_trait]
 impl Engine for FakeEngine {
     fn name(&self) -> &'static str {
-        "fake"
+        NAME
     }
 
     async fn report(&self) -> Result<SandboxReport, EngineError> {

@@ -67,10 +67,15 @@ fn was_set(seen: &Moment, now: &Moment) -> bool {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use store::{Draft, JobState};
+    use types::Ending;
 
     use super::*;
+    use crate::lifecycle::{self, Input};
 
     const HOUR: u64 = 3600;
+    /// Jobs that work at one time.
+    const WORKING: usize = 3;
     const RETENTION: Duration = Duration::from_secs(24 * HOUR);
 
     #[derive(Clone, Debug)]
@@ -101,7 +106,9 @@ mod tests {
         booted: u64,
         settled: u64,
         belief: Option<Belief>,
-        /// When jobs ended: truly, and by the clock of then.
+        /// One that was accepted some acts ago and did not end.
+        working: Vec<JobState>,
+        /// When jobs ended: truly, and as was noted.
         jobs: Vec<(u64, Timestamp)>,
     }
 
@@ -136,7 +143,25 @@ mod tests {
                 }
             }
             self.look();
-            self.jobs.push((self.time, self.clock()));
+            self.work();
+        }
+
+        /// A job is accepted and begins, and the one that works longest ends if there are many.
+        fn work(&mut self) {
+            self.working.push(self.happens(JobState::new(self.clock()), vec![Input::Admit]));
+            if self.working.len() > WORKING {
+                let end = vec![Input::Over(Ending::complete()), Input::Removed];
+                let job = self.working.remove(0);
+                let completed = self.happens(job, end).completed.unwrap();
+                self.jobs.push((self.time, completed));
+            }
+        }
+
+        fn happens(&self, job: JobState, inputs: Vec<Input>) -> JobState {
+            let mut draft = Draft::new(job);
+            draft.now = self.clock();
+            inputs.into_iter().for_each(|input| lifecycle::apply_to(&mut draft, input).unwrap());
+            draft.state
         }
     }
 
@@ -146,7 +171,8 @@ mod tests {
             acts in prop::collection::vec(act(), 1..200),
         ) {
             let mut world = World {
-                time: 0, ahead: 0, boot: 0, booted: 0, settled: 0, belief: None, jobs: vec![],
+                time: 0, ahead: 0, boot: 0, booted: 0, settled: 0, belief: None, working: vec![],
+                jobs: vec![],
             };
             for act in &acts {
                 world.act(act);

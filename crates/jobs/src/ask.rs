@@ -4,7 +4,7 @@
 //! Not here: what may be spent ([`crate::spend`]), whom to ask and how (crate `models`).
 
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex as Lock, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
@@ -12,7 +12,7 @@ use futures_util::FutureExt as _;
 use gateway::SinkError;
 use models::{Choice, Meter, Models, OverBudget, Price, UnknownModel};
 use store::{Draft, Durability, Reserved};
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use types::{
@@ -101,9 +101,9 @@ impl JobSink {
         taken_back: &CancellationToken,
     ) -> Option<ModelAnswer> {
         let asking = self.asking.as_ref()?;
-        let till = Till { sink: self, asking, open: Lock::default() };
-        let asked = asking.models.ask(&asking.choice, &question, &till);
-        let answer = taken_back.run_until_cancelled(unless_it_panics(asked)).await;
+        let till = Till { sink: self, asking, open: Mutex::default() };
+        let asked = unless_it_panics(asking.models.ask(&asking.choice, &question, &till));
+        let answer = till.until_taken_back(taken_back, asked).await;
         till.close(if answer.is_none() { TAKEN_BACK } else { BROKE }).await;
         answer
     }
@@ -121,8 +121,8 @@ async fn unless_it_panics(asked: impl Future<Output = ModelAnswer>) -> ModelAnsw
 struct Till<'a> {
     sink: &'a JobSink,
     asking: &'a Asking,
-    /// The call that was paid for and is not recorded yet.
-    open: Lock<Option<Open>>,
+    /// The call that was paid for and is not recorded yet; locked while either is being done.
+    open: Mutex<Option<Open>>,
 }
 
 struct Open {
@@ -143,11 +143,12 @@ impl Meter for Till<'_> {
         let wanted = Wanted { input_tokens, output_tokens, price: self.asking.price(facts) };
         let limits = self.asking.limits;
         let change = move |draft: &mut Draft| pay(draft, wanted, &limits);
+        let mut open = self.open.lock().await;
         match self.sink.inner.insist(self.sink.job, Durability::Grouped, change).await {
             Some(Ok(granted)) => {
                 let (facts, began) = (facts.clone(), Instant::now());
                 let reserved = wanted.with(granted.into());
-                *self.open() = Some(Open { reserved, input_tokens, facts, began });
+                *open = Some(Open { reserved, input_tokens, facts, began });
                 Ok(granted)
             }
             Some(Err((over, ending))) => {
@@ -155,24 +156,43 @@ impl Meter for Till<'_> {
                 Err(over)
             }
             // The orchestrator is stopping: the question is taken back in a moment.
-            None => std::future::pending().await,
+            None => {
+                drop(open);
+                std::future::pending().await
+            }
         }
     }
 
     async fn record(&self, call: ModelCall) {
-        let open = self.open().take();
-        self.keep(call, open.map(|open| open.reserved).unwrap_or_default()).await;
+        let mut open = self.open.lock().await;
+        let reserved = open.take().map(|open| open.reserved).unwrap_or_default();
+        self.keep(call, reserved).await;
     }
 }
 
 impl Till<'_> {
-    fn open(&self) -> MutexGuard<'_, Option<Open>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Asks until the question is taken back, which waits for what is with the store: given up there,
+    /// a call would be paid for and never settled, or recorded and told to nobody.
+    async fn until_taken_back<T>(
+        &self,
+        taken_back: &CancellationToken,
+        asked: impl Future<Output = T>,
+    ) -> Option<T> {
+        let idle = async {
+            taken_back.cancelled().await;
+            drop(self.open.lock().await);
+        };
+        tokio::select! {
+            biased;
+            () = idle => None,
+            answer = asked => Some(answer),
+        }
     }
 
     /// Records a call that was not seen to its end: what was sent counts, what came back nobody knows.
     async fn close(&self, why: &str) {
-        let Some(Open { reserved, input_tokens, facts, began }) = self.open().take() else {
+        let Some(Open { reserved, input_tokens, facts, began }) = self.open.lock().await.take()
+        else {
             return;
         };
         let usage = TokenUsage { input_tokens, estimated: true, ..TokenUsage::default() };
@@ -221,13 +241,13 @@ pub(crate) fn pay(
     })
 }
 
-/// Counts calls that an earlier orchestrator had under way when it died as what they may have come to.
+/// Counts calls whose end nobody recorded as what they may have come to.
 pub(crate) fn forfeit(draft: &mut Draft) {
     let Some(lost) = spend::forfeit(&mut draft.state.session.spend) else { return };
     let tokens = lost.input_tokens.saturating_add(lost.output_tokens);
     let text = format!(
-        "a model was being asked when the server was killed; what that may have taken at most counts as \
-         spent: {tokens} tokens and ${:.6}",
+        "a model was asked, and what that took was not recorded: the server stopped meanwhile, or its \
+         store failed; what it may have taken at most counts as spent: {tokens} tokens and ${:.6}",
         lost.cost.dollars()
     );
     draft.append(draft.now, EventKind::Notice { level: NoticeLevel::Warning, text });
@@ -238,14 +258,4 @@ fn refused(text: &str) -> SinkError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_question_that_breaks_us_is_not_asked_again() {
-        let answer = unless_it_panics(async { panic!("too much") }).await;
-        let ModelAnswer::Failed { reason, error } = answer else { panic!("{answer:?}") };
-        assert_eq!(reason, Reason::ModelUnavailable);
-        assert!(error.contains("its log"), "{error}");
-    }
-}
+mod tests;

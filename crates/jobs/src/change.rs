@@ -15,7 +15,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LAST_PAUSE: Duration = Duration::from_secs(2);
 
 impl Inner {
-    /// The one way to change a job: in the store, then told to its followers.
+    /// The one way to change a job: in the store, then told to its followers. Nobody gives it up in
+    /// between: they would hear of it with the next event only.
     pub(crate) async fn change<R: Send + 'static>(
         &self,
         job: JobId,
@@ -24,7 +25,7 @@ impl Inner {
     ) -> Result<R, StoreError> {
         let clock = self.config.clock.clone();
         let with_move = move |draft: &mut Draft| {
-            draft.now = lifecycle::not_before(&draft.state, clock.now());
+            draft.now = clock.now();
             let before = draft.state.status;
             let answer = change(draft);
             let moved = (draft.state.status != before).then(|| draft.state.clone());
@@ -32,7 +33,7 @@ impl Inner {
             (answer, draft.state.status.is_final(), moved, newest)
         };
         let changed = self.store.update(job, durability, with_move).await;
-        let (answer, ended, moved, newest) = changed.inspect_err(|e| self.make_way(e))?;
+        let (answer, ended, moved, newest) = changed?;
         if let Some(moved) = moved {
             self.metrics.moved(&moved, self.config.clock.now());
         }
@@ -96,8 +97,7 @@ impl Inner {
 
     /// Forgets a job whose files are gone.
     pub(crate) async fn forget_record(&self, job: JobId) -> Result<(), StoreError> {
-        let delete = || async { self.store.delete(job).await.inspect_err(|e| self.make_way(e)) };
-        self.soon(job, delete).await
+        self.soon(job, || self.store.delete(job)).await
     }
 
     /// Does what somebody waits for, though the store fails for some seconds.
@@ -115,14 +115,6 @@ impl Inner {
         }
     }
 
-    /// A job that was accepted is recorded to its end, and deleted, also on a full disk: whoever finds
-    /// it full tries again.
-    fn make_way(&self, error: &StoreError) {
-        if error.is_disk_full() {
-            self.ballast.give_way();
-        }
-    }
-
     /// A job as it is now; `None` if it is forgotten, or the orchestrator stops while the store
     /// fails.
     pub(crate) async fn look(&self, job: JobId) -> Option<JobRecord> {
@@ -136,12 +128,16 @@ impl Inner {
         }
     }
 
-    /// Waits before the store is tried again; false if that makes no sense.
+    /// Waits before the store is tried again; false if that makes no sense. A job that was accepted
+    /// is recorded to its end, and deleted, also on a full disk; what its agent says may wait.
     async fn may_try_again(&self, job: JobId, error: &StoreError, pause: &mut Duration) -> bool {
         if matches!(error, StoreError::NotFound(_) | StoreError::Closed) {
             return false;
         }
         tracing::error!(%job, "the store failed, it is tried again: {error}");
+        if error.is_disk_full() {
+            self.ballast.give_way();
+        }
         tokio::select! {
             () = self.stopping.cancelled() => false,
             () = tokio::time::sleep(*pause) => {

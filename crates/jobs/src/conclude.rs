@@ -85,7 +85,7 @@ impl Inner {
 
     async fn tell_end(&self, job: JobId) {
         if let Ok(JobRecord { status, ending: Some(ending), .. }) = self.store.job(job).await {
-            tracing::info!(%job, %status, reason = ?ending.reason, "ended");
+            tracing::info!(%job, %status, reason = %ending.reason, "ended");
         }
     }
 }

@@ -158,6 +158,13 @@ impl Inner {
         Ok(self.wishes(job, 0).await?.iter().map(|said| size(&said.wish)).sum())
     }
 
+    /// How much of that a job was told, in bytes, that goes on after this one: its messages.
+    pub(crate) async fn inherited(&self, job: JobId) -> Result<usize, StoreError> {
+        let said = self.wishes(job, 0).await?;
+        let messages = said.iter().filter(|said| matches!(said.wish, Wish::Message { .. }));
+        Ok(messages.map(|said| size(&said.wish)).sum())
+    }
+
     /// What people want of a job's agent, from the event after `after`.
     pub(crate) async fn wishes(
         &self,

@@ -121,6 +121,10 @@ impl Inner {
     /// Makes an accepted job durable, then lets it wait for its turn.
     pub(crate) async fn keep(self: &Arc<Self>, accepted: Accepted) -> Result<JobId, ScheduleError> {
         let Accepted { spec, key, inputs } = accepted;
+        let told = match &spec.resumes {
+            Some(resumes) => self.inherited(resumes.job).await?,
+            None => 0,
+        };
         let id = JobId::generate();
         let inputs = match inputs {
             Some(staged) => {
@@ -132,7 +136,7 @@ impl Inner {
         };
         let first = EventKind::Scheduled { mode: spec.mode };
         // Before: who sees it in a list may follow it at once.
-        self.enliven(id, inputs, 0);
+        self.enliven(id, inputs, told);
         let new = NewJob { id, created: self.config.clock.now(), spec, first, key };
         let kept = match self.store.insert(new).await {
             Ok(Inserted::New) => {

@@ -28,7 +28,7 @@ struct State {
 }
 
 /// What a batch changes in the store.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Record {
     progress: Progress,
     events: Vec<(Timestamp, EventKind)>,

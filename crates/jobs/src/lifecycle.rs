@@ -72,7 +72,7 @@ pub(crate) fn apply(
     Ok(match (job.status, input) {
         (Scheduled, Input::Admit) => {
             job.status = Starting;
-            job.started = Some(now);
+            job.started = Some(job.not_before(now));
             vec![EventKind::Starting]
         }
         (Starting, Input::Connected { agent, sandbox }) => {
@@ -117,12 +117,6 @@ pub(crate) fn apply_to(draft: &mut store::Draft, input: Input) -> Result<(), Imp
     Ok(())
 }
 
-/// The time as far as a job is concerned: a clock that jumps back does not let it end before it
-/// began.
-pub(crate) fn not_before(job: &JobState, now: Timestamp) -> Timestamp {
-    now.max(job.created).max(job.started.unwrap_or(job.created))
-}
-
 fn over(job: &mut JobState, ending: Ending) -> Vec<EventKind> {
     job.status = JobStatus::Packaging;
     job.waiting = None;
@@ -149,11 +143,9 @@ fn ended(job: &mut JobState, now: Timestamp, kept: bool) -> Vec<EventKind> {
     let unknown = || Ending::error(Reason::Interrupted, "nobody recorded how the job ended");
     let ending = job.ending.get_or_insert_with(unknown).clone();
     job.status = ending.status;
+    // By the clock as it is, though that may be before it began: by that clock it is forgotten.
     job.completed = Some(now);
-    job.kept = kept;
-    // The rest only a living job needs.
-    let checkpoint = job.session.checkpoint.take().filter(|_| kept);
-    job.session = store::Session { checkpoint, ..store::Session::default() };
+    job.retire(kept);
     vec![EventKind::Ended { ending }]
 }
 
@@ -202,10 +194,11 @@ mod tests {
     fn a_clock_that_jumps_back_turns_nothing_around() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let mut job = JobState::new(at(100));
-        assert_eq!(not_before(&job, at(50)), at(100));
+        apply(&mut job, Input::Admit, at(50)).unwrap();
+        assert_eq!(job.started, Some(at(100)));
         job.started = Some(at(200));
-        assert_eq!(not_before(&job, at(150)), at(200));
-        assert_eq!(not_before(&job, at(250)), at(250));
+        assert_eq!(job.not_before(at(150)), at(200));
+        assert_eq!(job.not_before(at(250)), at(250));
     }
 
     #[test]
@@ -215,6 +208,15 @@ mod tests {
         assert_eq!(job.status, JobStatus::Complete);
         assert_eq!(job.zip_bytes, Some(100));
         assert_eq!(events.last(), Some(&EventKind::Ended { ending: Ending::complete() }));
+    }
+
+    #[test]
+    fn how_long_its_logs_are_is_known_after_its_end() {
+        let mut job = JobState::new(Timestamp::UNIX_EPOCH);
+        job.status = JobStatus::Packaging;
+        (job.session.stdout_bytes, job.session.acked) = (2, 3);
+        apply(&mut job, Input::Removed, Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!((job.session.stdout_bytes, job.session.acked), (2, 0));
     }
 
     #[test]

@@ -9,6 +9,21 @@ use types::{JobId, SandboxReport, Usage};
 
 use crate::metrics::Metrics;
 
+/// What is counted.
+const CALLS: [&str; 11] = [
+    "report",
+    "create",
+    "keep",
+    "adopt",
+    "start",
+    "stop",
+    "wait",
+    "list",
+    "stats",
+    "remove",
+    "workspace",
+];
+
 /// An engine beside its count.
 #[derive(Debug)]
 pub(crate) struct Metered {
@@ -18,6 +33,9 @@ pub(crate) struct Metered {
 
 impl Metered {
     pub(crate) fn over(engine: Arc<dyn Engine>, metrics: &Arc<Metrics>) -> Arc<dyn Engine> {
+        for call in CALLS {
+            metrics.engine_is_there(engine.name(), call);
+        }
         Arc::new(Self { engine, metrics: metrics.clone() })
     }
 

@@ -15,7 +15,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use store::{Commits, JobState};
-use types::{Egress, JobStatus, ModelCall};
+use types::{Egress, JobStatus, ModelCall, Reason};
 
 /// Names and values of labels.
 pub(crate) type Labels<const N: usize> = [(&'static str, String); N];
@@ -26,6 +26,16 @@ type Sum<const N: usize> = Family<Labels<N>, Counter>;
 /// From the fastest start there is to a queue of hours.
 const WAITS: [f64; 14] =
     [0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0];
+
+/// Whose cause is the server or the machine. They are there from the start: what counts increases
+/// overlooks a first value.
+const OURS: [Reason; 5] = [
+    Reason::SandboxFailed,
+    Reason::SandboxLost,
+    Reason::AgentFailed,
+    Reason::PackagingFailed,
+    Reason::Interrupted,
+];
 
 /// Every counter there is.
 #[derive(Debug)]
@@ -66,6 +76,9 @@ impl Metrics {
             streams: Gauge::default(),
         };
         metrics.register(commits);
+        for reason in OURS {
+            drop(metrics.ended.get_or_create(&ended(JobStatus::Error, reason)));
+        }
         metrics
     }
 
@@ -80,13 +93,15 @@ impl Metrics {
             self.start.observe(since(job.created));
         }
         let Some(ending) = job.ending.as_ref().filter(|_| job.status.is_final()) else { return };
-        let reason = serde_json::to_value(ending.reason).ok();
-        let reason = reason.as_ref().and_then(|reason| reason.as_str()).unwrap_or_default();
-        let labels = [("status", job.status.to_string()), ("reason", reason.into())];
-        self.ended.get_or_create(&labels).inc();
+        self.ended.get_or_create(&ended(job.status, ending.reason)).inc();
         if let Some(started) = job.started {
             self.duration.observe(since(started));
         }
+    }
+
+    /// An engine's failures are counted from now on, from 0.
+    pub(crate) fn engine_is_there(&self, engine: &str, call: &str) {
+        drop(self.engine_errors.get_or_create(&[("engine", engine.into()), ("call", call.into())]));
     }
 
     pub(crate) fn engine_failed(&self, engine: &str, call: &str) {
@@ -187,6 +202,10 @@ impl Metrics {
             commits.failures.clone(),
         );
     }
+}
+
+fn ended(status: JobStatus, reason: Reason) -> Labels<2> {
+    [("status", status.to_string()), ("reason", reason.to_string())]
 }
 
 /// Somebody who follows a job.

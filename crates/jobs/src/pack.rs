@@ -44,9 +44,17 @@ impl Inner {
         record: &JobRecord,
         engine: Option<&dyn Engine>,
     ) -> Option<Result<Packed, String>> {
-        let _turn = self.packers.acquire().await.ok()?;
-        let deadline = Instant::now() + PATIENCE;
+        let mut deadline = None;
         loop {
+            let turn = self.packers.acquire().await.ok()?;
+            let at_least = Instant::now() + PATIENCE;
+            let deadline = deadline.get_or_insert(at_least);
+            // No result is given up because somebody filled the disk.
+            if self.room.check().is_err()
+                || self.ballast.check(&self.folders.of_job(record.id)).is_err()
+            {
+                *deadline = at_least;
+            }
             let workspace = tokio::select! {
                 biased;
                 found = workspace(record, engine) => found,
@@ -58,11 +66,13 @@ impl Inner {
                 Err(e) => Err(e),
             };
             match packed {
-                Err(Unpacked { why, may_pass: true }) if Instant::now() < deadline => {
+                Err(Unpacked { why, may_pass: true }) if Instant::now() < *deadline => {
                     tracing::warn!(job = %record.id, "a result cannot be kept yet, it is tried again: {why}");
                 }
                 packed => return Some(packed.map_err(|unpacked| unpacked.why)),
             }
+            // Who waits keeps nobody waiting.
+            drop(turn);
             let stopped = self.stopping.cancelled();
             if tokio::time::timeout(PAUSE, stopped).await.is_ok() {
                 return None;
@@ -76,6 +86,8 @@ impl Inner {
         workspace: Option<Workspace>,
     ) -> Result<Packed, Unpacked> {
         self.folders.make_for_job(record.id).map_err(unpacked)?;
+        let room = self.ballast.check(&self.folders.of_job(record.id));
+        room.map_err(|e| Unpacked { why: e.to_string(), may_pass: true })?;
         self.settle_logs(record.id).await.map_err(unwritten)?;
         let events = self.folders.of_job(record.id).join("events.ndjson.tmp");
         let packed = match self.write_events(record.id, &events).await {

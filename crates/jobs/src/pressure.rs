@@ -34,6 +34,8 @@ impl Inner {
                 self.stopping.run_until_cancelled(self.make_room(free < reserve / 4)).await;
             }
             self.ballast.hold();
+            // There may be room for jobs that wait for some.
+            self.pump();
         }
     }
 

@@ -4,6 +4,7 @@
 
 use std::time::{Duration, Instant};
 
+use artifacts::PackError;
 use engine::{Engine, EngineError, SandboxState};
 use store::Durability;
 use tokio_util::sync::CancellationToken;
@@ -24,8 +25,10 @@ const LAST_PAUSE: Duration = Duration::from_secs(2);
 /// Why there is no sandbox.
 #[derive(Debug)]
 pub(crate) enum Unreached {
-    /// Its engine does not answer, or the disk is full; that may pass.
+    /// Nobody can tell whether there is one, or the disk is full; that may pass.
     Away(String),
+    /// It cannot be had. That ends a job that was to begin; what runs is not given up for it at once.
+    Failed(String),
     /// There will be none.
     Over(Ending),
     /// The orchestrator stops.
@@ -48,12 +51,36 @@ impl From<EngineError> for Unreached {
 }
 
 impl Unreached {
-    /// For want of room a job waits; whatever else failed ends it.
+    /// For want of room every job waits.
     pub(crate) fn unless_full(error: impl std::error::Error + 'static) -> Self {
         let text = error.to_string();
         match room::is_cause(&error) {
             true => Self::Away(text),
-            false => Self::Over(Ending::error(Reason::SandboxFailed, text)),
+            false => Self::Failed(text),
+        }
+    }
+
+    /// Why input files are not in the workspace: it is full only if the server's disk is not.
+    pub(crate) fn unplaced(error: &PackError, disk_is_short: bool) -> Self {
+        let text = error.to_string();
+        match (disk_is_short, room::is_cause(error)) {
+            (true, _) => Self::Away(text),
+            (false, true) => {
+                let text = format!("the input files do not fit into limits.disk_bytes: {text}");
+                Self::Over(Ending::error(Reason::LimitDisk, text))
+            }
+            (false, false) => Self::Failed(text),
+        }
+    }
+
+    /// What a job in this status waits for, or else its end; none if the orchestrator stops.
+    fn passes(self, status: JobStatus) -> Result<String, Option<Ending>> {
+        match self {
+            Self::Away(why) => Ok(why),
+            Self::Failed(why) if status == JobStatus::Running => Ok(why),
+            Self::Failed(why) => Err(Some(Ending::error(Reason::SandboxFailed, why))),
+            Self::Over(ending) => Err(Some(ending)),
+            Self::Stopping => Err(None),
         }
     }
 }
@@ -100,9 +127,10 @@ impl Inner {
             let patience = self.patience(record.status);
             let away = match self.try_reach(&record, engine, &mut found).await {
                 Ok(attached) => return Some(Ok(attached)),
-                Err(Unreached::Over(ending)) => return Some(Err(ending)),
-                Err(Unreached::Stopping) => return None,
-                Err(Unreached::Away(away)) => away,
+                Err(unreached) => match unreached.passes(record.status) {
+                    Ok(away) => away,
+                    Err(over) => return over.map(Err),
+                },
             };
             if begun.elapsed() >= patience {
                 return Some(Err(given_up(record.status, &away)));
@@ -129,7 +157,8 @@ impl Inner {
         let state = match *found {
             Some(state) => state,
             None => {
-                let all = engine.list().await?;
+                let unsure = |e: EngineError| Unreached::Away(e.to_string());
+                let all = engine.list().await.map_err(unsure)?;
                 all.into_iter().find(|(job, _)| *job == record.id).map(|(_, state)| state)
             }
         };
@@ -186,9 +215,27 @@ mod tests {
     #[test]
     fn an_engine_that_is_away_decides_nothing_and_one_that_refuses_does() {
         let (engine, why, cure) = ("x", "a".to_owned(), "b".to_owned());
-        let away = EngineError::Away { engine, why: why.clone(), cure: cure.clone() };
+        let away = EngineError::Away { engine, why, cure };
         assert!(matches!(Unreached::from(away), Unreached::Away(_)));
-        let refused = EngineError::Unavailable { engine, why, cure };
-        assert!(matches!(Unreached::from(refused), Unreached::Over(_)));
+        let refused = || EngineError::Unavailable { engine, why: "a".into(), cure: "b".into() };
+        assert!(Unreached::from(refused()).passes(JobStatus::Starting).is_err());
+        assert!(Unreached::from(refused()).passes(JobStatus::Running).is_ok(), "it may yet come");
+    }
+
+    #[test]
+    fn inputs_that_do_not_fit_end_a_job_and_a_full_server_does_not() {
+        let full = |kind: std::io::ErrorKind| PackError::Input {
+            path: "a".into(),
+            source: std::io::Error::from(kind).into(),
+        };
+        let (full, broken) =
+            (full(std::io::ErrorKind::StorageFull), full(std::io::ErrorKind::PermissionDenied));
+        let end = |error, disk_is_short| {
+            let passes = Unreached::unplaced(error, disk_is_short).passes(JobStatus::Starting);
+            passes.map_err(|over| over.unwrap().reason).map(drop)
+        };
+        assert_eq!((end(&full, true), end(&broken, true)), (Ok(()), Ok(())));
+        assert_eq!(end(&full, false), Err(Reason::LimitDisk));
+        assert_eq!(end(&broken, false), Err(Reason::SandboxFailed));
     }
 }

@@ -17,7 +17,7 @@ use crate::staging::Inputs;
 pub(crate) struct Sandboxes {
     /// By their jobs, each with its engine and state.
     found: HashMap<JobId, (&'static str, SandboxState)>,
-    /// Engines that do not answer, so that nobody knows theirs.
+    /// Engines that did not tell theirs, so that nobody knows them.
     away: Vec<&'static str>,
 }
 
@@ -116,14 +116,16 @@ impl Inner {
                     all.found
                         .extend(list.into_iter().map(|(job, state)| (job, (engine.name(), state))));
                 }
-                // Who started us was told, and every job of it will say so.
-                Err(e @ (EngineError::Away { .. } | EngineError::Unavailable { .. })) => {
-                    tracing::debug!("no sandboxes: {e}");
-                    if matches!(e, EngineError::Away { .. }) {
-                        all.away.push(engine.name());
+                Err(e) => {
+                    all.away.push(engine.name());
+                    match e {
+                        // Who started us was told, and every job of it will say so.
+                        EngineError::Away { .. } | EngineError::Unavailable { .. } => {
+                            tracing::debug!("no sandboxes: {e}");
+                        }
+                        e => tracing::warn!("could not list the {} sandboxes: {e}", engine.name()),
                     }
                 }
-                Err(e) => tracing::error!("could not list the {} sandboxes: {e}", engine.name()),
             }
         }
         all

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use store::{Draft, Durability, Session};
+use store::{Draft, Durability, GivenUp, StoreError};
 use types::{
     Ending, EventKind, JobId, JobRecord, JobSpec, JobStatus, LastStep, Mode, NoticeLevel, Reason,
     Resumes, StepOutcome,
@@ -90,43 +90,44 @@ impl Inner {
         }
     }
 
-    /// Removes the workspace that waits longest for somebody who resumes its job. False if none does.
+    /// Removes the workspace that waits longest for somebody who resumes its job, if nobody did so
+    /// meanwhile. False if none waits.
     pub(crate) async fn drop_kept(&self) -> bool {
-        match self.store.oldest_kept().await {
-            Ok(Some(job)) => self.give_up(job).await,
-            Ok(None) => false,
-            Err(e) => {
-                tracing::error!("could not look for kept workspaces: {e}");
-                false
+        let dropped = async {
+            match self.store.oldest_kept().await? {
+                Some(job) => self.give_up(job).await.map(|_| true),
+                None => Ok(false),
             }
-        }
+        };
+        dropped.await.unwrap_or_else(|e: StoreError| {
+            tracing::error!("could not give up a kept workspace: {e}");
+            false
+        })
     }
 
-    /// Removes the workspace of a job that nobody resumed. Whether there was one.
-    pub(crate) async fn give_up(&self, job: JobId) -> bool {
-        let Ok(record) = self.store.job(job).await else { return false };
+    /// Removes the workspace of an ended job, unless another one is to go on in it.
+    pub(crate) async fn give_up(&self, job: JobId) -> Result<GivenUp, StoreError> {
+        let record = self.store.job(job).await?;
+        // On a full disk nothing is written for one that has none.
         if !record.kept {
-            return false;
+            return Ok(GivenUp::NotKept);
         }
         // First: what is left after a crash is an orphan then.
-        self.unkeep(job).await;
-        tracing::info!(%job, "removes the workspace of a job that nobody resumed");
-        if let Some(engine) = self.engine(&record.spec.engine)
-            && let Err(e) = engine.remove(job).await
+        let given_up = self.soon(job, || self.store.give_up(job)).await?;
+        if given_up == GivenUp::Yes
+            && let Some(engine) = self.engine(&record.spec.engine)
         {
-            tracing::error!(%job, "could not remove it, it is tried again: {e}");
+            tracing::info!(%job, "removes the workspace of a job that nobody resumed");
+            if let Err(e) = engine.remove(job).await {
+                tracing::error!(%job, "could not remove it, it is tried again: {e}");
+            }
         }
-        true
+        Ok(given_up)
     }
 
-    /// Notes that the workspace of an ended job is not there any more.
+    /// Notes that the workspace of an ended job is another one's.
     pub(crate) async fn unkeep(&self, job: JobId) {
-        let change = |draft: &mut Draft| {
-            draft.state.kept = false;
-            // Their logs stay.
-            let Session { stdout_bytes, stderr_bytes, .. } = draft.state.session;
-            draft.state.session = Session { stdout_bytes, stderr_bytes, ..Session::default() };
-        };
+        let change = |draft: &mut Draft| draft.state.retire(false);
         self.insist(job, Durability::Full, change).await;
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use store::GivenUp;
 use types::JobId;
 
 use crate::age::Belief;
@@ -90,9 +91,11 @@ impl Inner {
     }
 
     /// Removes every trace of a job that is over: files first, so that what a crash leaves
-    /// half-done is found again.
+    /// half-done is found again. Not if another one is to go on in its workspace.
     pub(crate) async fn erase(&self, job: JobId) -> Result<(), ForgetError> {
-        self.give_up(job).await;
+        if let GivenUp::Claimed(by) = self.give_up(job).await.map_err(JobError::from)? {
+            return Err(ForgetError::Claimed(by));
+        }
         match tokio::fs::remove_dir_all(self.folders.of_job(job)).await {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e.into()),
             _ => {}

@@ -7,11 +7,13 @@ use engine::{Ended, Engine, EngineError, SandboxSpec, SandboxState};
 use gateway::{Dialer, EgressPolicy, Gateway, KeyState};
 use protocol::{AgentSpec, Assignment, COMMAND_ID, CommandUser};
 use runbook::Runbook;
-use store::{Draft, Durability, Session};
+use store::{Draft, Durability, Session, StoreError};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span};
-use types::{Ending, JobId, JobRecord, JobSpec, JobStatus, Mode, Reason, Resumes};
+use types::{
+    Ending, EventKind, JobId, JobRecord, JobSpec, JobStatus, Mode, NoticeLevel, Reason, Resumes,
+};
 
 use crate::ask::{self, Asking};
 use crate::lifecycle::Input;
@@ -19,7 +21,7 @@ use crate::reach::Unreached;
 use crate::service::Inner;
 use crate::sink::{Door, JobSink};
 use crate::translate::{Measure, Progress};
-use crate::{outcome, resume, room, staging};
+use crate::{outcome, resume, staging};
 
 /// How long a new sandbox may take until its agent says hello. A loaded machine needs seconds.
 const HELLO_PATIENCE: Duration = Duration::from_secs(30);
@@ -40,7 +42,7 @@ pub(crate) enum Turn {
     Next,
     /// An earlier orchestrator had begun with it and left a sandbox in this state, or none.
     Again(Option<SandboxState>),
-    /// The same, and what that left is not known: its engine is away.
+    /// The same, and what that left is not known: its engine did not tell.
     Unsure,
 }
 
@@ -81,11 +83,16 @@ impl Drop for Slot {
 }
 
 impl Inner {
-    /// Starts jobs as long as there are slots.
+    /// Starts jobs as long as there are slots, and room for what they do.
     pub(crate) fn pump(self: &Arc<Self>) {
         loop {
+            // Measured anew: whom the last measurement refused may come again by now.
+            let is_short = self.room.free() < self.config.reserve_bytes;
+            if self.draining.is_cancelled() || is_short {
+                return;
+            }
             // Its own statement, so that the lock is not held while a job starts.
-            let next = if self.draining.is_cancelled() { None } else { self.queue().next() };
+            let next = self.queue().next();
             let Some(job) = next else { return };
             self.spawn(job, Turn::Next);
         }
@@ -101,6 +108,9 @@ impl Inner {
     async fn run(self: &Arc<Self>, job: JobId, turn: Turn) {
         let Some(record) = self.look(job).await else { return };
         Span::current().record("engine", &*record.spec.engine);
+        if self.engine(&record.spec.engine).is_none() && may_have_sandbox(&record) {
+            return self.leave(&record).await;
+        }
         let found = match turn {
             Turn::Again(found) => Some(found),
             Turn::Unsure => None,
@@ -109,18 +119,36 @@ impl Inner {
             Turn::Next => return,
         };
         if record.status != JobStatus::Packaging {
-            let Some(engine) = self.engine(&record.spec.engine) else {
-                let text =
-                    format!("the engine {:?} is not configured any more", record.spec.engine);
-                self.happen(job, Durability::Grouped, Input::Over(failed(text))).await;
-                return self.conclude(job).await;
-            };
+            let Some(engine) = self.engine(&record.spec.engine) else { return };
             match self.work(&record, engine.as_ref(), found).await {
                 None => return,
                 Some((ending, ended)) => self.over(job, ending, ended).await,
             }
         }
         self.conclude(job).await;
+    }
+
+    /// Leaves a job alone whose engine this orchestrator does not have: one that has it may come again.
+    async fn leave(self: &Arc<Self>, record: &JobRecord) {
+        let (job, text) = (record.id, not_configured(&record.spec.engine));
+        tracing::warn!(%job, "{text}");
+        let tell = move |draft: &mut Draft| {
+            let event = EventKind::Notice { level: NoticeLevel::Warning, text };
+            draft.append(draft.now, event);
+        };
+        self.insist(job, Durability::Grouped, tell).await;
+        // It keeps no slot from others; one in the queue is cancelled without us.
+        self.queue().done(job);
+        self.pump();
+        let cancel = self.live().get(&job).map(|live| live.cancel.clone()).unwrap_or_default();
+        tokio::select! {
+            () = self.stopping.cancelled() => {}
+            () = self.draining.cancelled() => {}
+            () = cancel.cancelled() => {
+                self.over(job, Ending::cancelled(), None).await;
+                self.conclude(job).await;
+            }
+        }
     }
 
     /// Gives a job its slot, and says where it begins if it goes on after another one.
@@ -215,7 +243,12 @@ impl Inner {
             if record.status == JobStatus::Starting {
                 engine.remove(job).await?;
             }
-            engine.create(&spec).await?;
+            if let Err(e) = engine.create(&spec).await {
+                let EngineError::Exists(_) = e else { return Err(e.into()) };
+                // Its beginning was lost in a power cut, and could not be undone.
+                engine.remove(job).await?;
+                engine.create(&spec).await?;
+            }
             self.place_inputs(job, engine).await?;
         }
         let attached = self.connect(record, engine, self.session(job).await?).await?;
@@ -239,11 +272,11 @@ impl Inner {
         }
         let (from, workspace) = (self.folders.inputs(job), engine.workspace(job).await?);
         let place = move || staging::place(&from, &workspace);
-        let placed = tokio::task::spawn_blocking(place).await.map_err(failed)?.map_err(|e| {
-            let text = format!("the input files do not fit into limits.disk_bytes: {e}");
-            if room::is_cause(&e) { Ending::error(Reason::LimitDisk, text) } else { failed(e) }
-        });
-        Ok(placed?)
+        let placed = tokio::task::spawn_blocking(place).await.map_err(failed)?;
+        placed.map_err(|e| {
+            let disk_is_short = self.room.free() <= self.config.reserve_bytes;
+            Unreached::unplaced(&e, disk_is_short)
+        })
     }
 
     /// A sandbox that outlived an earlier orchestrator.
@@ -286,7 +319,8 @@ impl Inner {
         // Before the look: what is said after it rings.
         let bell = self.live().get(&record.id).map(|live| live.wishes.subscribe());
         let bell = bell.unwrap_or_else(|| watch::channel(0).1);
-        let wishes = self.wishes(record.id, 0).await.map_err(failed)?;
+        let unread = |e: StoreError| Unreached::Away(e.to_string());
+        let wishes = self.wishes(record.id, 0).await.map_err(unread)?;
         let told = wishes.last().map_or(0, |wish| wish.n);
         let dir = engine.gateway_dir(record.id);
         let (network, allow) = (record.spec.network.clone(), self.config.egress_allow.clone());
@@ -364,7 +398,15 @@ pub(crate) fn span(job: JobId) -> Span {
 
 /// Why nothing can be done about a job's sandbox.
 pub(crate) fn not_configured(engine: &str) -> String {
-    format!("the engine {engine:?} is not configured any more")
+    format!(
+        "the engine {engine:?} is not configured here; the job waits until the server is started with \
+         it (--engine), or the job is cancelled"
+    )
+}
+
+/// Whether there is, or will be, a sandbox to care for.
+fn may_have_sandbox(record: &JobRecord) -> bool {
+    record.status != JobStatus::Packaging || record.started.is_some()
 }
 
 /// Whether nothing inside runs any more.

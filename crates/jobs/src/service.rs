@@ -104,6 +104,9 @@ pub enum ForgetError {
     /// It may still be working.
     #[error("the job is {0}; cancel it first, or wait until it is over")]
     NotOver(JobStatus),
+    /// Another one is to go on in its workspace.
+    #[error("job {0} is to go on in its workspace; wait until that one runs, or cancel it first")]
+    Claimed(JobId),
     /// Its files could not be removed.
     #[error("remove the job's files: {0}")]
     Io(#[from] std::io::Error),
@@ -136,9 +139,14 @@ impl Jobs {
     ) -> Result<Self, OpenError> {
         let runs = config.concurrency > 0;
         let ballast = Ballast::of(&folders.store());
-        // To open a store takes some room, too.
-        ballast.give_way();
-        let store = Store::open(&folders.store())?;
+        let store = match Store::open(&folders.store()) {
+            // To open it takes some room, too; how a full disk fails that depends on the file.
+            Err(StoreError::Sqlite { .. }) => {
+                ballast.give_way();
+                Store::open(&folders.store())?
+            }
+            opened => opened?,
+        };
         let keys = Keys::open(&store, &folders).await?;
         let inner = Arc::new(Inner::new(folders, ballast, store, keys, config, engines));
         if runs {
@@ -248,7 +256,7 @@ impl Jobs {
     /// Removes every trace of a job that is over, now.
     ///
     /// # Errors
-    /// When there is none, or it is not over.
+    /// When there is none, it is not over, or another one is to go on in its workspace.
     pub async fn forget(&self, job: JobId) -> Result<(), ForgetError> {
         let status = self.get(job).await?.status;
         if !status.is_final() {

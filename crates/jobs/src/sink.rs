@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use gateway::SinkError;
-use protocol::{AgentSpec, Hello, Report};
+use protocol::{AgentSpec, Hello, Report, ReportKind};
 use store::{Draft, Durability};
 use tokio::sync::{Mutex, watch};
 use tracing::Instrument as _;
@@ -137,10 +137,21 @@ impl JobSink {
     }
 
     async fn take(&self, reports: Vec<Report>) -> Result<u64, SinkError> {
+        let is_last = reports.iter().any(|report| matches!(report.report, ReportKind::Finished(_)));
+        if !is_last {
+            self.inner.ballast.check(&self.inner.folders.store()).map_err(unavailable)?;
+        }
         let write = |before, output| self.write_logs(before, output);
         let record = async |record: Record| {
-            let change = move |draft: &mut Draft| record.apply(draft);
-            let kept = self.inner.change(self.job, Durability::Grouped, change).await;
+            let change = || {
+                let record = record.clone();
+                let change = move |draft: &mut Draft| record.apply(draft);
+                self.inner.change(self.job, Durability::Grouped, change)
+            };
+            let kept = match is_last {
+                true => self.inner.soon(self.job, change).await,
+                false => change().await,
+            };
             kept.map_err(unavailable)
         };
         let count = reports.len() as u64;
@@ -161,12 +172,6 @@ impl JobSink {
                 .collect();
         if writes.is_empty() {
             return Ok(());
-        }
-        if self.inner.ballast.is_short() {
-            return Err(unavailable(self.inner.room.refusal()));
-        }
-        if self.inner.ballast.is_short() {
-            return Err(unavailable(self.inner.room.refusal()));
         }
         let work = move || -> std::io::Result<()> {
             for (path, at, bytes) in writes {

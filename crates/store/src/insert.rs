@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use types::{EventKind, JobId, JobStatus, Speaker};
 
 use crate::writer::Inner;
-use crate::{Inserted, NewJob, RequestKey, StoreError, read, row};
+use crate::{GivenUp, Inserted, NewJob, RequestKey, StoreError, read, row};
 
 /// What fails when a job cannot be inserted.
 const KEEP: &str = "keep a job";
@@ -47,6 +47,27 @@ impl Inner {
             said.for_each(|event| draft.append(created, event));
         })?;
         Ok(Inserted::New)
+    }
+
+    /// Alone, so that nobody is promised the workspace meanwhile.
+    pub(crate) fn give_up(&mut self, job: JobId) -> Result<GivenUp, StoreError> {
+        if let Some(by) = self.claimant(job)? {
+            return Ok(GivenUp::Claimed(by));
+        }
+        self.update(job, |draft| {
+            let kept = draft.state.kept;
+            draft.state.retire(false);
+            if kept { GivenUp::Yes } else { GivenUp::NotKept }
+        })
+    }
+
+    /// The job that is not over and is to go on in the workspace that this one left.
+    fn claimant(&self, job: JobId) -> Result<Option<JobId>, StoreError> {
+        let failed = StoreError::sqlite("look who resumes a job");
+        let sql = format!("SELECT ({}) FROM jobs WHERE id = ?1 AND kept", read::HEIR);
+        let mut statement = self.db.prepare_cached(&sql).map_err(&failed)?;
+        let by = statement.query_row([job.to_string()], |row| row.get::<_, Option<String>>(0));
+        by.optional().map_err(&failed)?.flatten().map(|id| row::id(&id)).transpose()
     }
 
     /// Why a job cannot be resumed by another one: it is already, or there is nothing to go on with.

@@ -80,6 +80,17 @@ pub enum Inserted {
     NotKept(JobId),
 }
 
+/// What became of the wish to give up the workspace that an ended job left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GivenUp {
+    /// None is kept any more, and nobody can go on in it.
+    Yes,
+    /// There was none.
+    NotKept,
+    /// This job, which is not over, is to go on in it; it stays.
+    Claimed(JobId),
+}
+
 /// Which jobs to list.
 #[derive(Clone, Debug, Default)]
 pub struct JobFilter {
@@ -270,7 +281,8 @@ impl Store {
         self.readers.run(read::unfinished).await
     }
 
-    /// The jobs that reached their end at none of these times, oldest first.
+    /// The jobs that reached their end at none of these times, oldest first; not those in whose
+    /// workspace another one is to go on.
     ///
     /// # Errors
     /// When SQLite fails.
@@ -281,7 +293,8 @@ impl Store {
         self.readers.run(move |db| read::finished_outside(db, &times)).await
     }
 
-    /// What the results and logs of jobs that reached their end take, in bytes, oldest first.
+    /// What the results and logs of jobs that reached their end take, in bytes, oldest first; not
+    /// those in whose workspace another one is to go on.
     ///
     /// # Errors
     /// When SQLite fails.
@@ -326,6 +339,14 @@ impl Store {
     /// When SQLite fails.
     pub async fn oldest_kept(&self) -> Result<Option<JobId>, StoreError> {
         self.readers.run(read::oldest_kept).await
+    }
+
+    /// Notes that the workspace of an ended job is to go, unless somebody resumed it.
+    ///
+    /// # Errors
+    /// When there is no such job or SQLite fails; nothing was changed then.
+    pub async fn give_up(&self, job: JobId) -> Result<GivenUp, StoreError> {
+        self.writer.give_up(job).await
     }
 
     /// Keeps a new key to the API, or one of the same id as it is now. When this returns it is on

@@ -19,6 +19,10 @@ const READERS: usize = 16;
 /// Events are read until they come to so many bytes: one of an agent's step may have a whole file.
 const PAGE_BYTES: usize = 4 * 1024 * 1024;
 
+/// The one that is to go on after a job, in the workspace that this keeps, and is not over.
+pub(crate) const HEIR: &str =
+    "SELECT next.id FROM jobs AS next WHERE next.resumes = jobs.id AND next.completed IS NULL";
+
 /// What [`job`] asks.
 static JOB: LazyLock<String> = LazyLock::new(|| {
     format!("SELECT prompt, spec, {} FROM jobs JOIN specs ON job = id WHERE id = ?1", row::STATE)
@@ -115,8 +119,11 @@ pub(crate) fn finished_outside(
     times: &Range<Timestamp>,
 ) -> Result<Vec<JobId>, StoreError> {
     let failed = StoreError::sqlite("look for old jobs");
-    let sql = "SELECT id FROM jobs WHERE completed < ?1 OR completed >= ?2 ORDER BY completed";
-    let mut statement = db.prepare_cached(sql).map_err(&failed)?;
+    let sql = format!(
+        "SELECT id FROM jobs WHERE (completed < ?1 OR completed >= ?2) \
+         AND NOT (kept AND EXISTS ({HEIR})) ORDER BY completed"
+    );
+    let mut statement = db.prepare_cached(&sql).map_err(&failed)?;
     let times = [row::micros(times.start), row::micros(times.end)];
     let rows = statement.query_map(times, |found| found.get::<_, String>(0)).map_err(&failed)?;
     rows.map(|found| row::id(&found.map_err(&failed)?)).collect()
@@ -124,9 +131,11 @@ pub(crate) fn finished_outside(
 
 pub(crate) fn results(db: &Connection) -> Result<Vec<(JobId, u64)>, StoreError> {
     let failed = StoreError::sqlite("add up the results");
-    let sql = "SELECT id, coalesce(zip_bytes, 0) + stdout_bytes + stderr_bytes FROM jobs \
-               WHERE completed IS NOT NULL ORDER BY completed, id";
-    let mut statement = db.prepare_cached(sql).map_err(&failed)?;
+    let sql = format!(
+        "SELECT id, coalesce(zip_bytes, 0) + stdout_bytes + stderr_bytes FROM jobs \
+         WHERE completed IS NOT NULL AND NOT (kept AND EXISTS ({HEIR})) ORDER BY completed, id"
+    );
+    let mut statement = db.prepare_cached(&sql).map_err(&failed)?;
     let rows = statement
         .query_map([], |found| Ok((found.get::<_, String>(0)?, found.get(1)?)))
         .map_err(&failed)?;
@@ -166,10 +175,10 @@ pub(crate) fn last_step(db: &Connection, job: JobId) -> Result<Option<LastStep>,
 
 pub(crate) fn oldest_kept(db: &Connection) -> Result<Option<JobId>, StoreError> {
     let failed = StoreError::sqlite("look for a kept workspace");
-    let sql = "SELECT id FROM jobs WHERE kept AND NOT EXISTS (SELECT 1 FROM jobs AS next \
-               WHERE next.resumes = jobs.id AND next.completed IS NULL) \
-               ORDER BY completed LIMIT 1";
-    let mut statement = db.prepare_cached(sql).map_err(&failed)?;
+    let sql = format!(
+        "SELECT id FROM jobs WHERE kept AND NOT EXISTS ({HEIR}) ORDER BY completed LIMIT 1"
+    );
+    let mut statement = db.prepare_cached(&sql).map_err(&failed)?;
     let found = statement.query_row([], |row| row.get::<_, String>(0)).optional();
     found.map_err(&failed)?.map(|id| row::id(&id)).transpose()
 }

@@ -67,6 +67,22 @@ impl JobState {
             session: Session::default(),
         }
     }
+
+    /// A time as far as this job is concerned: a clock that was set back does not turn it around.
+    #[must_use]
+    pub fn not_before(&self, time: Timestamp) -> Timestamp {
+        time.max(self.created).max(self.started.unwrap_or(self.created))
+    }
+
+    /// Leaves of an ended job's session how long its logs are and, if its workspace is kept, its
+    /// checkpoint.
+    pub fn retire(&mut self, kept: bool) {
+        let Session { checkpoint, stdout_bytes, stderr_bytes, .. } =
+            std::mem::take(&mut self.session);
+        let checkpoint = checkpoint.filter(|_| kept);
+        self.kept = kept;
+        self.session = Session { checkpoint, stdout_bytes, stderr_bytes, ..Session::default() };
+    }
 }
 
 /// What the orchestrator must remember of an agent's session.

@@ -11,7 +11,7 @@ use types::{EventKind, JobId};
 use crate::commits::Commits;
 use crate::row::{self, JobState, Spend};
 use crate::wal::Wal;
-use crate::{Inserted, KeptKey, NewJob, StoreError};
+use crate::{GivenUp, Inserted, KeptKey, NewJob, StoreError};
 
 /// Changes that may wait for the writer; more make their senders wait.
 const QUEUE: usize = 1024;
@@ -57,9 +57,9 @@ impl Draft {
         &self.events
     }
 
-    /// Appends an event to the job's log.
+    /// Appends an event to the job's log, at a time that is not before the job.
     pub fn append(&mut self, at: Timestamp, event: EventKind) {
-        self.events.push((at, event));
+        self.events.push((self.state.not_before(at), event));
     }
 }
 
@@ -105,6 +105,10 @@ impl Writer {
         change: impl FnOnce(&mut Draft) -> R + Send + 'static,
     ) -> Result<R, StoreError> {
         self.submit(durability, move |inner| inner.update(job, change)).await
+    }
+
+    pub(crate) async fn give_up(&self, job: JobId) -> Result<GivenUp, StoreError> {
+        self.submit(Durability::Full, move |inner| inner.give_up(job)).await
     }
 
     /// Whether there were any; at most [`DELETED_AT_ONCE`] go.

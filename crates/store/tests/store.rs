@@ -6,10 +6,13 @@ mod support;
 
 use jiff::Timestamp;
 use proptest::prelude::*;
-use store::{Durability, Inserted, JobFilter, KeptKey, NewJob, RequestKey, Store, StoreError};
+use store::{
+    Durability, GivenUp, Inserted, JobFilter, KeptKey, NewJob, RequestKey, Store, StoreError,
+};
 use tempfile::TempDir;
 use types::{
-    ApiKey, Ending, EventKind, JobId, JobStatus, Mode, NoticeLevel, Scope, StepKind, Waiting,
+    ApiKey, Ending, EventKind, JobId, JobStatus, Mode, NoticeLevel, Resumes, Scope, StepKind,
+    Waiting,
 };
 
 use crate::support::spec;
@@ -299,6 +302,42 @@ async fn old_jobs_and_results_are_those_that_ended_oldest_first() {
     assert_eq!(outside(1001, 3000).await.unwrap(), vec![first, third]);
     assert_eq!(outside(1000, 3001).await.unwrap(), vec![]);
     assert_eq!(outside(0, 0).await.unwrap(), vec![first, second, third]);
+}
+
+#[tokio::test]
+async fn what_a_job_is_to_go_on_in_is_not_given_up() {
+    let home = TempDir::new().unwrap();
+    let store = Store::open(&home.path().join("cagent.db")).unwrap();
+    let end = |kept| {
+        move |draft: &mut store::Draft| {
+            (draft.state.status, draft.state.completed) = (JobStatus::Error, Some(now()));
+            draft.state.retire(kept);
+        }
+    };
+    let resume = async |job| {
+        let spec = types::JobSpec { resumes: Some(Resumes { job, step: None }), ..spec() };
+        let new = NewJob { spec, ..new(None) };
+        (new.id, store.insert(new).await.unwrap())
+    };
+    let nobody_may = async |job| {
+        let old = store.finished_outside(Timestamp::MIN..Timestamp::MIN).await.unwrap();
+        let held = store.results().await.unwrap();
+        !old.contains(&job) && held.iter().all(|(held, _)| *held != job)
+    };
+    let old = new_job(&store).await;
+    store.update(old, Durability::Full, end(true)).await.unwrap();
+    let (next, _) = resume(old).await;
+    assert!(nobody_may(old).await);
+    assert_eq!(store.give_up(old).await.unwrap(), GivenUp::Claimed(next));
+    assert!(store.job(old).await.unwrap().kept);
+    store.update(next, Durability::Full, end(false)).await.unwrap();
+    assert!(!nobody_may(old).await);
+    assert_eq!(store.give_up(old).await.unwrap(), GivenUp::Yes);
+    assert_eq!(store.give_up(old).await.unwrap(), GivenUp::NotKept);
+    let late = new_job(&store).await;
+    store.update(late, Durability::Full, end(true)).await.unwrap();
+    assert_eq!(store.give_up(late).await.unwrap(), GivenUp::Yes);
+    assert_eq!(resume(late).await.1, Inserted::NotKept(late));
 }
 
 proptest! {

@@ -223,7 +223,8 @@ const GENERAL: &[Setting] = &[
         key: "retention_days",
         variable: "RETENTION_DAYS",
         default: "`1`",
-        about: "For how many days, a whole number, a finished job, its logs and its ZIP are kept.",
+        about: "For how many days, a whole number, a finished job, its logs and its ZIP are kept; 0: \
+                they go within a minute.",
         set: |settings, text| value::days(text).map(|days| settings.retention_days = days),
         show: |settings| Some(settings.retention_days.to_string()),
         ..PLAIN

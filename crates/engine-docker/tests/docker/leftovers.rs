@@ -1,5 +1,6 @@
 //! What a crash leaves is found and removed, and nothing else.
 
+use std::time::Duration;
 
 use engine::{Engine, EngineError, SandboxEnd, SandboxState};
 use testkit::docker::{Daemon, IMAGE};

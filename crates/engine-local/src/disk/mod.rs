@@ -9,10 +9,11 @@ mod pool;
 mod volume;
 
 use std::fs::Permissions;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use engine::{EngineError, Workspace};
 
@@ -24,24 +25,48 @@ use images::Images;
 /// The workspaces of an engine's sandboxes, which are named by their folders.
 #[derive(Debug)]
 pub(crate) struct Workspaces {
-    /// Or why there are none.
-    images: Result<Images, String>,
+    home: PathBuf,
+    /// Or why there are none. Not known yet while the disk is too full to try it.
+    images: OnceLock<Result<Images, String>>,
 }
 
 impl Workspaces {
     /// Tries out whether workspaces can be images, in this directory.
     pub(crate) fn open(home: &Path, separate_users: bool) -> Self {
-        let images = if separate_users {
-            Images::open(home).map_err(|e| e.to_string())
-        } else {
-            Err("an ordinary user may not mount one".into())
-        };
-        Self { images }
+        let images = OnceLock::new();
+        if !separate_users {
+            images.get_or_init(|| Err("an ordinary user may not mount one".into()));
+        }
+        let workspaces = Self { home: home.into(), images };
+        drop(workspaces.images());
+        workspaces
     }
 
     /// Why workspaces are directories, if they are.
-    pub(crate) fn no_images(&self) -> Option<&str> {
-        self.images.as_ref().err().map(String::as_str)
+    pub(crate) fn no_images(&self) -> Option<String> {
+        match self.images() {
+            Ok(images) => images.as_ref().err().cloned(),
+            Err(full) => Some(full.to_string()),
+        }
+    }
+
+    /// The images, or why there are none.
+    ///
+    /// # Errors
+    /// When the disk is too full to tell.
+    fn images(&self) -> io::Result<&Result<Images, String>> {
+        if let Some(known) = self.images.get() {
+            return Ok(known);
+        }
+        let tried = match Images::open(&self.home) {
+            Err(full) if full.kind() == ErrorKind::StorageFull => return Err(full),
+            tried => tried.map_err(|e| e.to_string()),
+        };
+        Ok(self.images.get_or_init(|| tried))
+    }
+
+    fn known(&self) -> Option<&Images> {
+        self.images.get()?.as_ref().ok()
     }
 
     /// Makes the workspace of a new sandbox; with room for what is changed of its root file system
@@ -57,7 +82,8 @@ impl Workspaces {
             Users::Separate { agentd, commands } => Some((agentd, commands)),
             Users::Shared { .. } => None,
         };
-        let (Ok(images), Some((agentd, commands))) = (&self.images, owners) else {
+        let images = self.images().map_err(|e| io_error("try an image in", &self.home, e))?;
+        let (Ok(images), Some((agentd, commands))) = (images, owners) else {
             let owner = owners.map(|(_, commands)| commands);
             return folder::make_dir_of(&folder.join(folder::WORKSPACE), owner);
         };
@@ -86,13 +112,13 @@ impl Workspaces {
     /// Unmounts the workspace of an ended sandbox, whose folder stays or gets another name. None if
     /// there is no workspace.
     pub(crate) fn release(&self, folder: &Path) -> Option<()> {
-        let _ = self.images.as_ref().map(|images| images.release(folder));
+        let _ = self.known().map(|images| images.release(folder));
         (has_image(folder) || folder.join(folder::WORKSPACE).is_dir()).then_some(())
     }
 
     /// Lets go of the workspace of a sandbox whose folder is gone.
     pub(crate) fn discard(&self, folder: &Path) {
-        let _ = self.images.as_ref().map(|images| images.discard(folder));
+        let _ = self.known().map(|images| images.discard(folder));
     }
 
     /// For a sandbox that has an image, whoever made it.
@@ -101,12 +127,14 @@ impl Workspaces {
         folder: &Path,
         work: impl FnOnce(&Images) -> io::Result<T>,
     ) -> Result<T, EngineError> {
-        let images = self.images.as_ref().map_err(|why| EngineError::Unavailable {
+        let mount = |e| io_error("mount", &folder.join(folder::IMAGE), e);
+        let images = self.images().map_err(mount)?;
+        let images = images.as_ref().map_err(|why| EngineError::Unavailable {
             engine: inside::ENGINE,
             why: format!("the image {} cannot be mounted: {why}", folder.display()),
             cure: "run cagent as root, as when it was made".into(),
         })?;
-        work(images).map_err(|e| io_error("mount", &folder.join(folder::IMAGE), e))
+        work(images).map_err(mount)
     }
 }
 

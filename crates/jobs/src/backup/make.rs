@@ -116,8 +116,8 @@ impl Maker<'_> {
         Ok(self.copy.interrupt(job.id)?)
     }
 
-    /// What a job has written by the time of the copy; all of it if it is over, since how much that
-    /// is was forgotten with its agent.
+    /// What a job has written by the time of the copy; all of it if it is over, since earlier versions
+    /// forgot how much that is.
     fn results(&mut self, job: &CopiedJob) -> Result<(), BackupError> {
         let over = job.status.is_final();
         let mut missing = vec![];

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use engine::FakeEngine;
 use jiff::Timestamp;
-use jobs::{Folders, ForgetError, JobError, Jobs, ListRequest, ScheduleError};
-use protocol::{Client, Data, Report, ReportKind, Verdict};
+use jobs::{Config, Folders, ForgetError, JobError, Jobs, ListRequest, ScheduleError};
+use protocol::{Client, ClientError, Data, Report, ReportKind, Verdict};
 use tempfile::TempDir;
+use tokio::sync::mpsc;
 use types::{Event, EventKind, JobStatus, Reason, StepKind, StepOutcome, Stream};
 
 use crate::support::{
@@ -42,8 +43,23 @@ fn a_job_begins_once_there_is_room_for_its_folder() {
 }
 
 #[test]
+fn no_job_begins_while_the_disk_is_short() {
+    run_with_own_mounts("full_disk::below_the_reserve");
+}
+
+#[test]
 fn a_disk_that_fills_up_again_and_again_loses_nothing() {
     run_with_own_mounts("full_disk::full_again_and_again");
+}
+
+#[test]
+fn what_agents_say_takes_nothing_of_what_is_held() {
+    run_with_own_mounts("full_disk::agents_wait");
+}
+
+#[test]
+fn a_look_at_a_nearly_full_disk_takes_nothing_of_what_is_held() {
+    run_with_own_mounts("full_disk::only_looked_at");
 }
 
 fn run_with_own_mounts(test: &str) {
@@ -140,7 +156,7 @@ async fn on_what_was_held() {
     for job in running {
         setup.until(job, started).await;
     }
-    let held = || fs::metadata(data.join("ballast")).map_or(0, |file| file.len());
+    let held = || held_in(&data);
     let whole = held();
     assert!(whole > 0);
     let end = async |setup: &Setup, job| {
@@ -169,6 +185,87 @@ async fn on_what_was_held() {
     unmount(&data);
 }
 
+/// Data and results on one disk; the test speaks for the agents.
+#[tokio::test]
+#[ignore = "run by what_agents_say_takes_nothing_of_what_is_held, where it can mount"]
+async fn agents_wait() {
+    let runner = "run what_agents_say_takes_nothing_of_what_is_held instead";
+    assert!(std::env::var_os(OWN).is_some(), "{runner}");
+    let home = TempDir::new().unwrap();
+    let small = home.path().join("small");
+    fs::create_dir(&small).unwrap();
+    mount(&small, "64m");
+    let (greeted, mut agents) = mpsc::unbounded_channel();
+    let greet = move |_, gateway: PathBuf| {
+        let greeted = greeted.clone();
+        tokio::spawn(async move {
+            let mut client = Client::new(gateway.join(protocol::SOCKET_NAME));
+            client.hello("test").await.unwrap();
+            greeted.send(client).unwrap();
+            std::future::pending().await
+        })
+    };
+    let engine = Arc::new(FakeEngine::with_agent(Arc::new(greet)).unwrap());
+    let folders = Folders::claim(&small.join("data"), &small.join("output")).unwrap();
+    let jobs = Jobs::open(folders, config(2), vec![engine.clone()]).await.unwrap();
+    let setup = Setup { home, engine, jobs };
+    let one = setup.schedule().await;
+    let mut agent = agents.recv().await.unwrap();
+    let other = setup.schedule().await;
+    let mut cancelled = agents.recv().await.unwrap();
+    let held = || held_in(&small.join("data"));
+    let whole = held();
+    assert!(whole > 0);
+
+    let neighbour = small.join("neighbour");
+    fill(&neighbour);
+    say(&mut agent, 1, step(Some("x".repeat(500_000)))).await.unwrap_err();
+    assert_eq!(held(), whole, "what an agent says may wait");
+    setup.jobs.cancel(other).await.unwrap();
+    let short = held();
+    assert!(short < whole, "a cancel may not");
+    say(&mut agent, 1, step(None)).await.unwrap_err();
+    say(&mut cancelled, 1, ReportKind::Finished(Verdict::Cancelled)).await.unwrap();
+    // Long enough for a first try.
+    let record = setup.jobs.wait_until_over(other, Duration::from_secs(2)).await.unwrap();
+    assert_eq!((record.status, held()), (JobStatus::Packaging, short));
+
+    // Enough to go on, too little to make it whole.
+    let taken = File::options().write(true).open(&neighbour).unwrap();
+    taken.set_len(taken.metadata().unwrap().len() - 8 * 1024 * 1024).unwrap();
+    say(&mut agent, 1, step(None)).await.unwrap();
+    say(&mut agent, 2, ReportKind::Finished(Verdict::Complete)).await.unwrap();
+    for (job, status) in [(one, JobStatus::Complete), (other, JobStatus::Cancelled)] {
+        let (record, _) = setup.end(job).await;
+        assert!(record.status == status && record.zip_bytes.is_some(), "{record:#?}");
+    }
+    assert_eq!(held(), short);
+    setup.jobs.stop().await;
+    unmount(&small);
+}
+
+#[tokio::test]
+#[ignore = "run by a_look_at_a_nearly_full_disk_takes_nothing_of_what_is_held, where it can mount"]
+async fn only_looked_at() {
+    let runner = "run a_look_at_a_nearly_full_disk_takes_nothing_of_what_is_held instead";
+    assert!(std::env::var_os(OWN).is_some(), "{runner}");
+    let home = TempDir::new().unwrap();
+    let data = home.path().join("data");
+    fs::create_dir(&data).unwrap();
+    mount(&data, "64m");
+    let engine = Arc::new(FakeEngine::with_agent(scripted(succeed)).unwrap());
+    open(&home, &engine, 1).await.unwrap().stop().await;
+    let whole = held_in(&data);
+    assert!(whole > 0);
+    let neighbour = data.join("neighbour");
+    fill(&neighbour);
+    let taken = File::options().write(true).open(&neighbour).unwrap();
+    taken.set_len(taken.metadata().unwrap().len() - 1024 * 1024).unwrap();
+    open(&home, &engine, 0).await.unwrap().stop().await;
+    assert_eq!(held_in(&data), whole);
+    unmount(&data);
+}
+
 #[tokio::test]
 #[ignore = "run by a_job_begins_once_there_is_room_for_its_folder, where it can mount"]
 async fn without_a_folder() {
@@ -189,6 +286,40 @@ async fn without_a_folder() {
     (0..files).for_each(|n| fs::remove_file(output.join(n.to_string())).unwrap());
     let (record, _) = setup.end(job).await;
     assert_eq!(record.status, JobStatus::Complete, "{record:#?}");
+    setup.jobs.stop().await;
+    unmount(&output);
+}
+
+#[tokio::test]
+#[ignore = "run by no_job_begins_while_the_disk_is_short, where it can mount"]
+async fn below_the_reserve() {
+    let runner = "run no_job_begins_while_the_disk_is_short instead";
+    assert!(std::env::var_os(OWN).is_some(), "{runner}");
+    let home = TempDir::new().unwrap();
+    let output = home.path().join("output");
+    fs::create_dir(&output).unwrap();
+    mount(&output, "16m");
+    let config = Config { reserve_bytes: 12 << 20, ..config(1) };
+    let setup = Setup::within(home, obey_later, config).await;
+    let (first, second) = (setup.schedule().await, setup.schedule().await);
+    setup.until(first, started).await;
+    // Short, and not so short that a job is ended for it.
+    let neighbour = output.join("neighbour");
+    fs::write(&neighbour, vec![7; 6 << 20]).unwrap();
+    let known = async {
+        // One that is never taken: what it hears first is that there is no room.
+        while !matches!(setup.jobs.schedule(request("")).await, Err(ScheduleError::NoRoom(_))) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, known).await.expect("it is measured");
+    setup.jobs.cancel(first).await.unwrap();
+    assert_eq!(setup.end(first).await.0.status, JobStatus::Cancelled);
+    // Long enough for a first try.
+    let record = setup.jobs.wait_until_over(second, Duration::from_secs(2)).await.unwrap();
+    assert_eq!(record.status, JobStatus::Scheduled);
+    fs::remove_file(neighbour).unwrap();
+    setup.until(second, started).await;
     setup.jobs.stop().await;
     unmount(&output);
 }
@@ -263,25 +394,31 @@ async fn persist(gateway: PathBuf) -> i32 {
     while client.hello("test").await.is_err() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let step = ReportKind::StepStarted {
-        step: 1,
-        kind: StepKind::Bash,
-        title: "hello".into(),
-        line: 3,
-        code: None,
-    };
     let (stream, data) = (Stream::Stdout, Data(vec![b'x'; 20_000]));
     let output = ReportKind::Output { step: 1, stream, data };
     let (outcome, exit_code) = (StepOutcome::Ok, Some(0));
     let finished = ReportKind::StepFinished { step: 1, outcome, exit_code, millis: 1 };
-    let reports = [step, output, finished, ReportKind::Finished(Verdict::Complete)];
+    let reports = [step(None), output, finished, ReportKind::Finished(Verdict::Complete)];
     for (n, report) in (1..).zip(reports) {
-        let report = [Report { n, at: Timestamp::now(), report }];
-        while !client.report(&report).await.is_ok_and(|ack| ack.acked >= n) {
+        while say(&mut client, n, report.clone()).await.is_err() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
     0
+}
+
+fn step(code: Option<String>) -> ReportKind {
+    ReportKind::StepStarted { step: 1, kind: StepKind::Bash, title: "hello".into(), line: 3, code }
+}
+
+async fn say(client: &mut Client, n: u64, report: ReportKind) -> Result<(), ClientError> {
+    let acked = client.report(&[Report { n, at: Timestamp::now(), report }]).await?.acked;
+    assert_eq!(acked, n);
+    Ok(())
+}
+
+fn held_in(data: &Path) -> u64 {
+    fs::metadata(data.join("ballast")).map_or(0, |file| file.len())
 }
 
 fn mount(at: &Path, size: &str) {

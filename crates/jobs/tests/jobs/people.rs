@@ -198,3 +198,20 @@ async fn nobody_is_told_more_than_can_be_kept() {
     let said_events = events.iter().filter(|event| matches!(event.event, EventKind::Said { .. }));
     assert_eq!(said_events.count(), taken.len() + 1);
 }
+
+#[tokio::test]
+async fn who_goes_on_after_a_job_was_told_what_that_one_was() {
+    let (setup, model) = setup(break_off).await;
+    let old = setup.jobs.schedule(request(TASK)).await.unwrap();
+    let most = "x".repeat(64 * 1024);
+    for _ in 0..63 {
+        setup.jobs.say(old, most.clone()).await.unwrap();
+    }
+    setup.jobs.say(old, "bye".into()).await.unwrap();
+    assert!(setup.end(old).await.0.kept);
+    let setup = setup.restart(jobs::Config { concurrency: 0, ..with(&model) }).await;
+    let new = setup.jobs.resume(old).await.unwrap();
+    let refused = setup.jobs.say(new, most).await.unwrap_err();
+    assert!(matches!(refused, TalkError::TooMuch { .. }), "{refused}");
+    setup.jobs.say(new, "x".repeat(50_000)).await.unwrap();
+}

@@ -1,10 +1,11 @@
 //! What the next orchestrator finds, and what is forgotten.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{Engine, FakeEngine};
+use engine::{Engine, EngineError, FakeEngine};
 use jiff::{SignedDuration, Timestamp};
 use jobs::{Clock, Config, Jobs, OpenError, ScheduleError};
 use tempfile::TempDir;
@@ -69,6 +70,74 @@ async fn a_running_job_is_not_given_up_while_nobody_can_tell_whether_it_lives() 
     setup.jobs.cancel(job).await.unwrap();
     assert_eq!(setup.end(job).await.0.status, JobStatus::Cancelled);
     assert_eq!(setup.sandboxes().await, 0);
+}
+
+#[tokio::test]
+async fn a_running_job_is_not_given_up_for_a_bad_answer() {
+    let refused = || EngineError::Setup { job: JobId::generate(), message: "server error".into() };
+    let denied = || EngineError::Io {
+        what: "read",
+        path: "sandboxes".into(),
+        source: ErrorKind::PermissionDenied.into(),
+    };
+    let absent = || EngineError::Unavailable { engine: "fake", why: "no".into(), cure: "a".into() };
+    for bad in [refused as fn() -> EngineError, denied, absent] {
+        let setup = Setup::new(obey_later, 1).await;
+        let job = setup.schedule().await;
+        setup.until(job, started).await;
+        setup.engine.fail(usize::MAX, bad);
+        let setup = setup.restart(config(1)).await;
+        let waits = |event: &EventKind| matches!(event, EventKind::Notice { text, .. } if text.contains("the job waits"));
+        setup.until(job, waits).await;
+        setup.engine.set_away(false);
+        setup.jobs.cancel(job).await.unwrap();
+        assert_eq!(setup.end(job).await.0.status, JobStatus::Cancelled);
+    }
+}
+
+/// A command with a server of its own may have other engines than the service that is away just now.
+#[tokio::test]
+async fn jobs_of_an_engine_that_is_not_configured_are_left_alone() {
+    let setup = Setup::new(obey_later, 1).await;
+    let (job, queued) = (setup.schedule().await, setup.schedule().await);
+    setup.until(job, started).await;
+    setup.jobs.stop().await;
+    let Setup { home, engine, jobs } = setup;
+    drop(jobs);
+
+    let jobs = Jobs::open(claim(&home).unwrap(), config(1), vec![]).await.unwrap();
+    let setup = Setup { home, engine, jobs };
+    let waits = |event: &EventKind| matches!(event, EventKind::Notice { text, .. } if text.contains("not configured here"));
+    for job in [job, queued] {
+        setup.until(job, waits).await;
+    }
+    let setup = setup.restart(config(1)).await;
+    assert_eq!(setup.jobs.get(job).await.unwrap().status, JobStatus::Running);
+    assert_eq!(setup.engine.list().await.unwrap().len(), 1, "its sandbox lives");
+    setup.jobs.cancel(job).await.unwrap();
+    setup.end(job).await;
+    setup.until(queued, started).await;
+    setup.jobs.cancel(queued).await.unwrap();
+    setup.end(queued).await;
+}
+
+/// It can be cancelled all the same.
+#[tokio::test]
+async fn a_job_whose_engine_is_not_configured_can_be_cancelled() {
+    let setup = Setup::new(obey_later, 1).await;
+    let (job, queued) = (setup.schedule().await, setup.schedule().await);
+    setup.until(job, started).await;
+    setup.jobs.stop().await;
+    let Setup { home, engine, jobs } = setup;
+    drop(jobs);
+    let jobs = Jobs::open(claim(&home).unwrap(), config(1), vec![]).await.unwrap();
+    let setup = Setup { home, engine, jobs };
+    for job in [job, queued] {
+        setup.jobs.cancel(job).await.unwrap();
+        assert_eq!(setup.end(job).await.0.status, JobStatus::Cancelled);
+    }
+    let setup = setup.restart(config(1)).await;
+    assert_eq!(setup.engine.list().await.unwrap(), vec![], "what was left is removed");
 }
 
 /// Else the agent would wait for ever for somebody who is not there.
@@ -210,6 +279,19 @@ async fn a_beginning_that_a_power_cut_undid_is_no_hindrance() {
 }
 
 #[tokio::test]
+async fn nor_is_one_that_nobody_was_told_of() {
+    let setup = Setup::new(succeed, 0).await;
+    let job = setup.schedule().await;
+    let spec = engine::SandboxSpec { job, limits: Limits::default(), image: None };
+    setup.engine.create(&spec).await.unwrap();
+    let bad = || EngineError::Setup { job: JobId::generate(), message: "server error".into() };
+    setup.engine.fail(1, bad);
+    let setup = setup.restart(config(1)).await;
+    let (record, _) = setup.end(job).await;
+    assert_eq!(record.status, JobStatus::Complete, "{record:#?}");
+}
+
+#[tokio::test]
 async fn a_clock_that_jumps_while_a_job_runs_turns_nothing_around() {
     let clock = Clock::still(Timestamp::now(), "a");
     let config = || Config { clock: clock.clone(), ..config(1) };
@@ -229,7 +311,7 @@ async fn a_clock_that_jumps_while_a_job_runs_turns_nothing_around() {
     let (record, events) = setup.end(job).await;
     let begin = record.started.unwrap();
     assert_eq!((record.created, begin), (begun.created, begun.started.unwrap()));
-    assert_eq!(record.completed, Some(begin), "no time passed, and none was taken back");
+    assert_eq!(record.completed, Some(begin - year * 2), "its age counts by the clock as it is");
     assert!(events.iter().all(|event| event.at >= record.created), "{events:#?}");
     let on_desktop = |event: &&types::Event| matches!(event.event, EventKind::Desktop { .. });
     let times: Vec<_> = events.iter().filter(on_desktop).map(|event| event.at).collect();

@@ -1,7 +1,7 @@
 //! Jobs that go on after one that broke off.
 
 use engine::Engine as _;
-use jobs::{JobError, ResumeError};
+use jobs::{ForgetError, JobError, ResumeError};
 use protocol::{Checkpoint, ReportKind, Verdict};
 use types::{EventKind, JobId, JobStatus, Reason, StepOutcome};
 
@@ -142,6 +142,19 @@ async fn a_forgotten_job_leaves_no_workspace() {
     let old = broken(&setup).await;
     setup.jobs.forget(old).await.unwrap();
     assert_eq!(setup.sandboxes().await, 0);
+}
+
+#[tokio::test]
+async fn a_workspace_that_a_job_is_to_go_on_in_is_not_given_up() {
+    let setup = Setup::new(break_off, 1).await;
+    let old = broken(&setup).await;
+    let setup = setup.restart(config(0)).await;
+    let new = setup.jobs.resume(old).await.unwrap();
+    let refused = setup.jobs.forget(old).await;
+    assert!(matches!(refused, Err(ForgetError::Claimed(by)) if by == new), "{refused:?}");
+    let setup = setup.restart(config(1)).await;
+    assert_eq!(setup.end(new).await.0.status, JobStatus::Complete);
+    setup.jobs.forget(old).await.unwrap();
 }
 
 #[tokio::test]

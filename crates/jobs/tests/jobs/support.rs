@@ -139,7 +139,10 @@ impl Setup {
     }
 
     pub(crate) async fn with(script: Script, config: Config) -> Self {
-        let home = TempDir::new().unwrap();
+        Self::within(TempDir::new().unwrap(), script, config).await
+    }
+
+    pub(crate) async fn within(home: TempDir, script: Script, config: Config) -> Self {
         let engine = Arc::new(FakeEngine::with_agent(scripted(script)).unwrap());
         let jobs = Jobs::open(claim(&home).unwrap(), config, vec![engine.clone()]).await.unwrap();
         Self { home, engine, jobs }
