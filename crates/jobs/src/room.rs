@@ -60,6 +60,12 @@ impl Room {
         NoRoom { free: self.free(), needed: self.reserve }
     }
 
+    /// Whether there is too little now; measured anew, and remembered for nobody: whom the last
+    /// measurement refused may come again by now.
+    pub(crate) fn is_short(&self) -> bool {
+        self.free() < self.reserve
+    }
+
     /// Bytes that are free where there are fewest.
     pub(crate) fn free(&self) -> u64 {
         self.directories.iter().map(|path| free(path)).min().unwrap_or(u64::MAX)

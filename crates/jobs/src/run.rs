@@ -86,9 +86,7 @@ impl Inner {
     /// Starts jobs as long as there are slots, and room for what they do.
     pub(crate) fn pump(self: &Arc<Self>) {
         loop {
-            // Measured anew: whom the last measurement refused may come again by now.
-            let is_short = self.room.free() < self.config.reserve_bytes;
-            if self.draining.is_cancelled() || is_short {
+            if self.draining.is_cancelled() || self.room.is_short() {
                 return;
             }
             // Its own statement, so that the lock is not held while a job starts.

@@ -139,7 +139,9 @@ impl JobSink {
     async fn take(&self, reports: Vec<Report>) -> Result<u64, SinkError> {
         let is_last = reports.iter().any(|report| matches!(report.report, ReportKind::Finished(_)));
         if !is_last {
-            self.inner.ballast.check(&self.inner.folders.store()).map_err(unavailable)?;
+            // Told once, when room was given up for it.
+            let room = self.inner.ballast.check(&self.inner.folders.store());
+            room.map_err(|full| SinkError::Unavailable(full.to_string()))?;
         }
         let write = |before, output| self.write_logs(before, output);
         let record = async |record: Record| {

@@ -128,6 +128,22 @@ async fn nor_where_commands_run_as_the_agents_user() {
     assert_eq!(str::from_utf8(&outcome), Ok(UNAUTHORIZED));
 }
 
+/// As `nohup` and a script's `&` do.
+#[tokio::test]
+async fn what_the_server_was_started_to_ignore_jobs_do_not() {
+    let data = DataDir::new();
+    let program = data.path().parent().unwrap().join("ignoring");
+    let script =
+        format!("#!/bin/sh\ntrap '' INT HUP\nexec '{}' \"$@\"\n", env!("CARGO_BIN_EXE_cagent"));
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
+    let server = Builder::new(&program).data_dir(&data).start().await;
+    let ended =
+        run(&server, "bash", "for s in INT HUP; do trap \"echo $s\" $s; kill -$s $$; done").await;
+    assert_complete(&ended);
+    assert_eq!(server.client().log(ended.job_id, Stream::Stdout).await, b"INT\nHUP\n");
+}
+
 const UNAUTHORIZED: &str = "HTTP/1.1 401 Unauthorized\n";
 
 /// A server that an ordinary user started.

@@ -62,6 +62,7 @@ fn prepare_and_exec(
     limits::set_rlimits(&plan.limits)?;
     rustix::stdio::dup2_stdout(output).map_err(at("replace", "stdout"))?;
     rustix::stdio::dup2_stderr(output).map_err(at("replace", "stderr"))?;
+    limits::ignore_no_signal();
     limits::close_on_exec()?;
     limits::drop_capabilities(plan.users)?;
     seccomp::apply()?;

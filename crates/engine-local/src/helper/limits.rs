@@ -1,5 +1,5 @@
 //! What a process cannot do: rlimits, capabilities, descriptors. And the one network interface.
-#![expect(unsafe_code, reason = "two system calls without a safe wrapper")]
+#![expect(unsafe_code, reason = "system calls without a safe wrapper")]
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -112,6 +112,15 @@ pub(super) fn drop_capabilities(users: Users) -> Result<(), SetupError> {
         CapabilitySets { effective: keep, permitted: keep, inheritable: CapabilitySet::empty() };
     rustix::thread::set_capabilities(None, sets).map_err(at("drop", "capabilities"))?;
     rustix::thread::set_no_new_privs(true).map_err(at("forbid", "new privileges"))
+}
+
+/// What whoever started the server ignores (`nohup`, a script's `&`), a job does not: a shell cannot
+/// even trap what was ignored when it began.
+pub(super) fn ignore_no_signal() {
+    for signal in 1..=libc::SIGRTMAX() {
+        // SAFETY: the default action is no code of ours. What cannot be set (SIGKILL) is refused.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
 }
 
 /// Whatever the orchestrator left open is closed when agentd starts.
