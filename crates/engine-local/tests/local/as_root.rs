@@ -149,8 +149,9 @@ async fn the_processor_is_throttled_and_measured() {
     needs_root();
     let bed = Bed::new("while :; do :; done");
     let job = bed.start(Limits { cpus: 0.1, ..Limits::default() }).await;
-    let parent = bed.plan(job)["place"]["parents"]["cpu"].as_str().unwrap().to_owned();
-    let stat = PathBuf::from(parent).join(job.to_string()).join("cpu.stat");
+    let plan = bed.plan(job);
+    let parent = PathBuf::from(plan["place"]["parents"]["cpu"].as_str().unwrap());
+    let stat = parent.join(plan["name"].as_str().unwrap()).join("cpu.stat");
     let throttled = || {
         let text = fs::read_to_string(&stat).unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix("nr_throttled ")).unwrap();
