@@ -50,8 +50,7 @@ impl Inner {
             let at_least = Instant::now() + PATIENCE;
             let deadline = deadline.get_or_insert(at_least);
             // No result is given up because somebody filled the disk.
-            if self.room.is_short()
-                || self.ballast.check(&self.folders.of_job(record.id)).is_err()
+            if self.room.is_short() || self.ballast.check(&self.folders.of_job(record.id)).is_err()
             {
                 *deadline = at_least;
             }
