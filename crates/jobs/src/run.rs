@@ -106,7 +106,8 @@ impl Inner {
     async fn run(self: &Arc<Self>, job: JobId, turn: Turn) {
         let Some(record) = self.look(job).await else { return };
         Span::current().record("engine", &*record.spec.engine);
-        if self.engine(&record.spec.engine).is_none() && may_have_sandbox(&record) {
+        let engine = self.engine(&record.spec.engine);
+        if engine.is_none() && may_have_sandbox(&record) {
             return self.leave(&record).await;
         }
         let found = match turn {
@@ -116,8 +117,7 @@ impl Inner {
             // It was cancelled in the meantime; somebody else brings it to its end.
             Turn::Next => return,
         };
-        if record.status != JobStatus::Packaging {
-            let Some(engine) = self.engine(&record.spec.engine) else { return };
+        if let Some(engine) = engine.filter(|_| record.status != JobStatus::Packaging) {
             match self.work(&record, engine.as_ref(), found).await {
                 None => return,
                 Some((ending, ended)) => self.over(job, ending, ended).await,

@@ -101,12 +101,7 @@ async fn jobs_of_an_engine_that_is_not_configured_are_left_alone() {
     let setup = Setup::new(obey_later, 1).await;
     let (job, queued) = (setup.schedule().await, setup.schedule().await);
     setup.until(job, started).await;
-    setup.jobs.stop().await;
-    let Setup { home, engine, jobs } = setup;
-    drop(jobs);
-
-    let jobs = Jobs::open(claim(&home).unwrap(), config(1), vec![]).await.unwrap();
-    let setup = Setup { home, engine, jobs };
+    let setup = setup.restart_with(config(1), vec![]).await;
     let waits = |event: &EventKind| matches!(event, EventKind::Notice { text, .. } if text.contains("not configured here"));
     for job in [job, queued] {
         setup.until(job, waits).await;
@@ -127,11 +122,7 @@ async fn a_job_whose_engine_is_not_configured_can_be_cancelled() {
     let setup = Setup::new(obey_later, 1).await;
     let (job, queued) = (setup.schedule().await, setup.schedule().await);
     setup.until(job, started).await;
-    setup.jobs.stop().await;
-    let Setup { home, engine, jobs } = setup;
-    drop(jobs);
-    let jobs = Jobs::open(claim(&home).unwrap(), config(1), vec![]).await.unwrap();
-    let setup = Setup { home, engine, jobs };
+    let setup = setup.restart_with(config(1), vec![]).await;
     for job in [job, queued] {
         setup.jobs.cancel(job).await.unwrap();
         assert_eq!(setup.end(job).await.0.status, JobStatus::Cancelled);
@@ -148,12 +139,7 @@ async fn a_desktop_that_somebody_had_is_given_back() {
     let job = setup.schedule().await;
     setup.until(job, started).await;
     setup.jobs.take_desktop(job, true).await.unwrap();
-    setup.jobs.stop().await;
-    let Setup { home, engine, jobs } = setup;
-    drop(jobs);
-
-    let jobs = open(&home, &engine, 1).await.unwrap();
-    let setup = Setup { home, engine, jobs };
+    let setup = setup.restart(config(1)).await;
     setup.until(job, |event| matches!(event, EventKind::Desktop { taken: false })).await;
     setup.jobs.cancel(job).await.unwrap();
     setup.end(job).await;

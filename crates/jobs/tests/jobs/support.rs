@@ -150,10 +150,16 @@ impl Setup {
 
     /// The same under another orchestrator.
     pub(crate) async fn restart(self, config: Config) -> Self {
+        let engines: Vec<Arc<dyn Engine>> = vec![self.engine.clone()];
+        self.restart_with(config, engines).await
+    }
+
+    /// Under one that has these engines.
+    pub(crate) async fn restart_with(self, config: Config, engines: Vec<Arc<dyn Engine>>) -> Self {
         self.jobs.stop().await;
         let Self { home, engine, jobs } = self;
         drop(jobs);
-        let jobs = Jobs::open(claim(&home).unwrap(), config, vec![engine.clone()]).await.unwrap();
+        let jobs = Jobs::open(claim(&home).unwrap(), config, engines).await.unwrap();
         Self { home, engine, jobs }
     }
 
