@@ -164,6 +164,18 @@ impl Desk {
         }
     }
 
+    /// Waits until the clipboard holds this text.
+    pub(crate) fn until_it_holds(&mut self, text: &str) {
+        let (began, wanted) = (Instant::now(), format!("it holds:\n{text}"));
+        loop {
+            let told = self.does(json!("clipboard"), "words").text;
+            if told == wanted {
+                return;
+            }
+            assert!(began.elapsed() < PATIENCE, "the clipboard: {told:?}");
+        }
+    }
+
     /// Waits until a file is there whose content this accepts.
     pub(crate) fn until_file(&self, name: &str, is: impl Fn(&str) -> bool) -> String {
         let (began, path) = (Instant::now(), self.dir.path().join(name));
