@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use jiff::Timestamp;
 use rustix::process::{Signal, kill_process};
 use tokio::time::{Instant, sleep, timeout};
 use types::JobId;
@@ -27,7 +28,7 @@ pub(crate) struct Done {
     /// When the disk was full.
     pub(crate) full: Vec<(Instant, Instant)>,
     /// When the Docker daemon was away.
-    pub(crate) away: Vec<(Instant, Instant)>,
+    pub(crate) away: Vec<(Timestamp, Timestamp)>,
 }
 
 /// One strike after the other.
@@ -170,13 +171,13 @@ async fn io(site: &Site, lasts: Duration) -> anyhow::Result<String> {
 
 fn daemon(site: &mut Site, lasts: Duration, done: &mut Done) -> anyhow::Result<String> {
     let own = site.daemon.as_mut().context("a daemon of our own")?;
-    let begun = Instant::now();
+    let killed = Timestamp::now();
     tokio::task::block_in_place(|| {
         own.kill();
         std::thread::sleep(lasts);
         own.start_again();
     });
-    done.away.push((begun, Instant::now()));
+    done.away.push((killed, Timestamp::now()));
     Ok(format!("{lasts:?}"))
 }
 

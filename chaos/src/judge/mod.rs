@@ -15,6 +15,7 @@ use crate::api::Api;
 use crate::load::Request;
 use crate::strike::Done;
 use crate::work::Work;
+use ends::Excuse;
 
 /// Something that must not be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,38 +108,12 @@ pub(crate) async fn judge(
                 continue;
             }
         };
-        let excuse = excuse(request, *job, done);
+        let excuse = Excuse::find(request, &evidence, done);
         let wrong = one(request, &evidence, excuse).into_iter();
         let whose = format!("job {job} ({:?}, {})", request.work, request.engine);
         found.extend(wrong.map(|v| Violation::of(v.kind, format!("{whose}: {}", v.what))));
     }
     Ok(found)
-}
-
-/// What may have been done to a job's sandbox.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Excuse {
-    /// Nothing.
-    None,
-    /// It was killed.
-    Struck,
-    /// It had no room for a while.
-    Full,
-    /// Its engine was away for a while.
-    Away,
-}
-
-fn excuse(request: &Request, job: JobId, done: &Done) -> Excuse {
-    let overlaps = |(from, to): &_| request.began <= *to && *from <= request.ended;
-    if done.struck.contains(&job) {
-        Excuse::Struck
-    } else if done.full.iter().any(overlaps) {
-        Excuse::Full
-    } else if request.engine == "docker" && done.away.iter().any(overlaps) {
-        Excuse::Away
-    } else {
-        Excuse::None
-    }
 }
 
 /// Accepted is accounted for, exactly once.
@@ -239,7 +214,7 @@ mod tests {
 
     use super::*;
 
-    fn request(key: &str, jobs: &[JobId]) -> Request {
+    pub(super) fn request(key: &str, jobs: &[JobId]) -> Request {
         let now = Instant::now();
         Request {
             key: key.into(),

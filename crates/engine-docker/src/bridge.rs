@@ -14,10 +14,11 @@ use bollard::errors::Error;
 use bollard::exec::StartExecResults;
 use bollard::models::ExecConfig;
 use futures_util::{StreamExt, future, stream};
-use tokio::net::UnixStream;
 use tokio_util::compat::{FuturesAsyncReadCompatExt, TokioAsyncReadCompatExt};
 use tokio_util::io::StreamReader;
 use yamux::{Config, Connection, Mode};
+
+use crate::socket;
 
 /// Connections at one time: agentd's own few, and twice the tunnels that a gateway opens.
 const MAX_STREAMS: usize = 512;
@@ -35,10 +36,9 @@ pub(crate) async fn keep(
     container: &str,
     gateway: &Path,
 ) -> std::convert::Infallible {
-    let socket = gateway.join(protocol::SOCKET_NAME);
     let mut pause = FIRST_PAUSE;
     loop {
-        match open(docker, container, &socket).await {
+        match open(docker, container, gateway).await {
             Ok(()) => pause = FIRST_PAUSE,
             Err(e) => tracing::debug!(container, "the bridge into a container broke: {e}"),
         }
@@ -48,7 +48,7 @@ pub(crate) async fn keep(
 }
 
 /// One bridge, until it ends.
-async fn open(docker: &Docker, container: &str, socket: &Path) -> Result<(), Error> {
+async fn open(docker: &Docker, container: &str, gateway: &Path) -> Result<(), Error> {
     let command = ExecConfig {
         cmd: Some(vec![format!("{}/bin/agentd", protocol::TOOLS), "bridge".into()]),
         user: Some("0:0".into()),
@@ -71,7 +71,7 @@ async fn open(docker: &Docker, container: &str, socket: &Path) -> Result<(), Err
     arriving
         .for_each(|arrived| {
             if let Ok(stream) = arrived {
-                tokio::spawn(pass_on(stream, socket.to_owned()));
+                tokio::spawn(pass_on(stream, gateway.to_owned()));
             }
             future::ready(())
         })
@@ -80,8 +80,8 @@ async fn open(docker: &Docker, container: &str, socket: &Path) -> Result<(), Err
 }
 
 /// agentd tries again what breaks.
-async fn pass_on(stream: yamux::Stream, socket: PathBuf) {
-    if let Ok(gateway) = UnixStream::connect(socket).await {
+async fn pass_on(stream: yamux::Stream, gateway: PathBuf) {
+    if let Ok(gateway) = socket::connect(&gateway).await {
         protocol::relay(stream.compat(), gateway).await;
     }
 }

@@ -70,11 +70,6 @@ pub(crate) struct Plan<'a> {
     pub(crate) is_podman: bool,
 }
 
-/// A container's name, and that of its volume.
-pub(crate) fn name(owner: &str, job: JobId) -> String {
-    format!("cagent-{owner}-{job}")
-}
-
 impl Plan<'_> {
     /// What the daemon is asked to make.
     pub(crate) fn body(&self) -> ContainerCreateBody {

@@ -97,10 +97,7 @@ impl Address {
             _ => "see that it is a Docker or Podman daemon, and that it answers: docker version",
         };
         let why = format!("no answer from the daemon at {self}: {}", root_of(error));
-        match is_away(error) {
-            true => EngineError::Away { engine: ENGINE, why, cure: cure.into() },
-            false => unavailable(why, cure),
-        }
+        useless(error, why, cure)
     }
 }
 
@@ -120,6 +117,14 @@ fn has_port(at: &str) -> bool {
 
 pub(crate) fn unavailable(why: String, cure: impl Into<String>) -> EngineError {
     EngineError::Unavailable { engine: ENGINE, why, cure: cure.into() }
+}
+
+/// The engine cannot be used, or not at this moment, as this error says.
+pub(crate) fn useless(error: &Error, why: String, cure: &str) -> EngineError {
+    match is_away(error) {
+        true => EngineError::Away { engine: ENGINE, why, cure: cure.into() },
+        false => unavailable(why, cure),
+    }
 }
 
 /// What a call about a job's sandbox failed with.

@@ -25,7 +25,7 @@ const RESULT_PATIENCE: Duration = Duration::from_secs(120);
 /// Puts what a job begins with into its volume.
 pub(crate) async fn upload(link: &Link, sandbox: &Sandbox) -> Result<(), EngineError> {
     let (docker, job) = (&link.docker, sandbox.job);
-    let made = link.filler(job).await;
+    let made = link.filler(job, &sandbox.name).await;
     let filler = made.map_err(|e| failed(job, "make a container to fill its workspace", &e))?;
     let from = sandbox.folder.workspace();
     // Docker sets the owner of a volume only from outside it, Podman only from inside.
@@ -83,12 +83,12 @@ fn patient<T>(
 
 /// Fetches what is left of a sandbox that has ended, and says how much it is: more than its limit, if
 /// not all of it was taken. None if it could not be had.
-pub(crate) async fn keep_result(docker: &Docker, name: &str, sandbox: &Sandbox) -> Option<u64> {
+pub(crate) async fn keep_result(docker: &Docker, sandbox: &Sandbox) -> Option<u64> {
     let kept = async {
         let aside = sandbox.folder.aside()?;
         let against = sandbox.discarded().map(|()| "nobody wants it any more".to_owned());
-        let fetched =
-            fetch(docker, name, aside.path(), sandbox.disk_bytes, RESULT_PATIENCE, against).await;
+        let (name, most) = (&sandbox.name, sandbox.disk_bytes);
+        let fetched = fetch(docker, name, aside.path(), most, RESULT_PATIENCE, against).await;
         let fetched = fetched.map_err(|e| io_error("fetch a workspace into", aside.path(), e))?;
         sandbox.folder.keep_result(aside)?;
         Ok::<_, EngineError>(fetched)

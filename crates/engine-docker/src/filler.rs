@@ -1,34 +1,35 @@
-//! Containers that are never started: by them volumes are filled. What a crash leaves of one is found
-//! by its name, by whoever fills or removes the same thing next. One of another server is waited for: it
-//! fills the same volume.
+//! Containers that are never started: by them volumes are filled. What a crash leaves of one that fills
+//! a job's volume is found as the job's other containers are (`census`), else by its name, by whoever
+//! fills the same volume next. One of another server is waited for: it fills the same volume.
 
 use bollard::Docker;
 use bollard::errors::Error;
 use bollard::models::{ContainerCreateBody, HostConfig};
 use bollard::query_parameters::CreateContainerOptionsBuilder;
+use types::JobId;
 
-use crate::container::{OWNER, no_healthcheck, volume};
+use crate::container::{JOB, OWNER, no_healthcheck, volume};
 use crate::daemon::status;
 use crate::link::{remove_container, until_removed};
+
+/// How the names of such containers end.
+pub(crate) const SUFFIX: &str = "-filler";
 
 /// What is filled, and from what the container is made.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fill<'a> {
     pub(crate) owner: &'a str,
+    /// Whose volume it is, if it is one job's.
+    pub(crate) job: Option<JobId>,
     pub(crate) image: &'a str,
     pub(crate) volume: &'a str,
     /// Where the container sees the volume.
     pub(crate) target: &'a str,
 }
 
-/// The name of the container that fills what is called so.
-pub(crate) fn name(of: &str) -> String {
-    format!("{of}-filler")
-}
-
-/// Makes the one that fills what is called so, in place of one that was left. Its name.
-pub(crate) async fn make(docker: &Docker, of: &str, fill: Fill<'_>) -> Result<String, Error> {
-    let name = name(of);
+/// Makes one, in place of one that was left. Its name.
+pub(crate) async fn make(docker: &Docker, fill: Fill<'_>) -> Result<String, Error> {
+    let name = format!("{}{SUFFIX}", fill.volume);
     let create = || {
         let options = CreateContainerOptionsBuilder::default().name(&name).build();
         docker.create_container(Some(options), body(fill))
@@ -56,11 +57,13 @@ async fn is_of(docker: &Docker, name: &str, owner: &str) -> bool {
 }
 
 fn body(fill: Fill<'_>) -> ContainerCreateBody {
+    let mut labels = vec![(OWNER.to_owned(), fill.owner.to_owned())];
+    labels.extend(fill.job.map(|job| (JOB.to_owned(), job.to_string())));
     ContainerCreateBody {
         image: Some(fill.image.into()),
         entrypoint: Some(vec!["/never".into()]),
         healthcheck: Some(no_healthcheck()),
-        labels: Some([(OWNER.to_owned(), fill.owner.to_owned())].into()),
+        labels: Some(labels.into_iter().collect()),
         host_config: Some(HostConfig {
             network_mode: Some("none".into()),
             mounts: Some(vec![volume(fill.volume, fill.target, false)]),

@@ -1,14 +1,14 @@
 //! What lies in a sandbox's folder, `<home>/<job>/`.
+//!
+//! Not here: what is noted there (`notes`).
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, chown};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use engine::{Ended, EngineError, Moment, SandboxEnd};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use engine::EngineError;
 use tempfile::TempDir;
 use types::JobId;
 
@@ -23,21 +23,6 @@ const RESULT: &str = "result";
 
 /// How the names of directories begin that are being filled.
 const ASIDE: &str = "fetched-";
-
-/// Whether the job's files are in a volume.
-const BRIDGED: &str = "bridged.json";
-
-/// When the container was told to start, a [`Moment`].
-const STARTED: &str = "started";
-
-/// Why we end it, a [`SandboxEnd`]; written before we do.
-const INTENT: &str = "intent.json";
-
-/// How it ended, an [`Ended`]; written last.
-const ENDED: &str = "ended.json";
-
-/// There once the daemon may have been told to remove the container.
-const GOING: &str = "going";
 
 /// How long somebody may still write into a directory that is removed, and how often it is tried.
 const WRITERS: Duration = Duration::from_secs(5);
@@ -63,16 +48,6 @@ impl Folder {
         self.note_way(owner.is_none())
     }
 
-    /// By which way the job's files are reached.
-    pub(crate) fn note_way(&self, bridged: bool) -> Result<(), EngineError> {
-        self.write(BRIDGED, &bridged)
-    }
-
-    /// Whether the job's files are in a volume.
-    pub(crate) fn is_bridged(&self) -> bool {
-        self.read(BRIDGED).unwrap_or(false)
-    }
-
     /// Gives it another job's name.
     pub(crate) fn hand_over(&self, to: &Self) -> Result<(), EngineError> {
         fs::rename(&self.0, &to.0).map_err(|e| io_error("take over", &self.0, e))
@@ -85,15 +60,7 @@ impl Folder {
             remove(&workspace)?;
             fs::rename(&result, &workspace).map_err(|e| io_error("make", &workspace, e))?;
         }
-        for name in [STARTED, INTENT, ENDED, GOING] {
-            let path = self.0.join(name);
-            match fs::remove_file(&path) {
-                Err(e) if e.kind() != ErrorKind::NotFound => {
-                    return Err(io_error("remove", &path, e));
-                }
-                _ => {}
-            }
-        }
+        self.forget()?;
         remove(&gateway)?;
         make_dir(&gateway).map_err(|e| io_error("create", &gateway, e))
     }
@@ -104,6 +71,11 @@ impl Folder {
 
     pub(crate) fn exists(&self) -> bool {
         self.0.is_dir()
+    }
+
+    /// What is called so in it.
+    pub(crate) fn at(&self, name: &str) -> PathBuf {
+        self.0.join(name)
     }
 
     pub(crate) fn gateway(&self) -> PathBuf {
@@ -140,64 +112,6 @@ impl Folder {
             }
         }
     }
-
-    pub(crate) fn was_started(&self) -> bool {
-        self.0.join(STARTED).exists()
-    }
-
-    pub(crate) fn note_start(&self) -> Result<(), EngineError> {
-        self.write(STARTED, &Moment::now())
-    }
-
-    /// How long ago that was; nothing if nobody knows.
-    pub(crate) fn since_start(&self) -> Duration {
-        let started = self.read::<Moment>(STARTED);
-        started.map(|started| Moment::now().since(&started)).unwrap_or_default()
-    }
-
-    /// The first reason counts.
-    pub(crate) fn note_intent(&self, end: SandboxEnd) -> Result<(), EngineError> {
-        if self.intent().is_some() { Ok(()) } else { self.write(INTENT, &end) }
-    }
-
-    pub(crate) fn intent(&self) -> Option<SandboxEnd> {
-        self.read(INTENT)
-    }
-
-    pub(crate) fn note_end(&self, ended: &Ended) -> Result<(), EngineError> {
-        self.write(ENDED, ended)
-    }
-
-    pub(crate) fn ended(&self) -> Option<Ended> {
-        self.read(ENDED)
-    }
-
-    /// Whoever tells the daemon to remove its container may not be there any more when it does: notes
-    /// that first. Without a byte, for a full disk.
-    pub(crate) fn note_going(&self) {
-        match File::create(self.0.join(GOING)) {
-            Err(e) if e.kind() != ErrorKind::NotFound => {
-                tracing::warn!("could not note in {} that it is removed: {e}", self.0.display());
-            }
-            _ => {}
-        }
-    }
-
-    pub(crate) fn is_going(&self) -> bool {
-        self.0.join(GOING).exists()
-    }
-
-    /// All or nothing, so that a crash leaves no half a file.
-    fn write(&self, name: &str, value: &impl Serialize) -> Result<(), EngineError> {
-        let (path, new) = (self.0.join(name), self.0.join(format!(".{name}.new")));
-        let bytes = serde_json::to_vec(value).map_err(|e| io_error("write", &path, e.into()))?;
-        let written = fs::write(&new, bytes).and_then(|()| fs::rename(&new, &path));
-        written.map_err(|e| io_error("write", &path, e))
-    }
-
-    fn read<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
-        serde_json::from_slice(&fs::read(self.0.join(name)).ok()?).ok()
-    }
 }
 
 /// Every job that has a folder.
@@ -205,44 +119,6 @@ pub(crate) fn all(home: &Path) -> Result<Vec<JobId>, EngineError> {
     let entries = fs::read_dir(home).map_err(|e| io_error("read", home, e))?;
     let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
     Ok(names.filter_map(|name| name.parse().ok()).collect())
-}
-
-/// The name by which this data directory's containers are told from others', made once; a copy of the
-/// directory gets one of its own.
-pub(crate) fn owner(home: &Path) -> Result<String, EngineError> {
-    let (path, of) = (home.join("owner"), home.join("owner-of"));
-    let identity = engine::identity(home).map_err(|e| io_error("look at", home, e))?;
-    // The first ones did not say which directory they named.
-    let is_copy = read_if_there(&of)?.is_some_and(|of| of != identity);
-    let known = read_if_there(&path)?.filter(|id| !is_copy && is_id(id));
-    let id = known.unwrap_or_else(|| {
-        uuid::Uuid::now_v7().simple().to_string().chars().rev().take(12).collect()
-    });
-    // In this order: what a crash leaves in between is taken for a copy, which has no containers yet.
-    replace(&path, &id)?;
-    replace(&of, &identity)?;
-    Ok(id)
-}
-
-fn is_id(text: &str) -> bool {
-    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-fn read_if_there(path: &Path) -> Result<Option<String>, EngineError> {
-    match fs::read_to_string(path) {
-        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
-        read => read.map(Some).map_err(|e| io_error("read", path, e)),
-    }
-}
-
-/// All or nothing.
-fn replace(path: &Path, text: &str) -> Result<(), EngineError> {
-    if read_if_there(path)?.as_deref() == Some(text) {
-        return Ok(());
-    }
-    let new = path.with_extension("new");
-    let written = fs::write(&new, text).and_then(|()| fs::rename(&new, path));
-    written.map_err(|e| io_error("write", path, e))
 }
 
 /// Also while somebody still writes into it: a container whose start was under way when an earlier
@@ -271,6 +147,10 @@ pub(crate) fn io_error(what: &'static str, path: &Path, source: std::io::Error) 
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
+    use engine::SandboxEnd;
+
     use super::*;
 
     fn folder() -> (TempDir, Folder) {
@@ -292,24 +172,6 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_of_a_data_directory_is_another_owner() {
-        let all = tempfile::tempdir().unwrap();
-        let [home, copy, moved] = ["home", "copy", "moved"].map(|name| all.path().join(name));
-        fs::create_dir(&home).unwrap();
-        let id = owner(&home).unwrap();
-        assert_eq!(owner(&home).unwrap(), id);
-        fs::create_dir(&copy).unwrap();
-        for name in ["owner", "owner-of"] {
-            fs::copy(home.join(name), copy.join(name)).unwrap();
-        }
-        let other = owner(&copy).unwrap();
-        assert_ne!(other, id);
-        assert_eq!(owner(&copy).unwrap(), other, "it keeps its own");
-        fs::rename(&home, &moved).unwrap();
-        assert_eq!(owner(&moved).unwrap(), id);
-    }
-
-    #[test]
     fn an_adopted_folder_has_the_files_and_nothing_else() {
         let (home, old) = folder();
         old.note_start().unwrap();
@@ -318,11 +180,17 @@ mod tests {
         let fetched = old.aside().unwrap();
         fs::write(fetched.path().join("made"), "1").unwrap();
         old.keep_result(fetched).unwrap();
+        let first = old.begin_try().unwrap();
+        assert_eq!(old.this_try().as_ref(), Some(&first));
+        old.end_try().unwrap();
+        old.end_try().unwrap();
+        assert_eq!((old.this_try(), old.last_try()), (None, Some(first)));
         let new = Folder::of(home.path(), JobId::generate());
         old.hand_over(&new).unwrap();
         for _ in 0..2 {
             new.renew().unwrap();
             assert!(!old.exists() && !new.was_started() && new.intent().is_none());
+            assert!(new.this_try().is_none() && new.last_try().is_none());
             assert!(new.workspace().join("made").exists() && new.gateway().is_dir());
             assert!(!new.workspace().join("given").exists() && !new.result().exists());
         }

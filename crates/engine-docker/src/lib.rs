@@ -11,6 +11,7 @@
 //!
 //! Not here: making the agent image (`image/`), what goes on inside (crate `agent`).
 
+mod again;
 mod archive;
 mod bridge;
 mod census;
@@ -23,11 +24,16 @@ mod filler;
 mod folder;
 mod link;
 mod look;
+mod make;
 mod measure;
+mod notes;
 mod own;
+mod owner;
+mod place;
 mod probe;
 mod report;
 mod sandbox;
+mod socket;
 mod tools;
 mod unpack;
 mod usage;

@@ -15,10 +15,12 @@ use futures_util::StreamExt;
 use tokio::time::timeout;
 use types::{JobId, SandboxReport};
 
+use crate::census::{self, Found};
 use crate::config::DockerConfig;
-use crate::container::{Places, Plan, name};
+use crate::container::{Places, Plan};
 use crate::daemon::{Address, failed, is_gone, refused, status};
 use crate::filler::Fill;
+use crate::folder::Folder;
 use crate::probe::{Way, find_way};
 use crate::tools::Tools;
 use crate::{filler, report};
@@ -77,9 +79,9 @@ impl Link {
         self.address.unreachable(error)
     }
 
-    /// The name of a job's container, and of its volume.
-    pub(crate) fn name(&self, job: JobId) -> String {
-        name(&self.owner, job)
+    /// The name of the container that a job's try makes, and of its volume.
+    pub(crate) fn name(&self, job: JobId, id: &str) -> String {
+        census::name(&self.owner, job, id)
     }
 
     pub(crate) fn owner(&self) -> &str {
@@ -97,21 +99,26 @@ impl Link {
     }
 
     /// Makes a container by which a sandbox's volume is filled, from the sandbox's own image. Its name.
-    pub(crate) async fn filler(&self, job: JobId) -> Result<String, Error> {
-        let volume = &self.name(job);
+    pub(crate) async fn filler(&self, job: JobId, volume: &str) -> Result<String, Error> {
         let image = self.docker.inspect_container(volume, None).await?.image.unwrap_or_default();
-        let fill = Fill { owner: &self.owner, image: &image, volume, target: protocol::WORKSPACE };
-        filler::make(&self.docker, volume, fill).await
+        let (owner, target) = (self.owner.as_str(), protocol::WORKSPACE);
+        let fill = Fill { owner, job: Some(job), image: &image, volume, target };
+        filler::make(&self.docker, fill).await
     }
 
-    /// Makes a sandbox's container as things are.
-    pub(crate) async fn create(&self, spec: &SandboxSpec) -> Result<(), EngineError> {
-        self.create_at(spec, self.places(spec.job)).await
+    /// Makes a sandbox's container, of this name, as things are.
+    pub(crate) async fn create(&self, spec: &SandboxSpec, name: &str) -> Result<(), EngineError> {
+        let places = match &self.way {
+            Way::Mounted { home } => Places::mounted(&home.join(spec.job.to_string())),
+            Way::Bridged { .. } => Places::Bridged { workspace: name.into() },
+        };
+        self.create_at(spec, name, places).await
     }
 
     pub(crate) async fn create_at(
         &self,
         spec: &SandboxSpec,
+        name: &str,
         places: Places,
     ) -> Result<(), EngineError> {
         let image = spec.image.as_deref().unwrap_or(&self.image);
@@ -130,10 +137,9 @@ impl Link {
             volumes: &volumes,
             is_podman: self.is_podman,
         };
-        let made = self.make(&self.name(spec.job), plan.body()).await;
-        made.map_err(|e| match status(&e) {
-            Some(409) => EngineError::Exists(spec.job),
-            _ => refused(image, &e).unwrap_or_else(|| failed(spec.job, "create its container", &e)),
+        let made = self.make(name, plan.body()).await;
+        made.map_err(|e| {
+            refused(image, &e).unwrap_or_else(|| failed(spec.job, "create its container", &e))
         })
     }
 
@@ -152,26 +158,49 @@ impl Link {
         self.docker.create_container(Some(options), body).await.map(drop)
     }
 
-    fn places(&self, job: JobId) -> Places {
-        match &self.way {
-            Way::Mounted { home } => Places::mounted(&home.join(job.to_string())),
-            Way::Bridged { .. } => Places::Bridged { workspace: self.name(job) },
+    /// Kills everything in a job's containers and removes them, and the volumes they may have. No error if
+    /// there are none. From the first moment on the folder names none of them.
+    pub(crate) async fn remove(
+        &self,
+        job: JobId,
+        folder: &Folder,
+        has_volume: bool,
+    ) -> Result<(), EngineError> {
+        folder.end_try()?;
+        let found = census::containers(self, Some(job)).await?;
+        for found in &found {
+            self.remove_found(found).await?;
         }
-    }
-
-    /// Kills everything in a sandbox's container and removes it, and the volume it may have with what
-    /// may still fill it. No error if it is gone.
-    pub(crate) async fn remove(&self, job: JobId, has_volume: bool) -> Result<(), EngineError> {
-        let name = self.name(job);
-        let removed = remove_container(&self.docker, &name).await;
-        removed.map_err(|e| failed(job, "remove its container", &e))?;
         if !has_volume {
             return Ok(());
         }
-        let removed = remove_container(&self.docker, &filler::name(&name)).await;
-        removed.map_err(|e| failed(job, "remove what fills its workspace", &e))?;
+        // What a crash left of a try whose container was removed already has no other name.
+        for id in found.into_iter().map(|found| found.id).chain(folder.last_try()) {
+            self.remove_volume(job, &id).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes containers that no folder names: somebody who is gone told the daemon to make them, or
+    /// was about to tell it to remove them.
+    pub(crate) async fn sweep(&self, left: &[Found]) -> Result<(), EngineError> {
+        for found in left {
+            self.remove_found(found).await?;
+        }
+        for Found { job, id, .. } in left {
+            self.remove_volume(*job, id).await?;
+        }
+        Ok(())
+    }
+
+    async fn remove_found(&self, found: &Found) -> Result<(), EngineError> {
+        let removed = remove_container(&self.docker, found.container()).await;
+        removed.map_err(|e| failed(found.job, "remove its container", &e))
+    }
+
+    async fn remove_volume(&self, job: JobId, id: &str) -> Result<(), EngineError> {
         let options = RemoveVolumeOptionsBuilder::default().force(true).build();
-        match self.docker.remove_volume(&name, Some(options)).await {
+        match self.docker.remove_volume(&self.name(job, id), Some(options)).await {
             Err(e) if !is_gone(&e) => Err(failed(job, "remove its volume", &e)),
             _ => Ok(()),
         }

@@ -47,10 +47,9 @@ impl Look {
 /// looked.
 pub(crate) async fn look(
     docker: &Docker,
-    name: String,
     sandbox: &Arc<Sandbox>,
 ) -> Result<Workspace, EngineError> {
-    let begin = || begin(docker.clone(), name, sandbox.clone());
+    let begin = || begin(docker.clone(), sandbox.clone());
     let mut looking = sandbox.look.slot().get_or_insert_with(begin).clone();
     let found = looking.wait_for(Option::is_some).await.ok().and_then(|found| found.clone());
     let copy = found.unwrap_or_else(|| Err("cagent is stopping".into())).map_err(|why| {
@@ -63,12 +62,12 @@ pub(crate) async fn look(
     Ok(Workspace::copy(opened.into(), copy))
 }
 
-fn begin(docker: Docker, name: String, sandbox: Arc<Sandbox>) -> Receiver<Option<Found>> {
+fn begin(docker: Docker, sandbox: Arc<Sandbox>) -> Receiver<Option<Found>> {
     let (told, looking) = channel(None);
     let slot = Slot(sandbox.clone());
     tokio::spawn(async move {
         let _slot = slot;
-        let found = copy(&docker, &name, &sandbox).await;
+        let found = copy(&docker, &sandbox).await;
         if let Err(why) = &found {
             tracing::warn!(job = %sandbox.job, "could not look into a running workspace: {why}");
         }
@@ -78,7 +77,7 @@ fn begin(docker: Docker, name: String, sandbox: Arc<Sandbox>) -> Receiver<Option
     looking
 }
 
-async fn copy(docker: &Docker, name: &str, sandbox: &Sandbox) -> Found {
+async fn copy(docker: &Docker, sandbox: &Sandbox) -> Found {
     let aside = sandbox.folder.aside().map_err(|e| e.to_string())?;
     let copy = Arc::new(Copy(Some(aside)));
     let ending = sandbox.ending();
@@ -88,7 +87,7 @@ async fn copy(docker: &Docker, name: &str, sandbox: &Sandbox) -> Found {
             () = sleep(WHOLE) => format!("it takes longer than {}s", WHOLE.as_secs()),
         }
     };
-    let most = sandbox.disk_bytes;
+    let (name, most) = (&sandbox.name, sandbox.disk_bytes);
     match fetch::fetch(docker, name, copy.path(), most, PATIENCE, against).await {
         Ok(fetched) if fetched.full => Err("it is more than limits.disk_bytes".into()),
         Ok(_) => Ok(copy),

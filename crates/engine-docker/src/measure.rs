@@ -37,11 +37,11 @@ pub(crate) enum Verdict {
 }
 
 /// Looks at how much a running container's volume holds, until that is a reason to end it.
-pub(crate) async fn watch(docker: &Docker, name: &str, sandbox: &Sandbox) -> Verdict {
+pub(crate) async fn watch(docker: &Docker, sandbox: &Sandbox) -> Verdict {
     let mut failures = 0;
     loop {
         sleep(PAUSE).await;
-        match once(docker, name, sandbox.disk_bytes).await {
+        match once(docker, &sandbox.name, sandbox.disk_bytes).await {
             Ok(Some(bytes)) => {
                 failures = 0;
                 sandbox.note_disk(Some(bytes));

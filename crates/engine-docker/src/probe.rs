@@ -7,14 +7,13 @@ use std::time::Duration;
 use bollard::models::SystemInfo;
 use engine::{EngineError, SandboxSpec};
 use tokio::io::AsyncReadExt;
-use tokio::net::UnixListener;
 use types::{JobId, Limits};
 
 use crate::container::Places;
 use crate::daemon::{Address, root_of};
 use crate::folder::{Folder, io_error};
 use crate::link::Link;
-use crate::{own, report};
+use crate::{own, report, socket};
 
 /// How long agentd may take to find the socket. A cold gVisor on a busy machine takes seconds.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -78,8 +77,9 @@ async fn try_mounts(link: &Link, home: &Path) -> Result<Result<PathBuf, String>,
     let folder = Folder::of(home, job);
     folder.make(None)?;
     let outside = own::seen_by_daemon(&link.docker, home).await;
-    let tried = try_one(link, &folder, &outside, job).await;
-    let removed = link.remove(job, false).await;
+    let name = link.name(job, &folder.begin_try()?);
+    let tried = try_one(link, &folder, &outside, (job, &name)).await;
+    let removed = link.remove(job, &folder, false).await;
     folder.remove()?;
     removed?;
     Ok(tried?.map(|()| outside))
@@ -89,16 +89,16 @@ async fn try_one(
     link: &Link,
     folder: &Folder,
     outside: &Path,
-    job: JobId,
+    (job, name): (JobId, &str),
 ) -> Result<Result<(), String>, EngineError> {
-    let socket = folder.gateway().join(protocol::SOCKET_NAME);
-    let listener = UnixListener::bind(&socket).map_err(|e| io_error("listen on", &socket, e))?;
+    let gateway = folder.gateway();
+    let listener = socket::listen(&gateway).map_err(|e| io_error("listen in", &gateway, e))?;
     let spec = SandboxSpec { job, limits: Limits::default(), image: None };
-    match link.create_at(&spec, Places::mounted(&outside.join(job.to_string()))).await {
+    match link.create_at(&spec, name, Places::mounted(&outside.join(job.to_string()))).await {
         Err(EngineError::Setup { message, .. }) => return Ok(Err(message)),
         other => other?,
     }
-    if let Err(e) = link.docker.start_container(&link.name(job), None).await {
+    if let Err(e) = link.docker.start_container(name, None).await {
         return Ok(Err(root_of(&e)));
     }
     let heard = async {
@@ -107,16 +107,16 @@ async fn try_one(
     };
     Ok(tokio::select! {
         heard = heard => heard,
-        why = ended(link, job) => Err(why),
+        why = ended(link, name) => Err(why),
         () = tokio::time::sleep(PATIENCE) => Err("its containers do not reach our directories' sockets".into()),
     })
 }
 
 /// Why the container is no more, once that is so.
-async fn ended(link: &Link, job: JobId) -> String {
+async fn ended(link: &Link, name: &str) -> String {
     loop {
         tokio::time::sleep(LOOK).await;
-        match link.docker.inspect_container(&link.name(job), None).await {
+        match link.docker.inspect_container(name, None).await {
             Err(e) => return root_of(&e),
             Ok(found) if found.state.as_ref().is_some_and(|state| state.running == Some(false)) => {
                 return format!(

@@ -15,6 +15,8 @@ use crate::usage;
 #[derive(Debug)]
 pub(crate) struct Sandbox {
     pub(crate) job: JobId,
+    /// The name of its container, and of its volume; empty if it has none any more.
+    pub(crate) name: String,
     pub(crate) folder: Folder,
     /// Whether its files are in a volume, and its gateway behind a bridge.
     pub(crate) bridged: bool,
@@ -35,6 +37,7 @@ pub(crate) struct Sandbox {
 impl Sandbox {
     pub(crate) fn new(
         job: JobId,
+        name: String,
         folder: Folder,
         bridged: bool,
         wall_seconds: u32,
@@ -43,14 +46,12 @@ impl Sandbox {
         let ended = watch::Sender::new(folder.ended());
         let discarded = CancellationToken::new();
         let ending = discarded.child_token();
-        if folder.is_going() {
-            discarded.cancel();
-        }
         if folder.intent().is_some() {
             ending.cancel();
         }
         Self {
             job,
+            name,
             folder,
             bridged,
             wall_seconds,

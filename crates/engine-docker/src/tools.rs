@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
 use crate::archive::{self, add_bytes, add_dir};
-use crate::daemon::{refused, root_of, unavailable};
+use crate::daemon::{refused, root_of, useless};
 use crate::filler::Fill;
 use crate::folder::io_error;
 use crate::link::remove_container;
@@ -96,8 +96,8 @@ impl Tools {
             ..Default::default()
         };
         docker.create_volume(volume).await?;
-        let fill = Fill { owner, image, volume: &self.name, target: protocol::TOOLS };
-        let filler = filler::make(docker, &self.name, fill).await?;
+        let fill = Fill { owner, job: None, image, volume: &self.name, target: protocol::TOOLS };
+        let filler = filler::make(docker, fill).await?;
         let filled = self.fill(docker, &filler).await;
         let removed = remove_container(docker, &filler).await;
         filled.and(removed)
@@ -131,7 +131,8 @@ fn name_of(files: &[(PathBuf, u32, Vec<u8>)]) -> String {
 }
 
 fn not_made(error: &Error) -> EngineError {
-    unavailable(
+    useless(
+        error,
         format!("the volume with our programs could not be made: {}", root_of(error)),
         "see the daemon's log, and that it has room on its disk",
     )

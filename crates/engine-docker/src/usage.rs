@@ -22,10 +22,12 @@ pub(crate) async fn look(docker: &Docker, container: &str) -> Usage {
     }
 }
 
-/// What is known after another look: each of these only grows.
+/// What is known after another look: what is used now, and what only grows.
 pub(crate) fn merge(before: Usage, now: Usage) -> Usage {
     Usage {
         cpu_ms: before.cpu_ms.max(now.cpu_ms),
+        memory_bytes: now.memory_bytes,
+        processes: now.processes,
         memory_peak_bytes: before.memory_peak_bytes.max(now.memory_peak_bytes),
         cpu_throttled_ms: before.cpu_throttled_ms.max(now.cpu_throttled_ms),
         processes_peak: before.processes_peak.max(now.processes_peak),
@@ -43,6 +45,8 @@ fn read(stats: &ContainerStatsResponse) -> Usage {
     let throttled = cpu.and_then(|cpu| cpu.throttling_data.as_ref()?.throttled_time);
     Usage {
         cpu_ms: used.map(to_millis),
+        memory_bytes: memory.and_then(|memory| memory.usage),
+        processes: stats.pids_stats.as_ref().and_then(|pids| pids.current),
         memory_peak_bytes: memory.and_then(|memory| memory.max_usage.max(memory.usage)),
         cpu_throttled_ms: throttled.map(to_millis),
         processes_peak: stats.pids_stats.as_ref().and_then(|pids| pids.current),

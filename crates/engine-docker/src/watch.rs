@@ -46,31 +46,31 @@ enum Exit {
 }
 
 /// Watches a container to its end and tells everybody who waits.
-pub(crate) async fn watch(docker: Docker, name: String, sandbox: Arc<Sandbox>, deadline: Instant) {
+pub(crate) async fn watch(docker: Docker, sandbox: Arc<Sandbox>, deadline: Instant) {
     let exit = tokio::select! {
-        exit = exit(&docker, &name) => exit,
-        never = wall(&docker, &name, &sandbox, deadline) => match never {},
-        never = disk(&docker, &name, &sandbox) => match never {},
-        never = look(&docker, &name, &sandbox) => match never {},
-        never = bridged(&docker, &name, &sandbox) => match never {},
+        exit = exit(&docker, &sandbox.name) => exit,
+        never = wall(&docker, &sandbox, deadline) => match never {},
+        never = disk(&docker, &sandbox) => match never {},
+        never = look(&docker, &sandbox) => match never {},
+        never = bridged(&docker, &sandbox) => match never {},
     };
     sandbox.die();
-    let ended = conclude(&docker, &name, &sandbox, exit).await;
+    let ended = conclude(&docker, &sandbox, exit).await;
     sandbox.end(ended);
 }
 
-async fn conclude(docker: &Docker, name: &str, sandbox: &Sandbox, exit: Exit) -> Ended {
+async fn conclude(docker: &Docker, sandbox: &Sandbox, exit: Exit) -> Ended {
     let is_there = matches!(exit, Exit::Code(_));
     let oom_killed = async {
         if !is_there {
             return None;
         }
-        docker.inspect_container(name, None).await.ok()?.state?.oom_killed
+        docker.inspect_container(&sandbox.name, None).await.ok()?.state?.oom_killed
     };
     let kept = async {
         match sandbox.bridged {
             _ if sandbox.is_discarded() => None,
-            true if is_there => fetch::keep_result(docker, name, sandbox).await,
+            true if is_there => fetch::keep_result(docker, sandbox).await,
             true => None,
             false => measured(sandbox).await,
         }
@@ -101,50 +101,50 @@ pub(crate) async fn kill(docker: &Docker, name: &str) -> Result<(), Error> {
 }
 
 /// Ends it for this reason, however often the daemon has to be told.
-async fn end(docker: &Docker, name: &str, sandbox: &Sandbox, why: SandboxEnd) -> Infallible {
+async fn end(docker: &Docker, sandbox: &Sandbox, why: SandboxEnd) -> Infallible {
     if let Err(e) = sandbox.folder.note_intent(why) {
         tracing::warn!(job = %sandbox.job, "could not note why a sandbox is ended: {e}");
     }
     sandbox.begin_end();
     loop {
-        if let Err(e) = kill(docker, name).await {
+        if let Err(e) = kill(docker, &sandbox.name).await {
             tracing::warn!(job = %sandbox.job, "could not end a sandbox, it is tried again: {e}");
         }
         sleep(LAST_PAUSE).await;
     }
 }
 
-async fn wall(docker: &Docker, name: &str, sandbox: &Sandbox, deadline: Instant) -> Infallible {
+async fn wall(docker: &Docker, sandbox: &Sandbox, deadline: Instant) -> Infallible {
     sleep_until(deadline).await;
-    end(docker, name, sandbox, SandboxEnd::WallTime).await
+    end(docker, sandbox, SandboxEnd::WallTime).await
 }
 
-async fn look(docker: &Docker, name: &str, sandbox: &Sandbox) -> Infallible {
+async fn look(docker: &Docker, sandbox: &Sandbox) -> Infallible {
     sleep(FIRST_USAGE).await;
     loop {
-        sandbox.note_use(usage::look(docker, name).await);
+        sandbox.note_use(usage::look(docker, &sandbox.name).await);
         sleep(USAGE_PAUSE).await;
     }
 }
 
-async fn bridged(docker: &Docker, name: &str, sandbox: &Sandbox) -> Infallible {
+async fn bridged(docker: &Docker, sandbox: &Sandbox) -> Infallible {
     if sandbox.bridged {
-        return bridge::keep(docker, name, &sandbox.folder.gateway()).await;
+        return bridge::keep(docker, &sandbox.name, &sandbox.folder.gateway()).await;
     }
     std::future::pending().await
 }
 
-async fn disk(docker: &Docker, name: &str, sandbox: &Sandbox) -> Infallible {
+async fn disk(docker: &Docker, sandbox: &Sandbox) -> Infallible {
     let why = if !sandbox.bridged {
         over(sandbox).await;
         SandboxEnd::DiskQuota
     } else {
-        match measure::watch(docker, name, sandbox).await {
+        match measure::watch(docker, sandbox).await {
             Verdict::TooMuch => SandboxEnd::DiskQuota,
             Verdict::Unknown => SandboxEnd::DiskUnknown,
         }
     };
-    end(docker, name, sandbox, why).await
+    end(docker, sandbox, why).await
 }
 
 /// Returns when the workspace that we see holds too much.

@@ -89,8 +89,10 @@ impl Bed {
         fs::read_to_string(self.config.home.join("owner")).unwrap()
     }
 
+    /// Of its container, and of its volume.
     pub(crate) fn name(&self, job: JobId) -> String {
-        format!("cagent-{}-{job}", self.owner())
+        let id = fs::read_link(self.config.home.join(format!("{job}/try"))).unwrap();
+        format!("cagent-{}-{job}-{}", self.owner(), id.display())
     }
 
     pub(crate) async fn create(&self, limits: Limits) -> JobId {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine::{Engine, EngineError, SandboxEnd, SandboxState};
+use engine::{Engine, EngineError, SandboxEnd, SandboxSpec, SandboxState};
 use testkit::docker::{Daemon, IMAGE};
 use types::{JobId, Limits};
 
@@ -24,11 +24,39 @@ async fn a_crash_while_a_volume_is_filled() {
     let bed = Bed::with(IDLE, &Daemon::usual_by_tcp(), |_| {});
     let job = bed.create(Limits::default()).await;
     let name = bed.name(job);
-    make(&bed, &format!("{name}-filler"), &["--volume", &format!("{name}:/workspace")]);
+    let of = ["--label", &format!("cagent.job={job}"), "--volume", &format!("{name}:/workspace")];
+    make(&bed, &format!("{name}-filler"), &of);
     let bed = bed.again();
     assert_eq!(bed.engine.list().await.unwrap(), [(job, SandboxState::Created)]);
     bed.engine.remove(job).await.unwrap();
     leaves_nothing(&bed);
+}
+
+#[tokio::test]
+async fn what_a_dead_server_ordered_comes_late_and_hits_no_later_sandbox() {
+    for bed in [Bed::idle(), Bed::with(IDLE, &Daemon::usual_by_tcp(), |_| {})] {
+        let spec = SandboxSpec { job: JobId::generate(), limits: Limits::default(), image: None };
+        bed.engine.create(&spec).await.unwrap();
+        let first = bed.name(spec.job);
+        bed.engine.remove(spec.job).await.unwrap();
+        bed.engine.create(&spec).await.unwrap();
+        bed.engine.start(spec.job).await.unwrap();
+        let second = bed.name(spec.job);
+        let bed = bed.again();
+        bed.daemon.docker(&["rm", "--force", &first]);
+        let late = ["--label", &format!("cagent.job={}", spec.job)];
+        let volume = ["--volume", &format!("{first}:/workspace")];
+        make(&bed, &first, &[&late[..], &volume].concat());
+        make(&bed, &format!("{first}-filler"), &[&late[..], &volume].concat());
+        assert_eq!(bed.engine.list().await.unwrap(), [(spec.job, SandboxState::Running)]);
+        let owner = format!("label=cagent.owner={}", bed.owner());
+        let all = ["ps", "--all", "--filter", &owner, "--format", "{{.Names}}"];
+        assert_eq!(bed.daemon.ask(&all), [second]);
+        bed.engine.remove(spec.job).await.unwrap();
+        make(&bed, &first, &[&late[..], &volume].concat());
+        assert_eq!(bed.engine.list().await.unwrap(), []);
+        leaves_nothing(&bed);
+    }
 }
 
 #[tokio::test]

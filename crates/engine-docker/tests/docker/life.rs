@@ -4,6 +4,7 @@ use std::fs;
 use std::time::Instant;
 
 use engine::{Engine, SandboxEnd, SandboxState};
+use engine_docker::DockerConfig;
 use testkit::docker::Daemon;
 use types::Limits;
 
@@ -28,6 +29,14 @@ async fn the_next_orchestrator_goes_on_with_a_sandbox() {
             bed.engine.remove(job).await.unwrap();
         }
     }
+}
+
+#[tokio::test]
+async fn a_data_directory_may_have_a_long_path() {
+    let long = |config: &mut DockerConfig| config.home = config.home.with_file_name("h".repeat(99));
+    let bed = Bed::with("", &Daemon::usual(), long);
+    assert!(bed.engine.way().await.unwrap().starts_with("by directories"));
+    assert_eq!(bed.run(Limits::default()).await.0.end, SandboxEnd::Exited { code: 0 });
 }
 
 #[tokio::test]

@@ -1,0 +1,129 @@
+//! Finds again what earlier processes made, and goes on with it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bollard::models::ContainerSummaryStateEnum as State;
+use engine::{EngineError, SandboxState};
+use tokio::time::{Instant, timeout};
+use types::JobId;
+
+use crate::census::{self, Found};
+use crate::engine::Inner;
+use crate::link::Link;
+use crate::sandbox::Sandbox;
+use crate::{container, folder, watch};
+
+/// How long the daemon may take to start a container that somebody else told it to start.
+const START: Duration = Duration::from_secs(10);
+
+impl Inner {
+    /// A sandbox that exists, found again if an earlier process made it.
+    pub(crate) async fn find(&self, job: JobId) -> Result<Arc<Sandbox>, EngineError> {
+        if let Some(sandbox) = self.known().get(&job) {
+            return Ok(sandbox.clone());
+        }
+        if !self.folder(job).exists() {
+            return Err(EngineError::NotFound(job));
+        }
+        let link = self.link().await?;
+        let found = census::containers(link, Some(job)).await?;
+        match found.iter().find(|found| self.is_sandbox(found)) {
+            Some(found) => Ok(self.adopt(link, found).await.0),
+            None if self.folder(job).was_started() => Ok(self.adopt_lost(job)),
+            None => Err(EngineError::NotFound(job)),
+        }
+    }
+
+    pub(crate) async fn list(&self) -> Result<Vec<(JobId, SandboxState)>, EngineError> {
+        let link = self.link().await?;
+        let (mut all, mut left) = (HashMap::new(), Vec::new());
+        for found in census::containers(link, None).await? {
+            if self.is_sandbox(&found) {
+                all.insert(found.job, self.adopt(link, &found).await.1);
+            } else if self.is_left(&found) {
+                left.push(found);
+            }
+        }
+        if let Err(e) = link.sweep(&left).await {
+            tracing::warn!("what a crash left stays until the next look: {e}");
+        }
+        // Those without a container: somebody took it away, or it was never made.
+        for job in folder::all(&self.config.home)? {
+            let was_started = self.folder(job).was_started();
+            let state = if was_started { SandboxState::Ended } else { SandboxState::Created };
+            all.entry(job).or_insert(state);
+        }
+        Ok(all.into_iter().collect())
+    }
+
+    /// Whether it is what its job's folder names.
+    fn is_sandbox(&self, found: &Found) -> bool {
+        !found.is_filler && self.folder(found.job).this_try().as_ref() == Some(&found.id)
+    }
+
+    /// Whether nobody has it any more, nor is about to remove it.
+    fn is_left(&self, found: &Found) -> bool {
+        let known = self.known().get(&found.job).cloned();
+        self.folder(found.job).this_try().as_ref() != Some(&found.id)
+            && known.is_none_or(|known| !known.is_discarded())
+    }
+
+    /// Goes on with a container that an earlier process made.
+    async fn adopt(&self, link: &Link, found: &Found) -> (Arc<Sandbox>, SandboxState) {
+        let job = found.job;
+        let number = |name| found.label(name)?.parse::<u64>().ok();
+        let wall =
+            number(container::WALL).and_then(|wall| u32::try_from(wall).ok()).unwrap_or(u32::MAX);
+        let disk = number(container::DISK).unwrap_or(u64::MAX);
+        let bridged = found.label(container::BRIDGED) == Some("true");
+        let name = link.name(job, &found.id);
+        let is_new = found.state() == Some(State::CREATED) && !self.starts(link, found).await;
+        let sandbox = Arc::new(Sandbox::new(job, name, self.folder(job), bridged, wall, disk));
+        let kept = self.known().entry(job).or_insert(sandbox.clone()).clone();
+        let is_first = Arc::ptr_eq(&kept, &sandbox);
+        if is_first {
+            kept.folder.sweep();
+        }
+        if is_first && !is_new && kept.ended().is_none() {
+            self.watch(link, &kept);
+        }
+        let state = match found.state() {
+            _ if kept.ended().is_some() => SandboxState::Ended,
+            Some(State::EXITED | State::DEAD | State::REMOVING) => SandboxState::Ended,
+            _ if is_new => SandboxState::Created,
+            _ => SandboxState::Running,
+        };
+        (kept, state)
+    }
+
+    /// Whether the daemon starts it at this moment, as somebody told it who is gone: what runs inside may
+    /// have said hello before the daemon says that it runs. Its answer waits for that.
+    async fn starts(&self, link: &Link, found: &Found) -> bool {
+        if !self.folder(found.job).was_started() {
+            return false;
+        }
+        let looked = timeout(START, link.docker.inspect_container(found.container(), None)).await;
+        let state = looked.ok().and_then(Result::ok).and_then(|found| found.state);
+        state.is_some_and(|state| state.running == Some(true))
+    }
+
+    /// A folder whose container somebody took away.
+    fn adopt_lost(&self, job: JobId) -> Arc<Sandbox> {
+        let folder = self.folder(job);
+        let bridged = folder.is_bridged();
+        let sandbox = Arc::new(Sandbox::new(job, String::new(), folder, bridged, 0, u64::MAX));
+        sandbox.vanish();
+        self.known().entry(job).or_insert(sandbox).clone()
+    }
+
+    pub(crate) fn watch(&self, link: &Link, sandbox: &Arc<Sandbox>) {
+        let wall = Duration::from_secs(sandbox.wall_seconds.into());
+        let left = wall.saturating_sub(sandbox.folder.since_start());
+        let deadline = Instant::now() + left;
+        let watching = watch::watch(link.docker.clone(), sandbox.clone(), deadline);
+        let closing = self.closing.clone();
+        tokio::spawn(async move { closing.run_until_cancelled(watching).await });
+    }
+}
