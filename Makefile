@@ -16,7 +16,7 @@ CAGENT := target/release/cagent
 DEMO_DIR := .demo
 
 ##@ Use
-.PHONY: demo build setup image
+.PHONY: demo build dashboard setup image
 demo: build ## Build the program and run examples/demo.md in a sandbox
 	@mkdir -p $(DEMO_DIR)
 	@$(CAGENT) run --data-dir $(DEMO_DIR) --output $(DEMO_DIR)/demo.zip examples/demo.md
@@ -25,10 +25,14 @@ demo: build ## Build the program and run examples/demo.md in a sandbox
 	@python3 -m zipfile --list $(DEMO_DIR)/demo.zip
 
 build: setup ## Build the program, target/release/cagent
+	@scripts/dashboard optional
 	cargo build --release --locked --package cagent
 
 image: build ## Have the Docker daemon build the agent image, containerized-agent:latest
 	$(CAGENT) image build
+
+dashboard: ## Build the pages that the program embeds (Node.js 20.19 or newer)
+	@scripts/dashboard
 
 setup: ## Install what building and running take and is missing here (Debian packages)
 	@scripts/setup
@@ -37,9 +41,9 @@ setup: ## Install what building and running take and is missing here (Debian pac
 .PHONY: check test testsetup
 check: format lint tidy unit ## Format, lints, rules of the house, unit tests: under a minute when warm
 
-test: testsetup format lint tidy docs testimage ## Everything: the parts of check, docs, all tests, licences
+test: testsetup dashboard format lint tidy docs testimage ## Everything: the parts of check, docs, all tests, licences
 	cargo test --workspace --locked --no-fail-fast
-	@$(MAKE) --no-print-directory contract compose chaostest vm
+	@$(MAKE) --no-print-directory dashboardtest contract compose chaostest vm
 	@$(MAKE) --no-print-directory licences
 
 testsetup: ## Install what tests take beside that: Docker, a screen, a browser
@@ -80,6 +84,12 @@ contract: ## Does a real server do what its OpenAPI document says? (Schemathesis
 	cargo build --package cagent --locked
 	scripts/contract target/debug/cagent
 
+.PHONY: dashboardtest
+dashboardtest: dashboard ## Does the dashboard do what it should? Its parts, then all of it in a real browser: minutes
+	npm --prefix dashboard test --silent
+	cargo build --locked --package cagent --package testkit
+	npm --prefix dashboard run --silent browsertest
+
 .PHONY: testimage compose
 testimage: ## The agent image that tests use; starts a Docker daemon if none answers
 	@scripts/docker
@@ -91,9 +101,9 @@ compose: testimage ## Does the agent image do what it should, and does compose b
 	tests/compose/run target/debug/cagent
 
 .PHONY: chaostest
-chaostest: ## Is nothing lost, and nothing run twice? 30 kills and every other fault, embedded engine: minutes
+chaostest: ## Is nothing lost, and nothing run twice? 30 kills and every other fault, both engines: minutes
 	cargo build --locked --package cagent --package chaos
-	@TMPDIR=$${TMPDIR:-/var/tmp} target/debug/chaos --kills 30 --seed 6 --longest 2000 --engines local
+	@TMPDIR=$${TMPDIR:-/var/tmp} target/debug/chaos --kills 30 --seed 6 --longest 2000 --engines local,docker
 
 .PHONY: vm
 vm: ## Do limits hold on version 2 cgroups and under systemd? In an emulated machine: minutes

@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fs;
 
-use rustix::process::{Pid, getuid};
+use rustix::process::{Pid, Signal, getuid, kill_process};
 
 /// A process as `/proc/PID/stat` has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,11 +52,19 @@ impl Strangers {
 }
 
 /// Everybody beneath a process, without itself.
-pub(crate) fn beneath(root: i32) -> Vec<Pid> {
-    let table = table();
+fn beneath(root: Pid) -> Vec<Pid> {
+    let (root, table) = (root.as_raw_pid(), table());
     let kept = HashSet::from([root]);
     let beneath = |pid: &i32| *pid != root && kinship(*pid, &table, &kept) == Kinship::Kept;
     table.keys().filter(|pid| beneath(pid)).filter_map(|pid| Pid::from_raw(*pid)).collect()
+}
+
+/// Sends everybody beneath a process a signal, but not itself.
+pub(crate) fn signal_beneath(root: Pid, signal: Signal) {
+    for pid in beneath(root) {
+        // Who has ended just now needs none.
+        let _ = kill_process(pid, signal);
+    }
 }
 
 /// Whether somebody was sent into the sandbox, such as `agentd bridge`.

@@ -1,5 +1,6 @@
 //! One life of agentd: hello, run, finished.
 
+use std::cell::RefCell;
 use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -66,6 +67,7 @@ pub async fn run(config: Config) -> Result<(), AgentError> {
     let outbox = Rc::new(Outbox::new(welcome.acked));
     let command_user = welcome.spec.command_user;
     let approve = welcome.spec.approve.then(|| Rc::clone(&inbox));
+    let place = Place::first(&welcome.spec, &config);
     let runner = Rc::new(Runner {
         config,
         command_user,
@@ -73,11 +75,11 @@ pub async fn run(config: Config) -> Result<(), AgentError> {
         outbox: Rc::clone(&outbox),
         approve,
         include_caches: welcome.spec.include_caches,
+        now: RefCell::new(place.clone()),
     });
-    let place = Place::first(&welcome.spec, &runner.config);
     let desktop = Rc::new(Desktop::new(Rc::clone(&runner), place.clone()));
     let jupyter = Jupyter::new(Rc::clone(&runner), place);
-    let inward = Inward::new(Rc::clone(&link), Rc::clone(&desktop), jupyter);
+    let inward = Inward::new(Rc::clone(&link), Rc::clone(&runner), Rc::clone(&desktop), jupyter);
     let (link_too, inbox_too) = (Rc::clone(&link), Rc::clone(&inbox));
     let desktop_too = Rc::clone(&desktop);
     let desk = Desk { link: link_too, inbox: inbox_too, desktop: desktop_too, missed: None };

@@ -1,4 +1,5 @@
-//! Who may make which call: a table of every route, and the keys that callers show.
+//! Who may make which call: a table of every route, and the keys that callers show, or sessions in
+//! their place.
 //!
 //! Where the server asks for no key a stranger is taken for an operator of jobs, and for no more:
 //! keys made then would outlast that. A key that is shown is checked and counts everywhere.
@@ -13,10 +14,10 @@ use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{Components, OpenApi};
 
-use crate::Api;
 use crate::code::Code;
 use crate::problem::Problem;
 use crate::refusals::KeyProblems;
+use crate::{Api, session};
 
 /// The name of the way to show a key, in the API's description.
 const SCHEME: &str = "key";
@@ -39,6 +40,7 @@ const CALLS: &[(Method, &str, Access)] = &[
     (Method::GET, "/jobs", Needs(Read)),
     (Method::GET, "/job/{id}", Needs(Read)),
     (Method::GET, "/v1/jobs/{id}/events", Needs(Read)),
+    (Method::GET, "/v1/events", Needs(Read)),
     (Method::GET, "/logs/{id}", Needs(Read)),
     (Method::GET, "/logs/{id}/{stream}", Needs(Read)),
     (Method::GET, "/download/{id}", Needs(Read)),
@@ -53,6 +55,7 @@ const CALLS: &[(Method, &str, Access)] = &[
     (Method::POST, "/submit", Needs(Submit)),
     (Method::POST, "/v1/jobs/{id}/resume", Needs(Submit)),
     (Method::POST, "/cancel/{id}", Needs(Operate)),
+    (Method::GET, "/v1/jobs/{id}/shell", Needs(Operate)),
     (Method::POST, "/v1/jobs/{id}/messages", Needs(Operate)),
     (Method::POST, "/v1/jobs/{id}/approval", Needs(Operate)),
     (Method::PUT, "/v1/jobs/{id}/files/{*path}", Needs(Operate)),
@@ -60,13 +63,21 @@ const CALLS: &[(Method, &str, Access)] = &[
     (Method::GET, "/v1/keys", Needs(Admin)),
     (Method::POST, "/v1/keys", Needs(Admin)),
     (Method::DELETE, "/v1/keys/{id}", Needs(Admin)),
+    (Method::POST, "/v1/session", Open),
+    (Method::DELETE, "/v1/session", Open),
     (Method::GET, "/metrics", Needs(Read)),
+    (Method::GET, "/v1/system", Needs(Read)),
+    // It makes a sandbox.
+    (Method::GET, "/v1/doctor", Needs(Operate)),
     (Method::GET, "/healthz", Open),
     (Method::GET, "/readyz", Open),
     (Method::GET, "/", Open),
-    (Method::GET, "/assets/home.js", Open),
-    (Method::GET, "/assets/home.css", Open),
+    (Method::GET, "/new", Open),
+    (Method::GET, "/system", Open),
+    (Method::GET, "/jobs/{id}", Open),
+    (Method::GET, "/assets/{file}", Open),
     (Method::GET, "/assets/icon.svg", Open),
+    (Method::GET, "/assets/page.css", Open),
     (Method::GET, "/docs", Open),
     (Method::GET, "/docs/start.js", Open),
     (Method::GET, "/docs/problems", Open),
@@ -82,6 +93,7 @@ pub(crate) type Caller = Holder;
 pub(crate) fn admit(api: &Api, request: &mut Request) -> Result<(), Problem> {
     let key = presented(request.headers())?;
     let key = key.map(|key| api.jobs.look_up_key(key)).transpose().map_err(|bad| refused(&bad))?;
+    let key = key.or_else(|| session::holder(api, request));
     let stranger = if api.config.needs_keys { None } else { Some(Operate) };
     let held = key.or(stranger.map(|scope| Caller { scope, key: None }));
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
@@ -130,7 +142,7 @@ fn presented(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     }
 }
 
-fn refused(why: &dyn std::fmt::Display) -> Problem {
+pub(crate) fn refused(why: &dyn std::fmt::Display) -> Problem {
     Problem::new(Code::KeyRefused, format!("{why}; {}", Code::KeyRefused.advice()))
 }
 
@@ -207,9 +219,12 @@ mod tests {
         let missing: Vec<_> = documented.difference(&table).collect();
         assert!(missing.is_empty(), "crates/api/src/access.rs does not say who may: {missing:?}");
         let hidden = [
-            "/assets/home.js",
-            "/assets/home.css",
+            "/new",
+            "/system",
+            "/jobs/{id}",
+            "/assets/{file}",
             "/assets/icon.svg",
+            "/assets/page.css",
             "/docs/start.js",
             "/docs/{file}",
         ];
@@ -219,7 +234,7 @@ mod tests {
 
     #[test]
     fn what_is_not_in_the_table_is_shut() {
-        assert_eq!(needed(&Method::GET, Some("/new")), Needs(Admin));
+        assert_eq!(needed(&Method::GET, Some("/newer")), Needs(Admin));
         assert_eq!(needed(&Method::GET, None), Needs(Read));
         assert_eq!(needed(&Method::PATCH, Some("/v1/keys")), Needs(Read), "it is a 405");
         assert_eq!(needed(&Method::HEAD, Some("/download/{id}")), Needs(Read));

@@ -20,7 +20,11 @@ const LONGEST: Duration = Duration::from_secs(30 * 60);
 
 /// The body of a small request, whole.
 pub(crate) async fn whole(request: Request) -> Result<Bytes, Problem> {
-    let most = crate::MAX_BODY_BYTES as u64;
+    at_most(request, crate::MAX_BODY_BYTES as u64).await
+}
+
+/// The body of a request that has `most` bytes at most, whole.
+pub(crate) async fn at_most(request: Request, most: u64) -> Result<Bytes, Problem> {
     let all = collected(bounded(request.into_body(), most)?);
     tokio::time::timeout(PATIENCE, all).await.map_err(|_| too_slow())?
 }

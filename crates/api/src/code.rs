@@ -112,7 +112,10 @@ codes! {
         BadPath = "bad_path", "a path is relative to the workspace, stays in it, leads over directories only, and has no empty or reserved names";
     }
     UPGRADE_REQUIRED {
-        UpgradeNeeded = "upgrade_needed", "send `Connection: upgrade` and `Upgrade: rfb`, as `cagent vnc` does; in a browser, open a link of `POST /v1/jobs/{id}/tickets`";
+        UpgradeNeeded = "upgrade_needed", "send `Connection: upgrade` and `Upgrade: rfb`, as `cagent vnc` does, or open it as a WebSocket; in a browser, open a link of `POST /v1/jobs/{id}/tickets`";
+    }
+    TOO_MANY_REQUESTS {
+        TooManyTries = "too_many_tries", "too many wrong keys were tried of late; try again in a minute";
     }
     INTERNAL_SERVER_ERROR {
         Internal = "internal", "the server failed; its log says why";

@@ -3,7 +3,8 @@
 //! Not here: what a link leads to (crate `portal`).
 
 use axum::Extension;
-use axum::extract::{Request, State};
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{FromRequestParts as _, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, UPGRADE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
@@ -134,7 +135,9 @@ pub(crate) async fn screenshot(
 /// A connection to the desktop
 ///
 /// For VNC programs, by `cagent vnc`: with `Upgrade: rfb` the connection becomes one to the desktop's
-/// VNC server. One has mouse and keyboard: who connects with `control` takes them over.
+/// VNC server; for pages of this server, as a WebSocket, with the same in binary messages. One has
+/// mouse and keyboard: who connects with `control` takes them over. A WebSocket that ends with code
+/// 4001 was taken over.
 #[utoipa::path(get, path = "/v1/jobs/{id}/rfb", tag = "desktop", operation_id = "rfb",
     params(("id" = JobId, Path, description = "The job"), RfbParams),
     responses((status = 101, description = "From here on it speaks RFB"), InvalidParams,
@@ -149,13 +152,10 @@ pub(crate) async fn rfb(
     Params(RfbParams { view }): Params<RfbParams>,
     request: Request,
 ) -> Result<Response, Problem> {
-    if !wants_rfb(request.headers()) {
-        let detail = format!("this is no page; {}", Code::UpgradeNeeded.advice());
-        return Err(Problem::new(Code::UpgradeNeeded, detail));
-    }
+    let (socket, request) = upgrade(request).await?;
     let control = view == RfbView::Control;
     may(caller, if control { Scope::Operate } else { Scope::Read })?;
-    api.config.portal.rfb(job, control, request).await.map_err(no_seat)
+    api.config.portal.rfb(job, control, socket, request).await.map_err(no_seat)
 }
 
 impl TicketBody {
@@ -172,8 +172,24 @@ impl TicketBody {
     }
 }
 
-fn wants_rfb(headers: &HeaderMap) -> bool {
-    headers.get(UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"rfb"))
+/// The WebSocket that a request asks for, or none if it is to be a plain connection.
+async fn upgrade(request: Request) -> Result<(Option<WebSocketUpgrade>, Request), Problem> {
+    let (mut head, body) = request.into_parts();
+    let (plain, socket) = (asks_for(&head.headers, "rfb"), asks_for(&head.headers, "websocket"));
+    let socket = match WebSocketUpgrade::from_request_parts(&mut head, &()).await {
+        Ok(taken) if socket => Some(taken),
+        _ if plain => None,
+        _ => {
+            let detail = format!("this is no page; {}", Code::UpgradeNeeded.advice());
+            return Err(Problem::new(Code::UpgradeNeeded, detail));
+        }
+    };
+    Ok((socket, Request::from_parts(head, body)))
+}
+
+fn asks_for(headers: &HeaderMap, what: &str) -> bool {
+    let to = headers.get(UPGRADE);
+    to.is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(what.as_bytes()))
 }
 
 fn no_seat(error: SeatError) -> Problem {
@@ -185,7 +201,7 @@ fn no_seat(error: SeatError) -> Problem {
 }
 
 /// Why there is no connection into a job's sandbox. What the sandbox says of it is but text.
-fn no_way(error: DialError) -> Problem {
+pub(crate) fn no_way(error: DialError) -> Problem {
     let code = match error {
         DialError::Job(error) => return error.into(),
         DialError::NotRunning(status) if is_past(status) => return over(status),

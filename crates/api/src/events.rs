@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::BoxError;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{self, KeepAlive, Sse};
@@ -23,7 +24,7 @@ use crate::refusals::JobProblems;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// After which a browser comes back when a stream ended before its job: about what a restart takes.
-const RECONNECT: Duration = Duration::from_secs(2);
+pub(crate) const RECONNECT: Duration = Duration::from_secs(2);
 
 /// What is wrong with a place that is none.
 const NO_SEQ: &str = "must be the `seq` of an event: a whole number, 0 or more";
@@ -98,10 +99,20 @@ pub(crate) async fn events(
     }
     let follower = api.jobs.follow(id, after).await?;
     // Also who comes just when the server stops hears when to come again.
-    let greeting = stream::iter([Ok(sse::Event::default().retry(RECONNECT))]);
-    let until_closing = live(id, follower).take_until(api.config.closing.clone().cancelled_owned());
+    let greeting = sse::Event::default().retry(RECONNECT);
+    Ok(until_closing(&api, greeting, live(id, follower)))
+}
+
+/// A stream that ends when the server does, and before that is never silent for long.
+pub(crate) fn until_closing<E: Into<BoxError> + Send + 'static>(
+    api: &Api,
+    greeting: sse::Event,
+    events: impl Stream<Item = Result<sse::Event, E>> + Send + 'static,
+) -> Response {
+    let events = events.take_until(api.config.closing.clone().cancelled_owned());
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE).text("still here");
-    Ok(Sse::new(greeting.chain(until_closing)).keep_alive(keep_alive).into_response())
+    let all = stream::iter([Ok(greeting)]).chain(events);
+    Sse::new(all).keep_alive(keep_alive).into_response()
 }
 
 fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Problem> {

@@ -1,13 +1,13 @@
 //! What every request must pass, and what every answer carries.
 //!
 //! A browser is the way in for strangers: a page whose name was rebound to our address (`Host`
-//! tells), or a page that posts across origins (`Origin` tells). We send no CORS headers and know
-//! no cookies. Who the caller is and what they may do: `access`.
+//! tells), or a page that posts across origins (`Origin` tells). We send no CORS headers. Who the
+//! caller is and what they may do: `access`.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use axum::extract::{Request, State};
-use axum::http::header::{HOST, ORIGIN, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{HOST, ORIGIN, UPGRADE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Uri};
 use axum::middleware::Next;
@@ -64,7 +64,8 @@ fn check(request: &Request, hosts: &Hosts) -> Result<(), Problem> {
             return Err(Problem::new(Code::HostRefused, detail));
         }
     }
-    let reads_only = request.method().is_safe();
+    // A WebSocket's answers can be read by whoever opened it.
+    let reads_only = request.method().is_safe() && !request.headers().contains_key(UPGRADE);
     if !is_loaded_elsewhere(request.headers())
         && (reads_only || hosts.is_origin_of(&host, request.headers()))
     {
@@ -80,6 +81,11 @@ fn is_loaded_elsewhere(headers: &HeaderMap) -> bool {
     let says = |name, what: &str| headers.get_all(name).iter().any(|value| value == what);
     let is_elsewhere = says("sec-fetch-site", "cross-site") || says("sec-fetch-site", "same-site");
     is_elsewhere && !(says("sec-fetch-mode", "navigate") && says("sec-fetch-dest", "document"))
+}
+
+/// Whether no page of another origin sends these, as far as they say where they are from.
+pub(crate) fn is_from_us(headers: &HeaderMap, hosts: &Hosts) -> bool {
+    host(headers).is_ok_and(|host| hosts.is_origin_of(&host, headers))
 }
 
 fn host(headers: &HeaderMap) -> Result<Authority, Problem> {
@@ -212,6 +218,18 @@ mod tests {
     fn a_page_elsewhere_may_ask_but_never_reads_the_answer() {
         let get = request(Method::GET, "localhost", Some("http://evil.example"));
         assert_eq!(code(&get), None);
+    }
+
+    #[test]
+    fn a_page_elsewhere_opens_no_socket() {
+        let open = |origin| {
+            let mut open = request(Method::GET, "localhost:8000", origin);
+            open.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
+            code(&open)
+        };
+        assert_eq!(open(None), None);
+        assert_eq!(open(Some("http://localhost:8000")), None);
+        assert_eq!(open(Some("http://localhost:6080")), Some(Code::OriginRefused));
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub struct Readiness {
 /// One thing that the server needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReadinessCheck {
-    /// `store`, `disk`, `accepting` (it is not about to stop), or `engine:` and an engine's name.
+    /// `store`, `disk`, `results` (none waits for room), `accepting` (it is not about to stop), or `engine:` and an engine's name.
     pub name: String,
     /// Whether it works.
     pub ok: bool,

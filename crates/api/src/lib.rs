@@ -12,6 +12,7 @@ mod body;
 mod cancel;
 mod code;
 mod converse;
+mod dashboard;
 mod desktop;
 mod disposition;
 mod docs;
@@ -27,7 +28,9 @@ mod json;
 mod keys;
 mod links;
 mod list;
+mod live;
 mod logs;
+mod machine;
 mod multipart;
 mod picture;
 mod problem;
@@ -35,8 +38,11 @@ mod range;
 mod refusals;
 mod resume;
 mod schedule;
+mod session;
+mod shell;
 mod status;
 mod submission;
+mod system;
 mod tail;
 mod wording;
 
@@ -55,6 +61,9 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use session::Wrong;
+use system::Looked;
+
 pub use cancel::Cancelled;
 pub use code::Code;
 pub use converse::Recorded;
@@ -66,9 +75,13 @@ pub use keys::{KeyList, MadeKey};
 pub use links::Links;
 pub use list::{JobList, JobSummary};
 pub use logs::Logs;
+pub use machine::{EngineImage, Finding, FindingLevel, Machine};
 pub use problem::{FieldProblem, Problem};
 pub use schedule::Scheduled;
+pub use session::SessionBegun;
+pub use shell::PROTOCOL as SHELL_PROTOCOL;
 pub use status::{Job, Status};
+pub use system::{Doctor, System};
 
 /// The largest body of a request, in bytes: a prompt of 1 MiB of which JSON escapes every byte
 /// (`\u0001`, six bytes for one), and room for the other fields.
@@ -83,6 +96,8 @@ pub const MAX_UPLOAD_BYTES: u64 = 1 << 30;
 pub struct ApiConfig {
     /// The engines' names, for the health answer; the first is the default.
     pub engines: Vec<String>,
+    /// What looks at the machine.
+    pub machine: Arc<dyn Machine>,
     /// What hands out ways into desktops, Jupyter and previews.
     pub portal: Portal,
     /// Whether a call needs a key, but for the few that say nothing about jobs.
@@ -95,9 +110,10 @@ pub struct ApiConfig {
 
 /// Every call, ready to be served.
 pub fn router(jobs: Jobs, config: ApiConfig) -> Router {
-    let state = Api { jobs, config: Arc::new(config) };
+    let state =
+        Api { jobs, config: Arc::new(config), looked: Looked::default(), wrong: Wrong::default() };
     Router::from(documented())
-        .merge(home::assets())
+        .merge(dashboard::routes())
         .merge(docs::assets())
         // Nobody should have to remember the slash.
         .route("/v1/jobs/{id}/files", get(files::root))
@@ -127,6 +143,8 @@ pub fn openapi_json() -> Result<String, serde_json::Error> {
 struct Api {
     jobs: Jobs,
     config: Arc<ApiConfig>,
+    looked: Looked,
+    wrong: Wrong,
 }
 
 #[derive(utoipa::OpenApi)]
@@ -138,7 +156,7 @@ struct Api {
                        whose `detail` says what was wrong and what to do."
     ),
     // What is only within text: the `data` of live events.
-    components(schemas(types::Event)),
+    components(schemas(types::Event, live::GoneJob, live::JobEvent)),
     tags(
         (name = "server", description = "The server itself."),
         (name = "jobs", description = "Give, watch and stop jobs."),
@@ -157,6 +175,8 @@ fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .routes(routes!(health::metrics))
+        .routes(routes!(system::system))
+        .routes(routes!(system::doctor))
         .routes(routes!(schedule::schedule))
         .routes(routes!(schedule::submit))
         .routes(routes!(status::status))
@@ -168,6 +188,7 @@ fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(converse::decide))
         .routes(routes!(forget::forget))
         .routes(routes!(events::events))
+        .routes(routes!(live::live))
         .routes(routes!(logs::logs))
         .routes(routes!(logs::log_file))
         .routes(routes!(download::download))
@@ -175,9 +196,11 @@ fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(files::read, files::write))
         .routes(routes!(keys::list, keys::make))
         .routes(routes!(keys::revoke))
+        .routes(routes!(session::begin, session::end))
         .routes(routes!(desktop::ticket))
         .routes(routes!(desktop::screenshot))
         .routes(routes!(desktop::rfb))
+        .routes(routes!(shell::shell))
         .routes(routes!(docs::page))
         .routes(routes!(docs::document))
         .routes(routes!(code::page));

@@ -21,6 +21,9 @@ use crate::status::over;
 /// The most jobs of one page.
 const MAX_LIMIT: u32 = 1000;
 
+/// The most characters that are looked for.
+const MAX_SEARCH: usize = 200;
+
 /// Jobs, newest first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct JobList {
@@ -90,6 +93,9 @@ pub(crate) struct ListParams {
     /// Only jobs in these statuses, with commas between them or repeated.
     #[param(explode = false, min_items = 1)]
     status: Option<Vec<JobStatus>>,
+    /// Only jobs with this in their title, or at the beginning of their id; A to Z in any case.
+    #[param(min_length = 1, max_length = 200)]
+    search: Option<String>,
 }
 
 /// Jobs, newest first
@@ -124,8 +130,14 @@ fn wanted(params: &[(String, String)]) -> Result<ListRequest, Problem> {
                 let words = value.split(',').map(status);
                 wanted.statuses.extend(words.collect::<Result<Vec<_>, _>>().map_err(wrong)?);
             }
-            "limit" | "after" => return Err(wrong("is there twice".into())),
-            _ => return Err(wrong("unknown; expected `limit`, `after` or `status`".into())),
+            "search" if wanted.search.is_none() => {
+                wanted.search = Some(search(value).map_err(wrong)?);
+            }
+            "limit" | "after" | "search" => return Err(wrong("is there twice".into())),
+            _ => {
+                let known = "unknown; expected `limit`, `after`, `status` or `search`";
+                return Err(wrong(known.into()));
+            }
         }
     }
     Ok(wanted)
@@ -134,6 +146,11 @@ fn wanted(params: &[(String, String)]) -> Result<ListRequest, Problem> {
 fn limit(value: &str) -> Result<u32, String> {
     let limit = value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
     limit.ok_or_else(|| format!("must be a whole number, 1 to {MAX_LIMIT}"))
+}
+
+fn search(value: &str) -> Result<String, String> {
+    let fits = (1..=MAX_SEARCH).contains(&value.chars().count());
+    fits.then(|| value.to_owned()).ok_or_else(|| format!("must be 1 to {MAX_SEARCH} characters"))
 }
 
 fn status(word: &str) -> Result<JobStatus, String> {
@@ -172,6 +189,8 @@ mod tests {
             ("status", "", "`complete`"),
             ("status", "running,", "`complete`"),
             ("page", "2", "`after`"),
+            ("search", "", "1 to 200"),
+            ("search", &"x".repeat(201), "1 to 200"),
         ] {
             let problem = asked(&[(name, value)]).unwrap_err();
             assert!(problem.contains(name) && problem.contains(word), "{problem}");

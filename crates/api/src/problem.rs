@@ -21,8 +21,9 @@ pub(crate) const INTERNAL: &str = "the server failed to answer; its log says why
 /// Seconds after which a client may try a stopping server again: about what a restart takes.
 const AFTER_RESTART: HeaderValue = HeaderValue::from_static("5");
 
-/// Seconds after which there may be room again: retention looks about every minute.
-const AFTER_SWEEP: HeaderValue = HeaderValue::from_static("60");
+/// Seconds after which there may be room again, for retention looks about every minute; and after
+/// which wrong keys are counted anew.
+const AFTER_MINUTE: HeaderValue = HeaderValue::from_static("60");
 
 /// How to show a key (RFC 6750).
 const BY_KEY: HeaderValue = HeaderValue::from_static("Bearer realm=\"cagent\"");
@@ -116,7 +117,7 @@ impl IntoResponse for Problem {
         match code {
             Code::KeyNeeded | Code::KeyRefused => drop(headers.insert(WWW_AUTHENTICATE, BY_KEY)),
             Code::Stopping => drop(headers.insert(RETRY_AFTER, AFTER_RESTART)),
-            Code::DiskFull => drop(headers.insert(RETRY_AFTER, AFTER_SWEEP)),
+            Code::DiskFull | Code::TooManyTries => drop(headers.insert(RETRY_AFTER, AFTER_MINUTE)),
             _ => {}
         }
         response

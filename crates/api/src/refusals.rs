@@ -74,6 +74,21 @@ impl IntoResponses for BodyProblems {
     }
 }
 
+/// The refusals of a call that exchanges a key.
+pub(crate) enum SessionProblems {}
+
+impl IntoResponses for SessionProblems {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let problem = |code: Code| Problem::new(code, code.advice());
+        let mut responses = BodyProblems::responses();
+        responses.extend(documented([
+            ("`key_refused`", problem(Code::KeyRefused)),
+            ("`too_many_tries`: wrong keys", problem(Code::TooManyTries)),
+        ]));
+        responses
+    }
+}
+
 /// The refusals of a call that talks to a job's agent.
 pub(crate) enum TalkProblems {}
 

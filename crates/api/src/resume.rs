@@ -12,6 +12,11 @@ use crate::problem::Problem;
 use crate::refusals::{JobProblems, ResumeProblems};
 use crate::schedule::{self, Scheduled};
 
+const ONLY_BROKEN: &str =
+    "Only a job whose sandbox was lost, or that was interrupted, can be resumed";
+
+const CURE: &str = "give it again as a new job; its ZIP has the files that it made";
+
 /// Go on after a job that broke off
 ///
 /// Makes a new job with what the old one was asked to do, in the workspace that it left, from its last
@@ -31,14 +36,13 @@ pub(crate) async fn resume(
 }
 
 fn refused(error: ResumeError) -> Problem {
-    let text = error.to_string();
-    match error {
-        ResumeError::Job(error) => error.into(),
-        ResumeError::Schedule(error) => schedule::refused(&error, "prompt"),
-        ResumeError::NotOver(_) => Problem::new(Code::NotResumable, text),
-        ResumeError::Ended(_) | ResumeError::Gone => {
-            let cure = "give it again as a new job; its ZIP has the files that it made";
-            Problem::new(Code::NotResumable, format!("{text}; {cure}"))
-        }
-    }
+    let text = match error {
+        ResumeError::Job(error) => return error.into(),
+        ResumeError::Schedule(error) => return schedule::refused(&error, "prompt"),
+        ResumeError::NotOver(_) => error.to_string(),
+        // Two sentences: how a job ended may be one of its own.
+        ResumeError::Ended(how) => format!("the job ended as {how}. {ONLY_BROKEN}; {CURE}"),
+        ResumeError::Gone => format!("{error}; {CURE}"),
+    };
+    Problem::new(Code::NotResumable, text)
 }

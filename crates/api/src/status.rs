@@ -9,7 +9,7 @@ use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 use types::{
     CheckResult, Ending, JobId, JobRecord, JobResult, JobStatus, Limits, Mode, Network, Reason,
-    SandboxReport, Usage, Waiting,
+    SandboxReport, Usage, UsageSample, Waiting,
 };
 use utoipa::{IntoParams, ToSchema};
 
@@ -128,6 +128,9 @@ pub struct Job {
     /// What it used; null until its sandbox is gone.
     #[schema(required = true)]
     pub usage: Option<Usage>,
+    /// What it uses, looked at a short time ago; null unless it runs.
+    #[schema(required = true)]
+    pub usage_now: Option<UsageSample>,
     /// The `seq` of its newest event.
     pub last_seq: u64,
     /// Whether its workspace waits for somebody who goes on with it: `POST /v1/jobs/{id}/resume`.
@@ -167,7 +170,7 @@ impl Status {
 }
 
 impl Job {
-    fn new(record: JobRecord, zip: &Path) -> Self {
+    fn new(record: JobRecord, uses: Option<UsageSample>, zip: &Path) -> Self {
         let JobRecord { id, spec, status, ending, .. } = record;
         // Half deleted on a full disk, a job has none any more.
         let zip_bytes = record.zip_bytes.filter(|_| zip.exists());
@@ -201,6 +204,7 @@ impl Job {
             include_caches: spec.include_caches,
             sandbox: record.sandbox,
             usage: record.usage,
+            usage_now: uses.filter(|_| status == JobStatus::Running),
             last_seq: record.last_seq,
             resumable: record.kept,
             resumes: spec.resumes.map(|resumes| resumes.job),
@@ -289,5 +293,5 @@ pub(crate) async fn job(
     JobPath(id): JobPath,
 ) -> Result<Json<Job>, Problem> {
     let record = api.jobs.get(id).await?;
-    Ok(Json(Job::new(record, &api.jobs.zip_path(id))))
+    Ok(Json(Job::new(record, api.jobs.uses(id), &api.jobs.zip_path(id))))
 }

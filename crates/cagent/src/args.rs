@@ -2,6 +2,7 @@
 
 mod image;
 mod key;
+mod look;
 
 use std::ffi::{OsStr, OsString};
 use std::num::{NonZeroU16, NonZeroU32};
@@ -11,6 +12,9 @@ use std::str::FromStr;
 use clap::{Arg, Args, Parser, Subcommand};
 pub(crate) use image::{ImageBuildArgs, ImageCommand, ImageImportArgs};
 pub(crate) use key::{KeyCommand, KeyCreateArgs};
+pub(crate) use look::{
+    CompletionsArgs, DiffArgs, DownloadArgs, FilesArgs, LogsArgs, Sort, TopArgs, WatchArgs,
+};
 use serde::de::DeserializeOwned;
 use types::{JobStatus, Mode, Network};
 
@@ -69,17 +73,40 @@ pub(crate) enum Command {
     #[command(arg = no_server())]
     Serve(ServeArgs),
     /// Run one task and follow it; the exit code is its outcome
+    #[command(
+        after_help = "Examples:\n  cagent run 'write a script that prints primes' --output primes.zip\n  cagent run task.md --file data.csv --network none\n  cagent run - --limit wall_seconds=5m < task.md"
+    )]
     Run(RunArgs),
     /// List the jobs, newest first
     Ps(PsArgs),
     /// Show one job
     Status(JobArgs),
     /// Print what a job wrote
+    #[command(
+        after_help = "Examples:\n  cagent logs -f 0d351f3c\n  cagent logs --stderr 0d351f3c > errors.txt"
+    )]
     Logs(LogsArgs),
+    /// See all jobs, or one, on the whole screen while things happen
+    #[command(
+        after_help = "Examples:\n  cagent watch\n  cagent watch 0d351f3c\n\nKeys: j k Enter Esc to move, c cancel, s say, a approve, r reject, d download, o desktop, q leave"
+    )]
+    Watch(WatchArgs),
+    /// Show what the jobs that run use
+    #[command(after_help = "Examples:\n  cagent top --sort memory\n  cagent top -o json")]
+    Top(TopArgs),
+    /// Show which files a job made, changed and removed
+    #[command(
+        after_help = "Examples:\n  cagent diff 0d351f3c\n  cagent diff --stat --base ./src 0d351f3c"
+    )]
+    Diff(DiffArgs),
     /// Say something to the agent of a job; it hears it at its next turn
     Say(SayArgs),
     /// Let the step run that a job waits with, or reject it
     Approve(ApproveArgs),
+    /// Open a shell beside a running job, in its sandbox; Enter ~ . leaves it if it hangs
+    Attach(JobArgs),
+    /// Run a program beside a running job, in its sandbox; its exit code is this one's
+    Exec(ExecArgs),
     /// Print a link into a running job, for one use in a browser: to its desktop, to Jupyter Lab, or to
     /// what it serves on a port
     Open(OpenArgs),
@@ -117,8 +144,17 @@ pub(crate) enum Command {
     /// Check what this machine can do
     #[command(arg = no_server())]
     Doctor(EnginesArgs),
+    /// Let an assistant give, follow, steer and fetch jobs, by the Model Context Protocol on standard
+    /// input and output
+    Mcp,
     /// Show every setting, its value and who decided it
     Config(ServeArgs),
+    /// Print what makes a shell complete commands, options and the ids of jobs
+    #[command(
+        after_help = "Examples:\n  source <(cagent completions bash)\n  cagent completions fish > ~/.config/fish/completions/cagent.fish"
+    )]
+    #[command(arg = no_server())]
+    Completions(CompletionsArgs),
 }
 
 #[derive(Debug, Args)]
@@ -268,6 +304,21 @@ impl FromStr for What {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ExecArgs {
+    /// Give it standard input to read
+    #[arg(short, long)]
+    pub(crate) interactive: bool,
+    /// Give it a terminal; with -i, one like this
+    #[arg(short, long)]
+    pub(crate) tty: bool,
+    /// The job's id, or at least 4 characters of its beginning or its end
+    pub(crate) job: JobName,
+    /// The program and its arguments, after `--`
+    #[arg(required = true, last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<String>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct VncArgs {
     /// The job's id, or at least 4 characters of its beginning or its end
     pub(crate) job: JobName,
@@ -287,15 +338,6 @@ pub(crate) struct PsArgs {
     /// Only the newest
     #[arg(long, value_name = "JOBS")]
     pub(crate) limit: Option<NonZeroU32>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct FilesArgs {
-    /// The job's id, or at least 4 characters of its beginning or its end
-    pub(crate) job: JobName,
-    /// The directory, within its workspace
-    #[arg(default_value = "")]
-    pub(crate) path: String,
 }
 
 #[derive(Debug, Args)]
@@ -323,27 +365,6 @@ pub(crate) struct BackupArgs {
 pub(crate) struct JobArgs {
     /// The job's id, or at least 4 characters of its beginning or its end
     pub(crate) job: JobName,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct LogsArgs {
-    /// The job's id, or at least 4 characters of its beginning or its end
-    pub(crate) job: JobName,
-    /// Go on until the job ends
-    #[arg(short, long)]
-    pub(crate) follow: bool,
-    /// Standard error instead of standard output
-    #[arg(long)]
-    pub(crate) stderr: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct DownloadArgs {
-    /// The job's id, or at least 4 characters of its beginning or its end
-    pub(crate) job: JobName,
-    /// Where to; `-` for standard output [default: JOB.zip]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) output: Option<PathBuf>,
 }
 
 impl Cli {

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use api::{
-    Cancelled, FileList, Health, Job, JobList, KeyList, Logs, MadeKey, Problem, Scheduled, Ticket,
+    Cancelled, FileList, Health, Job, JobList, KeyList, Logs, MadeKey, Problem, Readiness,
+    Scheduled, Ticket,
 };
+use jobs::shell::{Start, Terminal};
 use jobs::{InvalidPath, WorkspacePath};
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_DISPOSITION, HeaderName, HeaderValue, UPGRADE,
@@ -64,6 +66,12 @@ impl Client {
         response.json::<Health>().await.is_ok_and(|health| health.name == "cagent")
     }
 
+    /// Whether the server can do its work, thing by thing, as far as it tells us.
+    pub(crate) async fn readiness(&self) -> anyhow::Result<Readiness> {
+        let response = self.answer(self.get("readyz").timeout(HEALTH_PATIENCE)).await?;
+        response.json().await.context("read what the server says of itself")
+    }
+
     /// Gives a job: the body of `POST /schedule`, and files for its workspace.
     pub(crate) async fn schedule(
         &self,
@@ -111,6 +119,11 @@ impl Client {
 
     pub(crate) async fn job(&self, job: JobId) -> anyhow::Result<Job> {
         self.json(self.get(&format!("job/{job}"))).await
+    }
+
+    /// Returns when a job is over, or after so many seconds.
+    pub(crate) async fn wait(&self, job: JobId, seconds: u64) -> anyhow::Result<()> {
+        self.send(self.get(&format!("status/{job}?wait={seconds}"))).await.map(drop)
     }
 
     pub(crate) async fn cancel(&self, job: JobId) -> anyhow::Result<Cancelled> {
@@ -222,6 +235,11 @@ impl Client {
         Ok((!over).then(|| EventStream::new(response)))
     }
 
+    /// What rings whenever the list of jobs has changed.
+    pub(crate) async fn bell(&self) -> anyhow::Result<Response> {
+        self.send(self.get("v1/events?list=true")).await
+    }
+
     /// A link into a job.
     pub(crate) async fn ticket(
         &self,
@@ -239,6 +257,21 @@ impl Client {
         let request = request.header(CONNECTION, "upgrade").header(UPGRADE, "rfb");
         let response = self.send(request).await?;
         response.upgrade().await.context("connect to the desktop")
+    }
+
+    /// A connection to a program in a job's sandbox, which is started for that.
+    pub(crate) async fn shell(&self, job: JobId, start: &Start) -> anyhow::Result<Upgraded> {
+        let mut url: Url = self.url(&format!("v1/jobs/{job}/shell")).parse()?;
+        url.query_pairs_mut().extend_pairs(start.command.iter().map(|word| ("command", word)));
+        if let Some(Terminal { kind, size }) = &start.terminal {
+            let (rows, cols) = (size.rows.to_string(), size.cols.to_string());
+            let words = [("tty", "true"), ("rows", &rows), ("cols", &cols), ("term", kind)];
+            url.query_pairs_mut().extend_pairs(words);
+        }
+        let request = self.http.get(url);
+        let request = request.header(CONNECTION, "upgrade").header(UPGRADE, api::SHELL_PROTOCOL);
+        let response = self.send(request).await?;
+        response.upgrade().await.context("connect to the sandbox")
     }
 
     fn get(&self, path: &str) -> RequestBuilder {

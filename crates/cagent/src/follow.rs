@@ -3,14 +3,20 @@
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
+use tokio::time::timeout_at;
 use types::{Event, EventKind, JobId};
 
 use crate::client::{Client, Refused};
+use crate::complaint;
 use crate::place::Place;
 use crate::sse::EventStream;
 
 /// How long a server may be away: a restart takes seconds.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long nothing may come before the server is asked whether it has room for it: while it has none,
+/// what jobs say waits, and there is no place where that could be recorded.
+const QUIET: Duration = Duration::from_secs(5);
 
 /// Reads a job's events, each once and in order.
 #[derive(Debug)]
@@ -21,6 +27,10 @@ pub(crate) struct Follow {
     stream: Option<EventStream>,
     lost: Option<Instant>,
     ended: bool,
+    /// When the server is asked for its disk, if nothing comes before.
+    look: tokio::time::Instant,
+    /// What was said of the disk, and still is so.
+    told: bool,
 }
 
 /// What comes next.
@@ -36,7 +46,8 @@ pub(crate) enum Next {
 
 impl Follow {
     pub(crate) fn new(job: JobId) -> Self {
-        Self { job, after: 0, stream: None, lost: None, ended: false }
+        let look = tokio::time::Instant::now() + QUIET;
+        Self { job, after: 0, stream: None, lost: None, ended: false, look, told: false }
     }
 
     /// The next event; none after the last.
@@ -80,12 +91,33 @@ impl Follow {
             // No stream: the job is over and we have seen all of it.
             self.ended = self.stream.is_none();
         }
-        let Some(stream) = &mut self.stream else { return Ok(None) };
-        let event = stream.next().await?;
+        let event = loop {
+            let Some(stream) = &mut self.stream else { return Ok(None) };
+            match timeout_at(self.look, stream.next()).await {
+                Ok(event) => break event?,
+                Err(_) => self.look_at_disk(client).await,
+            }
+        };
+        // What it uses is measured from outside, also of a job that waits for the disk.
+        if !matches!(&event, Some(Event { event: EventKind::Usage { .. }, .. })) {
+            self.look = tokio::time::Instant::now() + QUIET;
+        }
         if let Some(event) = &event {
             self.after = event.seq;
             self.ended = matches!(event.event, EventKind::Ended { .. });
         }
         Ok(event)
+    }
+
+    async fn look_at_disk(&mut self, client: &Client) {
+        // First: whoever drops us while we wait asks again then, and not at once.
+        self.look += QUIET;
+        let Ok(readiness) = client.readiness().await else { return };
+        let disk = readiness.checks.into_iter().find(|check| check.name == "disk");
+        let full = disk.and_then(|disk| disk.problem);
+        let was_told = std::mem::replace(&mut self.told, full.is_some());
+        if let Some(full) = full.filter(|_| !was_told) {
+            complaint::say(&format!("{full}; what the job says may wait until there is room"));
+        }
     }
 }

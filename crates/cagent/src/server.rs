@@ -1,29 +1,26 @@
 //! A server in this process: the engine, the jobs, the API and a listener, put together.
 
-use std::fs::DirBuilder;
+mod engines;
+mod tell;
+
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use api::{ApiConfig, Hosts};
-use engine::Engine;
-use engine_docker::{DockerConfig, DockerEngine};
-use engine_local::{LocalConfig, LocalEngine};
-use jiff::Timestamp;
-use jobs::{Config, Folders, IpNet, Jobs, NetworkPolicy, OpenError};
+use jobs::{Config, Folders, Jobs, NetworkPolicy, OpenError};
 use models::{Models, Provider};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use types::ApiKey;
 
 use crate::claim::claim;
+use crate::machine::ThisMachine;
 use crate::ports::{Addresses, Ports};
-use crate::settings::{EngineName, Settings};
-use crate::{listener, lockfile, ports, text, tools};
+use crate::settings::Settings;
+use crate::{listener, lockfile, ports, text};
+pub(crate) use engines::{docker_config, engine_config, images};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -31,13 +28,6 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// jobs have under way. Together less than deploy/ gives us.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
 const SETTLE_PATIENCE: Duration = Duration::from_secs(5);
-
-/// How long an engine may take to say what it can, before the server goes on without knowing: the
-/// probe of a Docker daemon takes seconds.
-const TELL_PATIENCE: Duration = Duration::from_secs(20);
-
-/// The prefix of `fc00::/7`, the largest private network.
-const WIDEST_PRIVATE: u8 = 7;
 
 /// What a server is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,12 +71,12 @@ impl Server {
         let address = listener.local_addr().context("ask for our own address")?;
         // Before the engine is there: who finds the lock held wants to know by whom.
         announce(&folders, purpose, address).context("write into the lock file")?;
-        let engines = engines(settings, purpose)?;
+        let engines = engines::open(settings, purpose)?;
         if purpose != Purpose::Look {
-            settings.egress_allow.iter().for_each(warn_if_wide);
+            settings.egress_allow.iter().for_each(tell::if_wide);
         }
         if purpose == Purpose::Serve {
-            tell(settings, &engines).await;
+            tell::engines(settings, &engines).await;
         }
         let models = Arc::new(Models::new(providers(settings, purpose)?));
         let names = engines.iter().map(|engine| engine.name().into()).collect();
@@ -100,7 +90,7 @@ impl Server {
         let config = config(settings, purpose, own_ports.into(), models);
         let jobs = Jobs::open(folders, config, engines).await?;
         if purpose == Purpose::Serve && settings.is_public() {
-            tell_who_may_come(settings, &jobs);
+            tell::who_may_come(settings, &jobs);
         }
         let portal = ports::portal(jobs.clone(), settings, shown, address);
         if purpose == Purpose::Serve {
@@ -110,6 +100,7 @@ impl Server {
         let views = ports.map(|ports| ports.serve(&portal, &closing));
         let config = ApiConfig {
             engines: names,
+            machine: Arc::new(ThisMachine(settings.clone())),
             portal,
             needs_keys: settings.needs_keys(),
             hosts: hosts(settings, address),
@@ -117,7 +108,10 @@ impl Server {
         };
         let router = api::router(jobs.clone(), config);
         let serving = tokio::spawn(listener::serve(listener, router, closing.clone()));
-        let serving = views.into_iter().flatten().chain([serving]).collect();
+        let hook = settings.webhook()?.filter(|_| purpose != Purpose::Look);
+        let tell = |hook| webhooks::run(jobs.outbox(), hook, closing.clone());
+        let telling = hook.map(|hook| tokio::spawn(tell(hook)));
+        let serving = views.into_iter().flatten().chain(telling).chain([serving]).collect();
         Ok(Self { jobs, purpose, address, closing, serving })
     }
 
@@ -164,22 +158,6 @@ impl Server {
     }
 }
 
-fn engines(settings: &Settings, purpose: Purpose) -> anyhow::Result<Vec<Arc<dyn Engine>>> {
-    Ok(match purpose {
-        Purpose::Serve | Purpose::Work => {
-            settings.engines.iter().map(|name| engine(*name, settings)).collect::<Result<_, _>>()?
-        }
-        Purpose::Look => vec![],
-    })
-}
-
-fn engine(name: EngineName, settings: &Settings) -> anyhow::Result<Arc<dyn Engine>> {
-    Ok(match name {
-        EngineName::Local => Arc::new(LocalEngine::open(engine_config(settings)?)?),
-        EngineName::Docker => Arc::new(DockerEngine::open(docker_config(settings)?)?),
-    })
-}
-
 /// Who can be asked. A command that only looks asks nobody.
 fn providers(settings: &Settings, purpose: Purpose) -> anyhow::Result<Vec<Provider>> {
     if purpose == Purpose::Look {
@@ -187,78 +165,13 @@ fn providers(settings: &Settings, purpose: Purpose) -> anyhow::Result<Vec<Provid
     }
     let providers = settings.models.providers().context("the settings of models")?;
     if purpose == Purpose::Serve {
-        settings.models.warnings().iter().for_each(|half| tracing::warn!("{half}"));
-        let names: Vec<_> = providers.iter().map(Provider::name).collect();
-        match &*names {
-            [] => tracing::info!("no model is set up: tasks are runbooks (docs/models.md)"),
-            names => tracing::info!("models, in the order they are asked: {}", names.join(", ")),
-        }
+        tell::models(&settings.models, &providers);
     }
     Ok(providers)
 }
 
-/// What a server has to work with, for its log.
-async fn tell(settings: &Settings, engines: &[Arc<dyn Engine>]) {
-    let dir = settings.data_dir.display();
-    let jobs = text::count(settings.concurrency.get() as u64, "job");
-    for engine in engines {
-        let report = match tokio::time::timeout(TELL_PATIENCE, engine.report()).await {
-            Ok(Ok(report)) => report,
-            Ok(Err(e)) => {
-                tracing::warn!("no job can run on {} until this is mended: {e}", engine.name());
-                continue;
-            }
-            Err(_) => {
-                tracing::warn!("{} does not answer; its jobs wait until it does", engine.name());
-                continue;
-            }
-        };
-        let shortfalls: Vec<_> = report.shortfalls.into_iter().map(|short| short.what).collect();
-        let missing = if shortfalls.is_empty() { "nothing".into() } else { shortfalls.join(", ") };
-        tracing::info!(
-            "data in {dir}, engine {}, {jobs} at one time, not enforced: {missing}",
-            engine.name()
-        );
-    }
-}
-
 fn hosts(settings: &Settings, address: SocketAddr) -> Hosts {
     Hosts { names: settings.public_names.clone(), addresses: !address.ip().is_loopback() }
-}
-
-/// Others than this machine's own can come.
-fn tell_who_may_come(settings: &Settings, jobs: &Jobs) {
-    let now = Timestamp::now();
-    let works = |key: &ApiKey| key.revoked.is_none() && key.expires.is_none_or(|end| end > now);
-    if settings.allow_no_keys && settings.has_name() {
-        tracing::warn!(
-            "CAGENT_ALLOW_NO_KEYS does not count: CAGENT_PUBLIC_NAMES or CAGENT_PREVIEW_DOMAIN names \
-             this server for others"
-        );
-    }
-    if !settings.needs_keys() {
-        tracing::warn!(
-            "whoever reaches this server may give, read and delete jobs: CAGENT_ALLOW_NO_KEYS is set"
-        );
-    } else if jobs.list_keys().iter().any(works) {
-        tracing::info!("every call needs a key (docs/keys.md)");
-    } else {
-        let dir = settings.data_dir.display();
-        tracing::warn!(
-            "every call needs a key, and there is none that works; make one on this machine: \
-             cagent key create NAME --data-dir {dir}"
-        );
-    }
-}
-
-/// The networks that are not public are narrow; what is wider was not meant for one of them.
-fn warn_if_wide(allowed: &IpNet) {
-    if allowed.prefix_len() < WIDEST_PRIVATE {
-        tracing::warn!(
-            "CAGENT_EGRESS_ALLOW has {allowed}, which opens private networks and the metadata services \
-             of clouds to jobs; name the few networks that jobs need"
-        );
-    }
 }
 
 /// Whether another process has the data directory.
@@ -293,58 +206,9 @@ fn config(
             // Somebody sits before it.
             Purpose::Work | Purpose::Look => Duration::ZERO,
         },
+        tells: settings.webhook_url.is_some() && purpose != Purpose::Look,
         clock: jobs::Clock::default(),
     }
-}
-
-/// Where the images of the embedded engine are.
-pub(crate) fn images(settings: &Settings) -> PathBuf {
-    settings.data_dir.join("images")
-}
-
-/// How the embedded engine is set up, with its tools in place.
-pub(crate) fn engine_config(settings: &Settings) -> anyhow::Result<LocalConfig> {
-    make_private(&settings.data_dir)?;
-    warn_if_open(&settings.data_dir)?;
-    let tools = tools::unpack(&settings.data_dir)?;
-    Ok(LocalConfig {
-        home: settings.data_dir.join("sandboxes"),
-        helper: tools.helper,
-        tools: tools.inside,
-        expose: settings.expose.clone(),
-        images: images(settings),
-        uids: settings.uids,
-    })
-}
-
-/// How the Docker engine is set up, with its tools in place.
-pub(crate) fn docker_config(settings: &Settings) -> anyhow::Result<DockerConfig> {
-    make_private(&settings.data_dir)?;
-    let tools = tools::unpack(&settings.data_dir)?;
-    Ok(DockerConfig {
-        home: settings.data_dir.join("docker"),
-        tools: tools.inside,
-        image: settings.image.clone(),
-        host: settings.docker_host.clone(),
-        runtime: settings.docker_runtime.clone(),
-    })
-}
-
-/// Before anything is put there: prompts and results are nobody else's business.
-fn make_private(dir: &Path) -> Result<(), OpenError> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    made.map_err(|source| OpenError::Directory { path: dir.into(), source })
-}
-
-/// A directory that was there before stays as its owner made it.
-fn warn_if_open(dir: &Path) -> Result<(), OpenError> {
-    let found =
-        dir.metadata().map_err(|source| OpenError::Directory { path: dir.into(), source })?;
-    if found.mode() & 0o007 != 0 {
-        let dir = dir.display();
-        tracing::warn!("{dir} is open to other users of this machine; `chmod o= {dir}` shuts it");
-    }
-    Ok(())
 }
 
 /// One that only looks has no address to offer: no job would be run there.

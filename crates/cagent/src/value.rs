@@ -76,6 +76,18 @@ pub(crate) fn url<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<Url> {
     Ok(url)
 }
 
+/// Where a webhook is, also beyond TLS.
+pub(crate) fn address_of_hook<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<Url> {
+    let url = Url::parse(text(value)?.trim()).ok();
+    let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    url.context("expected an address, such as https://example.org/hook")
+}
+
+/// What of an address is no secret.
+pub(crate) fn shown_origin(url: &Url) -> String {
+    format!("{}/…", url.origin().ascii_serialization())
+}
+
 pub(crate) fn address<V: AsRef<OsStr> + ?Sized>(value: &V) -> Result<SocketAddr> {
     let address = text(value)?.replace("localhost:", "127.0.0.1:");
     address.parse().map_err(|_| anyhow!("expected ADDRESS:PORT, such as 127.0.0.1:8000"))
@@ -305,6 +317,9 @@ mod tests {
     #[test]
     fn a_server_and_an_address_may_be_short() {
         assert_eq!(url("127.0.0.1:8000").unwrap().as_str(), "http://127.0.0.1:8000/");
+        assert!(address_of_hook("ftp://a.org").unwrap_err().to_string().contains("https://"));
+        let hook = address_of_hook("https://u:p@a.org:444/hook?key=1").unwrap();
+        assert_eq!(shown_origin(&hook), "https://a.org:444/…");
         assert!(url("https://example.com").unwrap_err().to_string().contains("http only"));
         assert_eq!(address("localhost:80").unwrap().to_string(), "127.0.0.1:80");
         assert!(address("8000").is_err());

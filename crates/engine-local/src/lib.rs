@@ -20,6 +20,7 @@ mod disk;
 mod engine;
 mod folder;
 pub mod helper;
+mod home;
 mod hung;
 mod inside;
 mod patience;

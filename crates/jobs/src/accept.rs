@@ -231,13 +231,12 @@ pub(crate) fn name(
     }
 }
 
-/// What a job may reach that asks for this. A default beyond the ceiling is the ceiling.
+/// What a job may reach that asks for this.
 fn reach(asked: Option<Network>, policy: &NetworkPolicy) -> Result<Network, ScheduleError> {
-    let NetworkPolicy { default, ceiling } = policy;
+    let ceiling = &policy.ceiling;
     let refuse = |why: String| Err(ScheduleError::Network { why });
     match asked {
-        None if default.is_within(ceiling) => Ok(default.clone()),
-        None => Ok(ceiling.clone()),
+        None => Ok(policy.in_force().default),
         Some(Network::Domains(domains)) if domains.len() > MAX_DOMAINS => {
             refuse(format!("{} domains; at most {MAX_DOMAINS} are allowed", domains.len()))
         }

@@ -80,7 +80,7 @@ impl JobSink {
         let this = self.clone();
         let asked = async move {
             let _turn = turn;
-            this.ask(question, &taken_back).await
+            this.ask(question, taken_back).await
         };
         let answer = self.inner.tasks.spawn(asked.in_current_span());
         let answer = answer.await.ok().flatten();
@@ -98,12 +98,12 @@ impl JobSink {
     async fn ask(
         &self,
         question: ModelRequest,
-        taken_back: &CancellationToken,
+        taken_back: CancellationToken,
     ) -> Option<ModelAnswer> {
         let asking = self.asking.as_ref()?;
-        let till = Till { sink: self, asking, open: Mutex::default() };
+        let till = Till { sink: self, asking, taken_back, open: Mutex::default() };
         let asked = unless_it_panics(asking.models.ask(&asking.choice, &question, &till));
-        let answer = till.until_taken_back(taken_back, asked).await;
+        let answer = till.until_taken_back(asked).await;
         till.close(if answer.is_none() { TAKEN_BACK } else { BROKE }).await;
         answer
     }
@@ -121,6 +121,8 @@ async fn unless_it_panics(asked: impl Future<Output = ModelAnswer>) -> ModelAnsw
 struct Till<'a> {
     sink: &'a JobSink,
     asking: &'a Asking,
+    /// Whether nobody wants the answer any more.
+    taken_back: CancellationToken,
     /// The call that was paid for and is not recorded yet; locked while either is being done.
     open: Mutex<Option<Open>>,
 }
@@ -148,6 +150,11 @@ impl Meter for Till<'_> {
             Some(Ok(granted)) => {
                 let (facts, began) = (facts.clone(), Instant::now());
                 let reserved = wanted.with(granted.into());
+                if self.taken_back.is_cancelled() {
+                    self.give_back(reserved).await;
+                    drop(open);
+                    return std::future::pending().await;
+                }
                 *open = Some(Open { reserved, input_tokens, facts, began });
                 Ok(granted)
             }
@@ -173,13 +180,9 @@ impl Meter for Till<'_> {
 impl Till<'_> {
     /// Asks until the question is taken back, which waits for what is with the store: given up there,
     /// a call would be paid for and never settled, or recorded and told to nobody.
-    async fn until_taken_back<T>(
-        &self,
-        taken_back: &CancellationToken,
-        asked: impl Future<Output = T>,
-    ) -> Option<T> {
+    async fn until_taken_back<T>(&self, asked: impl Future<Output = T>) -> Option<T> {
         let idle = async {
-            taken_back.cancelled().await;
+            self.taken_back.cancelled().await;
             drop(self.open.lock().await);
         };
         tokio::select! {
@@ -206,6 +209,14 @@ impl Till<'_> {
             error: Some(why.into()),
         };
         self.keep(call, reserved).await;
+    }
+
+    /// Undoes the payment for a call that is not made.
+    async fn give_back(&self, reserved: Reserved) {
+        let change =
+            move |draft: &mut Draft| spend::give_back(&mut draft.state.session.spend, reserved);
+        // What cannot be undone because the orchestrator stops, the next one counts as spent.
+        self.sink.inner.insist(self.sink.job, Durability::Grouped, change).await;
     }
 
     async fn keep(&self, call: ModelCall, reserved: Reserved) {

@@ -26,16 +26,20 @@ impl Inner {
         let clock = self.config.clock.clone();
         let with_move = move |draft: &mut Draft| {
             draft.now = clock.now();
-            let before = draft.state.status;
+            let (before, waited) = (draft.state.status, draft.state.waiting.clone());
             let answer = change(draft);
             let moved = (draft.state.status != before).then(|| draft.state.clone());
+            let is_listed = moved.is_some() || draft.state.waiting != waited;
             let newest = draft.state.last_seq + draft.events().len() as u64;
-            (answer, draft.state.status.is_final(), moved, newest)
+            (answer, draft.state.status.is_final(), moved, is_listed, newest)
         };
         let changed = self.store.update(job, durability, with_move).await;
-        let (answer, ended, moved, newest) = changed?;
+        let (answer, ended, moved, is_listed, newest) = changed?;
         if let Some(moved) = moved {
             self.metrics.moved(&moved, self.config.clock.now());
+        }
+        if is_listed {
+            self.changes.ring(job);
         }
         let mut live = self.live();
         if ended {
@@ -97,7 +101,9 @@ impl Inner {
 
     /// Forgets a job whose files are gone.
     pub(crate) async fn forget_record(&self, job: JobId) -> Result<(), StoreError> {
-        self.soon(job, || self.store.delete(job)).await
+        self.soon(job, || self.store.delete(job)).await?;
+        self.changes.ring(job);
+        Ok(())
     }
 
     /// Does what somebody waits for, though the store fails for some seconds.

@@ -55,6 +55,10 @@ impl Inner {
         let job = record.id;
         if resume::may_be_resumed(record) {
             self.end_all_leases(job).await;
+            if record.sandbox.is_some() {
+                // It may still run if its engine said nothing sensible of it for long.
+                self.end_sandbox(job, engine).await;
+            }
             match engine.keep(job).await {
                 Ok(()) => return Input::Kept,
                 Err(e) => tracing::warn!(%job, "there is no workspace to go on with: {e}"),

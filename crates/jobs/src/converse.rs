@@ -121,7 +121,7 @@ impl Jobs {
         &self,
         job: JobId,
         bytes: usize,
-        record: impl FnOnce(&mut Draft) -> Result<(), TalkError> + Send + 'static,
+        record: impl FnOnce(&mut Draft) -> Result<(), TalkError> + Clone + Send + Sync + 'static,
     ) -> Result<u64, TalkError> {
         let this = self.inner.clone();
         let done = self.inner.tasks.spawn(async move { this.talk(job, bytes, record).await });
@@ -134,7 +134,7 @@ impl Inner {
         &self,
         job: JobId,
         bytes: usize,
-        record: impl FnOnce(&mut Draft) -> Result<(), TalkError> + Send + 'static,
+        record: impl FnOnce(&mut Draft) -> Result<(), TalkError> + Clone + Send + Sync + 'static,
     ) -> Result<u64, TalkError> {
         let bell = self.live().get(&job).map(|live| live.wishes.clone());
         let bytes = bytes + LEAST_BYTES;
@@ -143,7 +143,8 @@ impl Inner {
             return Err(TalkError::TooMuch { most: MAX_TOLD_BYTES });
         }
         let change = move |draft: &mut Draft| hear(draft, record);
-        let seq = self.change(job, Durability::Full, change).await.map_err(Into::into).flatten();
+        let heard = || self.change(job, Durability::Full, change.clone());
+        let seq = self.soon(job, heard).await.map_err(Into::into).flatten();
         if let Some(bell) = bell {
             match seq {
                 Ok(_) => bell.send_modify(|_| {}),
@@ -151,11 +152,6 @@ impl Inner {
             }
         }
         seq
-    }
-
-    /// How much a job was told, in bytes.
-    pub(crate) async fn told(&self, job: JobId) -> Result<usize, StoreError> {
-        Ok(self.wishes(job, 0).await?.iter().map(|said| size(&said.wish)).sum())
     }
 
     /// How much of that a job was told, in bytes, that goes on after this one: its messages.
@@ -229,6 +225,11 @@ fn discount(bell: &watch::Sender<usize>, bytes: usize) {
         *told -= bytes;
         false
     });
+}
+
+/// How much a job was told to which people said this, in bytes.
+pub(crate) fn told(said: Vec<Event>) -> usize {
+    said.into_iter().filter_map(instruction).map(|said| size(&said.wish)).sum()
 }
 
 fn size(wish: &Wish) -> usize {

@@ -2,9 +2,11 @@
 
 use gateway::Inward;
 use protocol::Target;
+use protocol::shell::{Start, ToShell, send};
 use store::{Draft, Durability, StoreError};
-use types::{EventKind, JobId, JobStatus};
+use types::{Event, EventKind, JobId, JobStatus, NoticeLevel};
 
+use crate::bound;
 use crate::converse::TalkError;
 use crate::service::{Inner, JobError, Jobs};
 
@@ -39,6 +41,29 @@ impl Jobs {
         Ok(dialer.dial(to).await?)
     }
 
+    /// Runs a program in a running job's sandbox for a person, on a connection that speaks
+    /// [`protocol::shell`] from then on. It is recorded before it runs, and ends with the connection.
+    ///
+    /// # Errors
+    /// [`DialError`]
+    pub async fn shell(&self, job: JobId, start: Start) -> Result<Inward, DialError> {
+        let this = self.clone();
+        // What was recorded is run, though the client leaves.
+        let started = self.inner.tasks.spawn(async move { this.start_shell(job, start).await });
+        started.await.map_err(|_| DialError::from(StoreError::Closed))?
+    }
+
+    async fn start_shell(&self, job: JobId, start: Start) -> Result<Inward, DialError> {
+        let mut stream = self.dial(job, Target::Shell).await?;
+        let told = start.clone();
+        let record = move |draft: &mut Draft| opened(draft, &told);
+        let recorded = || self.inner.change(job, Durability::Full, record.clone());
+        self.inner.soon(job, recorded).await??;
+        let sent = send(&mut stream, &ToShell::Start(start)).await;
+        sent.map_err(|_| DialError::Silent(gateway::DialError::TimedOut))?;
+        Ok(stream)
+    }
+
     /// A person takes the control of a job's desktop, or gives it back; the `seq` of its event.
     ///
     /// # Errors
@@ -55,21 +80,45 @@ impl Jobs {
 impl Inner {
     /// Gives the desktop back for whoever had it: they held it by an orchestrator that is gone.
     pub(crate) async fn free_desktop(&self, job: JobId) {
-        if let Err(e) = self.try_free_desktop(job).await {
+        let free = || self.change(job, Durability::Full, |draft| desktop(draft, false));
+        if let Err(e) = self.soon(job, free).await {
             tracing::error!(%job, "could not give the desktop back to the agent: {e}");
         }
     }
+}
 
-    async fn try_free_desktop(&self, job: JobId) -> Result<(), StoreError> {
-        let said = self.store.from_people(job, 0).await?;
-        let last = said.into_iter().rev().find_map(|event| match event.event {
-            EventKind::Desktop { taken } => Some(taken),
-            _ => None,
-        });
-        if last != Some(true) {
-            return Ok(());
+/// Whether a person has the desktop of a job to which people said this.
+pub(crate) fn is_desktop_taken(said: &[Event]) -> bool {
+    let last = said.iter().rev().find_map(|event| match event.event {
+        EventKind::Desktop { taken } => Some(taken),
+        _ => None,
+    });
+    last == Some(true)
+}
+
+fn opened(draft: &mut Draft, start: &Start) -> Result<(), DialError> {
+    let status = draft.state.status;
+    if status == JobStatus::Packaging || status.is_final() {
+        return Err(DialError::NotRunning(status));
+    }
+    let event = EventKind::Notice { level: NoticeLevel::Info, text: bound::text(ran(start)) };
+    draft.append(draft.now, event);
+    Ok(())
+}
+
+/// What a person did, for people.
+fn ran(start: &Start) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "+-./:=@_,".contains(c);
+    let word = |word: &String| match word.chars().all(plain) && !word.is_empty() {
+        true => word.clone(),
+        false => format!("{word:?}"),
+    };
+    match &*start.command {
+        [] => "a person opened a shell".into(),
+        command => {
+            let words: Vec<_> = command.iter().map(word).collect();
+            format!("a person ran {}", words.join(" "))
         }
-        self.change(job, Durability::Full, |draft| desktop(draft, false)).await
     }
 }
 

@@ -37,6 +37,7 @@ fn everything() -> String {
     let job = JobState { status: JobStatus::Complete, ending, ..JobState::new(now) };
     metrics.moved(&job, now);
     metrics.engine_failed("local", "list");
+    metrics.told("delivered", 1);
     metrics.model_called(&ModelCall {
         provider: "gemini".into(),
         model: "m".into(),
@@ -55,9 +56,16 @@ fn everything() -> String {
         millis: 1,
         count: 1,
     });
-    let census = Some(Census { jobs: vec![], oldest_waiting: None, result_bytes: 0 });
+    let census = Some(Census { jobs: vec![], oldest_waiting: None, result_bytes: 0, messages: 0 });
     let process = Process::look();
-    let standing = Standing { census, queue_age: 0.0, free_bytes: 0, reserve_bytes: 0, process };
+    let standing = Standing {
+        census,
+        queue_age: 0.0,
+        free_bytes: 0,
+        reserve_bytes: 0,
+        process,
+        not_enforced: vec![("local".into(), "disk".into())],
+    };
     gauges::text(&metrics, &standing)
 }
 

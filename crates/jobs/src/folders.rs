@@ -14,6 +14,7 @@ const LOCK: &str = "lock";
 /// ```text
 /// <data>/lock       held by the orchestrator; one line: who and where
 /// <data>/local.key  a key to the API for the directory's owner, made anew at each start
+/// <data>/session.key what sessions of browsers are signed with
 /// <data>/cagent.db  the store
 /// <data>/clock.json when the time was looked at last, so that it is known if somebody set it
 /// <data>/staging/, <data>/inputs/<job>/   input files of jobs that have not begun
@@ -160,6 +161,11 @@ impl Folders {
 
     pub(crate) fn local_key(&self) -> PathBuf {
         local_key(&self.data)
+    }
+
+    /// What sessions of browsers are signed with.
+    pub(crate) fn session_key(&self) -> PathBuf {
+        self.data.join("session.key")
     }
 
     pub(crate) fn store(&self) -> PathBuf {

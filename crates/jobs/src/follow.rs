@@ -12,7 +12,7 @@ use store::StoreError;
 use tokio::sync::{Mutex, watch};
 use types::{Event, EventKind, JobId};
 
-use crate::metrics::Stream;
+use crate::metrics::Counted;
 use crate::service::{Inner, JobError};
 
 /// Events read at one time.
@@ -42,20 +42,28 @@ pub struct Follower {
     /// Whether it has read all there was once.
     is_waiting: bool,
     ended: bool,
-    _counted: Stream,
+    /// Whether output events get their text.
+    with_text: bool,
+    _counted: Counted,
 }
 
 impl Follower {
+    /// Output events of it are without their text; so it reads for itself.
+    #[must_use]
+    pub fn without_text(self) -> Self {
+        Self { tip: None, with_text: false, ..self }
+    }
+
     pub(crate) fn new(inner: Arc<Inner>, job: JobId, after: u64) -> Self {
         let _counted = inner.metrics.stream();
         let live = inner.live().get(&job).map(|live| (live.tip.clone(), live.news.subscribe()));
         let (tip, news) = live.unzip();
         let is_waiting = has_all(news.as_ref(), after);
-        Self { inner, job, after, tip, news, is_waiting, ended: false, _counted }
+        Self { inner, job, after, tip, news, is_waiting, ended: false, with_text: true, _counted }
     }
 
-    /// The next events, in order, output events with their `text`; `None` after the last one of a
-    /// job that has ended.
+    /// The next events, in order, output events with their `text` unless nobody wants it; `None`
+    /// after the last one of a job that has ended.
     ///
     /// # Errors
     /// When the store fails.
@@ -115,8 +123,10 @@ impl Follower {
 
     async fn read(&self) -> Result<Page, JobError> {
         let mut events = self.inner.store.events(self.job, self.after, PAGE).await?;
-        bound(&mut events);
-        if !events.iter().any(|event| matches!(event.event, EventKind::Output { .. })) {
+        bound(&mut events, self.with_text);
+        if !self.with_text
+            || !events.iter().any(|event| matches!(event.event, EventKind::Output { .. }))
+        {
             return Ok(events.into());
         }
         let (inner, job) = (self.inner.clone(), self.job);
@@ -140,11 +150,11 @@ fn rest(page: &Page, after: u64) -> Page {
 }
 
 /// Cuts a page where that becomes too much; the rest is the next page.
-fn bound(events: &mut Vec<Event>) {
+fn bound(events: &mut Vec<Event>, with_text: bool) {
     let mut room = PAGE_BYTES;
     let mut fits = |event: &Event| {
         let bytes = match &event.event {
-            EventKind::Output { bytes, .. } => *bytes,
+            EventKind::Output { bytes, .. } if with_text => *bytes,
             EventKind::StepStarted { code: Some(code), .. } => code.len() as u64,
             EventKind::Said { text, .. } => text.len() as u64,
             _ => 0,

@@ -1,15 +1,18 @@
 //! How things stand, for Prometheus: what the store, the disk and the system say when asked.
 
+use futures_util::future::join_all;
 use prometheus_client::encoding::EncodeMetric;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::{Registry, Unit};
 use store::Census;
-use types::JobStatus;
+use tokio::time::timeout;
+use types::{JobStatus, SandboxReport};
 
 use crate::metrics::{Labels, Metrics};
 use crate::process::Process;
+use crate::readiness::PATIENCE;
 use crate::service::Jobs;
 
 /// Every one: a status without jobs is shown, too.
@@ -33,6 +36,8 @@ pub(crate) struct Standing {
     pub(crate) free_bytes: u64,
     pub(crate) reserve_bytes: u64,
     pub(crate) process: Process,
+    /// By engine, what it does not enforce; nothing of one that does not say.
+    pub(crate) not_enforced: Vec<(String, String)>,
 }
 
 impl Jobs {
@@ -53,7 +58,18 @@ impl Jobs {
             free_bytes: inner.room.free(),
             reserve_bytes: inner.config.reserve_bytes,
             process: Process::look(),
+            not_enforced: self.not_enforced().await,
         }
+    }
+
+    async fn not_enforced(&self) -> Vec<(String, String)> {
+        let reports = self.inner.engines.iter().map(|engine| timeout(PATIENCE, engine.report()));
+        let reports = join_all(reports).await.into_iter().flatten().flatten();
+        let of = |report: SandboxReport| {
+            let engine = report.engine;
+            report.shortfalls.into_iter().map(move |short| (engine.clone(), short.what))
+        };
+        reports.flat_map(of).collect()
     }
 }
 
@@ -80,9 +96,17 @@ impl Standing {
                 self.queue_age,
             );
             bytes(ours, "results", "What results and logs hold on the disk", census.result_bytes);
+            let waiting = ConstGauge::new(census.messages);
+            ours.register(
+                "webhooks_waiting",
+                "Messages that the webhook was not told yet",
+                waiting,
+            );
         }
         bytes(ours, "disk_free", "What is free where data and results are", self.free_bytes);
         bytes(ours, "disk_reserve", "Below this nothing is accepted", self.reserve_bytes);
+        let help = "1 for each limit that an engine does not enforce on this machine";
+        ours.register("not_enforced", help, not_enforced(&self.not_enforced));
         self.register_process(all.sub_registry_with_prefix("process"));
         all
     }
@@ -114,6 +138,16 @@ fn by_status(census: &Census) -> impl EncodeMetric + Send + Sync + std::fmt::Deb
         let count = census.jobs.iter().find(|(of, _)| *of == status).map_or(0, |(_, count)| *count);
         let labels = [("status", status.to_string())];
         family.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+    family
+}
+
+fn not_enforced(
+    all: &[(String, String)],
+) -> impl EncodeMetric + Send + Sync + std::fmt::Debug + 'static {
+    let family = Family::<Labels<2>, Gauge>::default();
+    for (engine, what) in all {
+        family.get_or_create(&[("engine", engine.clone()), ("limit", what.clone())]).set(1);
     }
     family
 }

@@ -8,10 +8,11 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
-use types::{EventKind, JobId, JobStatus};
+use types::{EventKind, JobId, JobStatus, UsageSample};
 
 use crate::accept::{Accepted, ScheduleError, Terms};
 use crate::ballast::Ballast;
+use crate::changes::Changes;
 use crate::folders::Folders;
 use crate::follow::Tip;
 use crate::keys::Keys;
@@ -22,8 +23,8 @@ use crate::metrics::Metrics;
 use crate::queue::Queue;
 use crate::readiness::Tried;
 use crate::room::Room;
-use crate::run::span;
 use crate::service::{Cancellation, Config};
+use crate::slot::span;
 use crate::staging::Inputs;
 
 /// How many results are packed at one time: each takes about 1 MiB of memory, and thousands of
@@ -48,6 +49,7 @@ pub(crate) struct Inner {
     pub(crate) packers: Semaphore,
     /// Rings when a job has reached its end.
     pub(crate) ended: Notify,
+    pub(crate) changes: Changes,
     pub(crate) config: Config,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) tried: Tried,
@@ -69,6 +71,8 @@ pub(crate) struct Live {
     pub(crate) evict: CancellationToken,
     /// Rings when a person said or decided something, and counts its bytes; what, the events say.
     pub(crate) wishes: watch::Sender<usize>,
+    /// What its sandbox used when somebody looked last.
+    pub(crate) uses: Option<UsageSample>,
     /// What opens connections into its sandbox, while there is one.
     pub(crate) dialer: Option<Dialer>,
     inputs: Arc<Inputs>,
@@ -100,6 +104,7 @@ impl Inner {
             config,
             packers: Semaphore::new(PACKERS),
             ended: Notify::new(),
+            changes: Changes::default(),
             live: Mutex::default(),
             draining: stopping.child_token(),
             stopping,
@@ -142,6 +147,7 @@ impl Inner {
             Ok(Inserted::New) => {
                 tracing::info!(job = %id, "accepted");
                 self.metrics.accepted.inc();
+                self.changes.ring(id);
                 self.queue().push(id);
                 self.pump();
                 return Ok(id);
@@ -232,6 +238,7 @@ impl Inner {
             cancel: CancellationToken::new(),
             evict: CancellationToken::new(),
             wishes: watch::Sender::new(told),
+            uses: None,
             dialer: None,
             inputs,
             leases: Arc::default(),

@@ -26,6 +26,7 @@ use uuid::Uuid;
 use crate::folders::{self, Folders, OpenError};
 use crate::inner::Inner;
 use crate::service::Jobs;
+use crate::sessions::Signer;
 
 /// The longest name of a key, in characters.
 const MAX_KEY_NAME: usize = 100;
@@ -34,7 +35,7 @@ const MAX_KEY_NAME: usize = 100;
 const PREFIX: &str = "cagent_";
 
 /// What stands in place of an id in the key of this process.
-const LOCAL: &str = "local";
+pub(crate) const LOCAL: &str = "local";
 
 /// Hexadecimal digits of an id. So many of a random UUID's first are random.
 const ID_DIGITS: usize = 12;
@@ -203,6 +204,8 @@ impl Inner {
 /// The keys, by their ids.
 #[derive(Debug)]
 pub(crate) struct Keys {
+    /// Of sessions that are had with a key.
+    pub(crate) signer: Signer,
     local: [u8; 32],
     all: RwLock<BTreeMap<String, KeptKey>>,
 }
@@ -214,7 +217,19 @@ impl Keys {
         let (secret, path) = (secret(), folders.local_key());
         write_private(&path, &format!("{PREFIX}{LOCAL}_{secret}\n"))
             .map_err(|source| OpenError::Directory { path, source })?;
-        Ok(Self { local: hash(&secret), all: RwLock::new(all.collect()) })
+        let signer = Signer::open(&folders.session_key());
+        Ok(Self { signer, local: hash(&secret), all: RwLock::new(all.collect()) })
+    }
+
+    /// What the holder of the key of this id may do, if it works, and what is kept of the key.
+    pub(crate) fn holder(&self, id: &str, now: Timestamp) -> Option<(Holder, [u8; 32])> {
+        if id == LOCAL {
+            return Some((Holder { scope: Scope::Admin, key: None }, self.local));
+        }
+        let all = self.all();
+        let kept = all.get(id).filter(|kept| still(kept, now).is_ok())?;
+        let holder = Holder { scope: kept.key.scope, key: Some(KeyId::of(id)?) };
+        Some((holder, kept.hash))
     }
 
     fn all(&self) -> RwLockReadGuard<'_, BTreeMap<String, KeptKey>> {
@@ -222,8 +237,14 @@ impl Keys {
     }
 }
 
+/// What is in a file that its owner alone can read; none otherwise.
+pub(crate) fn read_private(path: &Path) -> Option<String> {
+    let is_private = path.metadata().ok()?.permissions().mode() & 0o077 == 0;
+    Some(std::fs::read_to_string(path).ok().filter(|_| is_private)?.trim().into())
+}
+
 /// Writes over what an earlier one wrote, which has the same length: on a full disk that works.
-fn write_private(path: &Path, line: &str) -> io::Result<()> {
+pub(crate) fn write_private(path: &Path, line: &str) -> io::Result<()> {
     let mut options = File::options();
     let mut file = options.write(true).create(true).truncate(false).mode(0o600).open(path)?;
     file.set_permissions(Permissions::from_mode(0o600))?;
@@ -274,11 +295,11 @@ fn still(kept: &KeptKey, now: Timestamp) -> Result<(), BadKey> {
 }
 
 /// 244 random bits.
-fn secret() -> String {
+pub(crate) fn secret() -> String {
     format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
 }
 
-fn hash(secret: &str) -> [u8; 32] {
+pub(crate) fn hash(secret: &str) -> [u8; 32] {
     Sha256::digest(secret.as_bytes()).into()
 }
 

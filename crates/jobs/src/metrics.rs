@@ -56,6 +56,8 @@ pub(crate) struct Metrics {
     pub(crate) gateway_bytes: Counter,
     egress_bytes: Sum<1>,
     streams: Gauge,
+    told: Sum<1>,
+    results: Gauge,
 }
 
 impl Metrics {
@@ -74,6 +76,8 @@ impl Metrics {
             gateway_bytes: Counter::default(),
             egress_bytes: Family::default(),
             streams: Gauge::default(),
+            told: Family::default(),
+            results: Gauge::default(),
         };
         metrics.register(commits);
         for reason in OURS {
@@ -133,9 +137,23 @@ impl Metrics {
     }
 
     /// Counts somebody who follows a job, as long as it is there.
-    pub(crate) fn stream(&self) -> Stream {
-        self.streams.inc();
-        Stream(self.streams.clone())
+    pub(crate) fn stream(&self) -> Counted {
+        Counted::one_of(&self.streams)
+    }
+
+    /// Counts a result that waits until it can be kept, as long as it is there.
+    pub(crate) fn result_waits(&self) -> Counted {
+        Counted::one_of(&self.results)
+    }
+
+    /// How many results wait.
+    pub(crate) fn results_that_wait(&self) -> i64 {
+        self.results.get()
+    }
+
+    /// What became of messages to the webhook.
+    pub(crate) fn told(&self, outcome: &str, count: u64) {
+        self.told.get_or_create(&[("outcome", outcome.into())]).inc_by(count);
     }
 
     fn register(&mut self, commits: &Commits) {
@@ -189,6 +207,16 @@ impl Metrics {
             Unit::Bytes,
             self.egress_bytes.clone(),
         );
+        of.register(
+            "webhooks",
+            "Tries to tell the webhook: delivered or failed; and messages that were given up",
+            self.told.clone(),
+        );
+        of.register(
+            "results_waiting",
+            "Results that cannot be kept yet, for want of room or of their engine, and are tried again",
+            self.results.clone(),
+        );
         of.register("event_streams", "Clients that follow a job now", self.streams.clone());
         of.register_with_unit(
             "store_commit",
@@ -208,11 +236,18 @@ fn ended(status: JobStatus, reason: Reason) -> Labels<2> {
     [("status", status.to_string()), ("reason", reason.to_string())]
 }
 
-/// Somebody who follows a job.
+/// Something that counts while it is there.
 #[derive(Debug)]
-pub(crate) struct Stream(Gauge);
+pub(crate) struct Counted(Gauge);
 
-impl Drop for Stream {
+impl Counted {
+    fn one_of(all: &Gauge) -> Self {
+        all.inc();
+        Self(all.clone())
+    }
+}
+
+impl Drop for Counted {
     fn drop(&mut self) {
         self.0.dec();
     }

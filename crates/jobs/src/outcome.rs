@@ -68,6 +68,8 @@ pub(crate) fn used(ended: Option<Ended>, session: &Session) -> Option<Usage> {
         output_bytes: Some(session.stdout_bytes + session.stderr_bytes),
         egress_sent_bytes: Some(session.sent_bytes),
         egress_received_bytes: Some(session.received_bytes),
+        memory_bytes: None,
+        processes: None,
         ..ended.map(|ended| ended.usage).unwrap_or_default()
     })
 }

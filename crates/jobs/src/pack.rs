@@ -44,7 +44,7 @@ impl Inner {
         record: &JobRecord,
         engine: Option<&dyn Engine>,
     ) -> Option<Result<Packed, String>> {
-        let mut deadline = None;
+        let (mut deadline, mut waits) = (None, None);
         loop {
             let turn = self.packers.acquire().await.ok()?;
             let at_least = Instant::now() + PATIENCE;
@@ -66,6 +66,7 @@ impl Inner {
             };
             match packed {
                 Err(Unpacked { why, may_pass: true }) if Instant::now() < *deadline => {
+                    waits.get_or_insert_with(|| self.metrics.result_waits());
                     tracing::warn!(job = %record.id, "a result cannot be kept yet, it is tried again: {why}");
                 }
                 packed => return Some(packed.map_err(|unpacked| unpacked.why)),

@@ -10,8 +10,8 @@ use store::Durability;
 use tokio_util::sync::CancellationToken;
 use types::{Ending, EventKind, JobId, JobRecord, JobStatus, NoticeLevel, Reason};
 
+use crate::attach::Attached;
 use crate::room;
-use crate::run::Attached;
 use crate::service::Inner;
 
 /// How long a server's jobs wait for an engine that is away: a daemon that is upgraded, or starts after
@@ -25,7 +25,9 @@ const LAST_PAUSE: Duration = Duration::from_secs(2);
 /// Why there is no sandbox.
 #[derive(Debug)]
 pub(crate) enum Unreached {
-    /// Nobody can tell whether there is one, or the disk is full; that may pass.
+    /// The disk is full. However long: no job is given up because somebody filled it.
+    NoRoom(String),
+    /// Nobody can tell whether there is one; that may pass.
     Away(String),
     /// It cannot be had. That ends a job that was to begin; what runs is not given up for it at once.
     Failed(String),
@@ -51,11 +53,11 @@ impl From<EngineError> for Unreached {
 }
 
 impl Unreached {
-    /// For want of room every job waits.
+    /// For want of room it waits.
     pub(crate) fn unless_full(error: impl std::error::Error + 'static) -> Self {
         let text = error.to_string();
         match room::is_cause(&error) {
-            true => Self::Away(text),
+            true => Self::NoRoom(text),
             false => Self::Failed(text),
         }
     }
@@ -64,7 +66,7 @@ impl Unreached {
     pub(crate) fn unplaced(error: &PackError, disk_is_short: bool) -> Self {
         let text = error.to_string();
         match (disk_is_short, room::is_cause(error)) {
-            (true, _) => Self::Away(text),
+            (true, _) => Self::NoRoom(text),
             (false, true) => {
                 let text = format!("the input files do not fit into limits.disk_bytes: {text}");
                 Self::Over(Ending::error(Reason::LimitDisk, text))
@@ -74,15 +76,24 @@ impl Unreached {
     }
 
     /// What a job in this status waits for, or else its end; none if the orchestrator stops.
-    fn passes(self, status: JobStatus) -> Result<String, Option<Ending>> {
+    fn passes(self, status: JobStatus) -> Result<Wait, Option<Ending>> {
         match self {
-            Self::Away(why) => Ok(why),
-            Self::Failed(why) if status == JobStatus::Running => Ok(why),
+            Self::NoRoom(why) => Ok(Wait { why, for_room: true }),
+            Self::Away(why) => Ok(Wait { why, for_room: false }),
+            Self::Failed(why) if status == JobStatus::Running => Ok(Wait { why, for_room: false }),
             Self::Failed(why) => Err(Some(Ending::error(Reason::SandboxFailed, why))),
             Self::Over(ending) => Err(Some(ending)),
             Self::Stopping => Err(None),
         }
     }
+}
+
+/// What a job waits for.
+#[derive(Debug)]
+struct Wait {
+    why: String,
+    /// Room, not its engine.
+    for_room: bool,
 }
 
 /// What is to be done about a job that has its slot and is not packaged.
@@ -111,9 +122,9 @@ pub(crate) fn course(status: JobStatus, found: Option<SandboxState>) -> Course {
 }
 
 impl Inner {
-    /// Makes a job's sandbox or finds it again, however often its engine is away for a moment
-    /// meanwhile. `found` is what an earlier orchestrator left, if that is known. None if this one
-    /// stops first: then the next one finds the job as it was.
+    /// Makes a job's sandbox or finds it again, however long there is no room for that, and however
+    /// often its engine is away for a moment meanwhile. `found` is what an earlier orchestrator left,
+    /// if that is known. None if this one stops first: then the next one finds the job as it was.
     pub(crate) async fn reach(
         self: &std::sync::Arc<Self>,
         record: &JobRecord,
@@ -121,22 +132,24 @@ impl Inner {
         mut found: Option<Option<SandboxState>>,
         cancel: &CancellationToken,
     ) -> Option<Result<Attached, Ending>> {
-        let (begun, mut pause) = (Instant::now(), FIRST_PAUSE);
+        let (mut begun, mut pause) = (Instant::now(), FIRST_PAUSE);
         let mut record = record.clone();
         loop {
             let patience = self.patience(record.status);
-            let away = match self.try_reach(&record, engine, &mut found).await {
+            let wait = match self.try_reach(&record, engine, &mut found).await {
                 Ok(attached) => return Some(Ok(attached)),
                 Err(unreached) => match unreached.passes(record.status) {
-                    Ok(away) => away,
+                    Ok(wait) => wait,
                     Err(over) => return over.map(Err),
                 },
             };
-            if begun.elapsed() >= patience {
-                return Some(Err(given_up(record.status, &away)));
+            if wait.for_room {
+                begun = Instant::now();
+            } else if begun.elapsed() >= patience {
+                return Some(Err(given_up(record.status, &wait.why)));
             }
             if pause == FIRST_PAUSE {
-                self.tell_wait(record.id, &away, patience).await;
+                self.tell(record.id, &wait, patience).await;
             }
             tokio::select! {
                 () = self.stopping.cancelled() => return None,
@@ -175,8 +188,11 @@ impl Inner {
         if status == JobStatus::Running { ENGINE_PATIENCE } else { self.config.engine_patience }
     }
 
-    async fn tell_wait(&self, job: JobId, away: &str, patience: Duration) {
-        let text = format!("{away}; the job waits for it, for {}s at most", patience.as_secs());
+    async fn tell(&self, job: JobId, Wait { why, for_room }: &Wait, patience: Duration) {
+        let text = match for_room {
+            true => format!("{why}; the job waits for room"),
+            false => format!("{why}; the job waits for it, for {}s at most", patience.as_secs()),
+        };
         tracing::warn!(%job, "{text}");
         let change = move |draft: &mut store::Draft| {
             let event = EventKind::Notice { level: NoticeLevel::Warning, text };

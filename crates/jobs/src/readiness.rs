@@ -15,12 +15,12 @@ use crate::service::{Inner, Jobs};
 const FRESH: Duration = Duration::from_secs(1);
 
 /// How long what is tried may take.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// One thing that the server needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
-    /// What: `store`, `disk`, `accepting`, or `engine:` and its name.
+    /// What: `store`, `disk`, `results`, `accepting`, or `engine:` and its name.
     pub name: String,
     /// What is wrong with it, for operators; none if nothing is.
     pub problem: Option<String>,
@@ -40,12 +40,22 @@ impl Jobs {
         let stops = (phase != Phase::Open)
             .then(|| format!("the server is {}; it takes no jobs any more", phase.as_str()));
         checks.push(Check { name: "disk".into(), problem: full });
+        checks.push(Check { name: "results".into(), problem: inner.results_that_wait() });
         checks.push(Check { name: "accepting".into(), problem: stops });
         checks
     }
 }
 
 impl Inner {
+    /// Ended jobs are not over before their results are kept, and hold their places meanwhile.
+    fn results_that_wait(&self) -> Option<String> {
+        match self.metrics.results_that_wait() {
+            0 => None,
+            1 => Some("1 result cannot be kept yet; the log says why".into()),
+            many => Some(format!("{many} results cannot be kept yet; the log says why")),
+        }
+    }
+
     /// Tries what may take time; who comes meanwhile waits and gets the same answer.
     async fn tried(self: &Arc<Self>) -> Vec<Check> {
         let mut last = self.tried.0.lock().await;

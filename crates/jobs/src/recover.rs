@@ -8,9 +8,10 @@ use store::StoreError;
 use types::{JobId, JobStatus};
 
 use crate::folders::OpenError;
-use crate::run::Turn;
 use crate::service::Inner;
+use crate::slot::Turn;
 use crate::staging::Inputs;
+use crate::{converse, dial};
 
 /// The sandboxes there are.
 #[derive(Default)]
@@ -27,14 +28,14 @@ impl Inner {
     pub(crate) async fn recover(self: &Arc<Self>) -> Result<(), OpenError> {
         let mut sandboxes = self.sandboxes().await;
         for job in self.store.unfinished().await? {
-            self.free_desktop(job.id).await;
-            let told = self.told(job.id).await?;
-            self.enliven(job.id, Inputs::found(&self.folders.inputs(job.id)), told);
+            let said = self.store.from_people(job.id, 0).await?;
+            if dial::is_desktop_taken(&said) {
+                self.free_desktop(job.id).await;
+            }
+            let inputs = Inputs::found(&self.folders.inputs(job.id));
+            self.enliven(job.id, inputs, converse::told(said));
             let found = sandboxes.found.remove(&job.id);
             if job.status == JobStatus::Scheduled {
-                if let Some((engine, _)) = found {
-                    self.undo_beginning(job.id, engine).await?;
-                }
                 self.queue().push(job.id);
             } else {
                 tracing::info!(job = %job.id, "goes on with a job that was {}", job.status);
@@ -54,18 +55,6 @@ impl Inner {
         self.remove_orphans(sandboxes).await;
         self.remove_stale_inputs();
         self.pump();
-        Ok(())
-    }
-
-    /// Removes the sandbox of a job whose beginning was lost in a power cut, so that it can begin. A
-    /// workspace that it goes on with stays.
-    async fn undo_beginning(&self, job: JobId, engine: &str) -> Result<(), OpenError> {
-        if self.store.job(job).await?.spec.resumes.is_none()
-            && let Some(engine) = self.engine(engine)
-            && let Err(e) = engine.remove(job).await
-        {
-            tracing::error!(%job, "could not remove what it began with before a power cut: {e}");
-        }
         Ok(())
     }
 

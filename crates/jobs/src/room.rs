@@ -60,10 +60,10 @@ impl Room {
         NoRoom { free: self.free(), needed: self.reserve }
     }
 
-    /// Whether there is too little now; measured anew, and remembered for nobody: whom the last
-    /// measurement refused may come again by now.
+    /// Whether there is too little now, or nothing; measured anew, and remembered for nobody: whom the
+    /// last measurement refused may come again by now.
     pub(crate) fn is_short(&self) -> bool {
-        self.free() < self.reserve
+        self.free() < self.reserve.max(1)
     }
 
     /// Bytes that are free where there are fewest.

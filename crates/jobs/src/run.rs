@@ -3,25 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{Ended, Engine, EngineError, SandboxSpec, SandboxState};
-use gateway::{Dialer, EgressPolicy, Gateway, KeyState};
-use protocol::{AgentSpec, Assignment, COMMAND_ID, CommandUser};
-use runbook::Runbook;
-use store::{Draft, Durability, Session, StoreError};
-use tokio::sync::watch;
+use engine::{Ended, Engine, SandboxState};
+use gateway::Dialer;
+use store::{Draft, Durability};
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument as _, Span};
-use types::{
-    Ending, EventKind, JobId, JobRecord, JobSpec, JobStatus, Mode, NoticeLevel, Reason, Resumes,
-};
+use tracing::Span;
+use types::{Ending, EventKind, JobId, JobRecord, JobStatus, NoticeLevel};
 
-use crate::ask::{self, Asking};
+use crate::attach::{Attached, failed};
 use crate::lifecycle::Input;
-use crate::reach::Unreached;
 use crate::service::Inner;
-use crate::sink::{Door, JobSink};
-use crate::translate::{Measure, Progress};
-use crate::{outcome, resume, staging};
+use crate::sink::JobSink;
+use crate::slot::Turn;
+use crate::{outcome, resume};
 
 /// How long a new sandbox may take until its agent says hello. A loaded machine needs seconds.
 const HELLO_PATIENCE: Duration = Duration::from_secs(30);
@@ -36,74 +30,8 @@ const STOP_PATIENCE: Duration = Duration::from_secs(10);
 /// orchestrator is stopping, and the sandbox goes on.
 type Outcome = Option<(Ending, Option<Ended>)>;
 
-/// How a job got its slot.
-pub(crate) enum Turn {
-    /// It was next in the queue.
-    Next,
-    /// An earlier orchestrator had begun with it and left a sandbox in this state, or none.
-    Again(Option<SandboxState>),
-    /// The same, and what that left is not known: its engine did not tell.
-    Unsure,
-}
-
-/// A sandbox and what is between it and us.
-pub(crate) struct Attached {
-    gateway: Gateway,
-    sink: Arc<JobSink>,
-    /// Rings when a person wants something.
-    bell: watch::Receiver<usize>,
-    /// The `seq` of what the agent was told last.
-    told: u64,
-}
-
-/// A job's slot, given to the next one when it is dropped, however the job's task ends.
-struct Slot {
-    inner: Arc<Inner>,
-    job: JobId,
-    /// Whether it was.
-    ended: bool,
-}
-
-impl Slot {
-    async fn run(mut self, turn: Turn) {
-        self.inner.run(self.job, turn).await;
-        self.ended = true;
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.inner.queue().done(self.job);
-        // A task that is dropped before its end goes with all others: the next one would be dropped
-        // while it is begun, and so on, each on the stack of the one before.
-        if self.ended || std::thread::panicking() {
-            self.inner.pump();
-        }
-    }
-}
-
 impl Inner {
-    /// Starts jobs as long as there are slots, and room for what they do.
-    pub(crate) fn pump(self: &Arc<Self>) {
-        loop {
-            if self.draining.is_cancelled() || self.room.is_short() {
-                return;
-            }
-            // Its own statement, so that the lock is not held while a job starts.
-            let next = self.queue().next();
-            let Some(job) = next else { return };
-            self.spawn(job, Turn::Next);
-        }
-    }
-
-    /// Runs a job that holds a slot.
-    pub(crate) fn spawn(self: &Arc<Self>, job: JobId, turn: Turn) {
-        let slot = Slot { inner: self.clone(), job, ended: false };
-        let run = slot.run(turn).instrument(span(job));
-        self.tasks.spawn(self.runs.track_future(run));
-    }
-
-    async fn run(self: &Arc<Self>, job: JobId, turn: Turn) {
+    pub(crate) async fn run(self: &Arc<Self>, job: JobId, turn: Turn) {
         let Some(record) = self.look(job).await else { return };
         Span::current().record("engine", &*record.spec.engine);
         let engine = self.engine(&record.spec.engine);
@@ -184,6 +112,7 @@ impl Inner {
                 Some(ending) => Some((ending, self.end_sandbox(record.id, engine).await)),
             },
             () = evict.cancelled() => Some((self.evict(record.id, engine).await, None)),
+            never = self.sample(record, engine) => match never {},
         };
         self.set_dialer(record.id, None);
         attached.gateway.close().await;
@@ -193,7 +122,7 @@ impl Inner {
     }
 
     /// Kills what is left: nothing inside may outlive the last word of the agent.
-    async fn end_sandbox(&self, job: JobId, engine: &dyn Engine) -> Option<Ended> {
+    pub(crate) async fn end_sandbox(&self, job: JobId, engine: &dyn Engine) -> Option<Ended> {
         if let Err(e) = engine.stop(job).await {
             tracing::warn!(%job, "could not stop a sandbox: {e}");
         }
@@ -218,127 +147,6 @@ impl Inner {
         if let Some(live) = self.live().get_mut(&job) {
             live.dialer = dialer;
         }
-    }
-
-    /// A new sandbox, with nothing of an earlier try left but the workspace of a job that it resumes.
-    pub(crate) async fn make(
-        self: &Arc<Self>,
-        record: &JobRecord,
-        engine: &dyn Engine,
-    ) -> Result<Attached, Unreached> {
-        let job = record.id;
-        self.folders.make_for_job(job).map_err(Unreached::unless_full)?;
-        let (limits, image) = (record.spec.limits, record.spec.image.clone());
-        let spec = SandboxSpec { job, limits, image };
-        if let Some(Resumes { job: from, .. }) = record.spec.resumes {
-            let adopted = engine.adopt(from, &spec).await;
-            adopted.map_err(|e| match e {
-                EngineError::NotFound(_) => gone(from).into(),
-                e => Unreached::from(e),
-            })?;
-            self.unkeep(from).await;
-        } else {
-            if record.status == JobStatus::Starting {
-                engine.remove(job).await?;
-            }
-            if let Err(e) = engine.create(&spec).await {
-                let EngineError::Exists(_) = e else { return Err(e.into()) };
-                // Its beginning was lost in a power cut, and could not be undone.
-                engine.remove(job).await?;
-                engine.create(&spec).await?;
-            }
-            self.place_inputs(job, engine).await?;
-        }
-        let attached = self.connect(record, engine, self.session(job).await?).await?;
-        engine.start(job).await?;
-        Ok(attached)
-    }
-
-    /// What is remembered of a job's agent; of one that was never connected, where it begins.
-    async fn session(&self, job: JobId) -> Result<Session, Unreached> {
-        let read = |draft: &mut Draft| {
-            ask::forfeit(draft);
-            draft.state.session.clone()
-        };
-        self.insist(job, Durability::Grouped, read).await.ok_or(Unreached::Stopping)
-    }
-
-    /// Puts a job's input files into its workspace.
-    async fn place_inputs(&self, job: JobId, engine: &dyn Engine) -> Result<(), Unreached> {
-        if !self.inputs(job).is_some_and(|inputs| inputs.take()) {
-            return Ok(());
-        }
-        let (from, workspace) = (self.folders.inputs(job), engine.workspace(job).await?);
-        let place = move || staging::place(&from, &workspace);
-        let placed = tokio::task::spawn_blocking(place).await.map_err(failed)?;
-        placed.map_err(|e| {
-            let disk_is_short = self.room.free() <= self.config.reserve_bytes;
-            Unreached::unplaced(&e, disk_is_short)
-        })
-    }
-
-    /// A sandbox that outlived an earlier orchestrator.
-    pub(crate) async fn attach(
-        self: &Arc<Self>,
-        record: &JobRecord,
-        engine: &dyn Engine,
-    ) -> Result<Attached, Unreached> {
-        let session = self.session(record.id).await?;
-        tracing::info!(job = %record.id, "found a job's sandbox again");
-        self.connect(record, engine, session).await
-    }
-
-    async fn connect(
-        self: &Arc<Self>,
-        record: &JobRecord,
-        engine: &dyn Engine,
-        session: Session,
-    ) -> Result<Attached, Unreached> {
-        let key = key_state(&session);
-        let (assignment, asking) = self.assignment(&record.spec)?;
-        let spec = AgentSpec {
-            job: record.id,
-            assignment,
-            approve: record.spec.approve,
-            include_caches: record.spec.include_caches,
-            command_user: engine.command_user().map(|uid| CommandUser { uid, gid: COMMAND_ID }),
-            environment: record.spec.environment.clone(),
-            desktop: record.spec.desktop,
-            checkpoint: session.checkpoint.clone().and_then(|c| serde_json::from_value(c).ok()),
-            resumes: record.spec.resumes,
-        };
-        let limits = &record.spec.limits;
-        let steps = asking.as_ref().map(|_| limits.steps);
-        let measure = Measure { output_bytes: limits.output_bytes, steps };
-        let report = engine.report().await?;
-        let progress = Progress { session, result: record.result.clone() };
-        let sink = JobSink::new(self.clone(), spec, asking, report, measure, progress);
-        let sink = Arc::new(sink);
-        // Before the look: what is said after it rings.
-        let bell = self.live().get(&record.id).map(|live| live.wishes.subscribe());
-        let bell = bell.unwrap_or_else(|| watch::channel(0).1);
-        let unread = |e: StoreError| Unreached::Away(e.to_string());
-        let wishes = self.wishes(record.id, 0).await.map_err(unread)?;
-        let told = wishes.last().map_or(0, |wish| wish.n);
-        let dir = engine.gateway_dir(record.id);
-        let (network, allow) = (record.spec.network.clone(), self.config.egress_allow.clone());
-        let egress = EgressPolicy { network, allow, own_ports: self.config.own_ports.clone() };
-        let gateway = Gateway::open(&dir, key, Arc::new(Door(sink.clone())), egress, wishes);
-        Ok(Attached { gateway: gateway.map_err(Unreached::unless_full)?, sink, bell, told })
-    }
-
-    /// What an agent is to do, and whom it asks how.
-    fn assignment(&self, spec: &JobSpec) -> Result<(Assignment, Option<Asking>), Ending> {
-        if spec.mode != Mode::Agent {
-            let runbook = Runbook::parse(&spec.prompt).map_err(failed)?;
-            return Ok((Assignment::Runbook { runbook }, None));
-        }
-        let nobody = |why: String| Ending::error(Reason::ModelUnavailable, why);
-        let asking = Asking::new(self.config.models.clone(), spec.model.as_deref(), spec.limits)
-            .map_err(|e| nobody(e.to_string()))?;
-        let model =
-            asking.facts().ok_or_else(|| nobody("no model is configured any more".into()))?;
-        Ok((Assignment::Task { prompt: spec.prompt.clone(), model }, Some(asking)))
     }
 
     /// Waits until the work is over; `None` if the orchestrator stops first.
@@ -378,22 +186,6 @@ impl Inner {
     }
 }
 
-/// Who is let in by the gateway of a job with this session.
-pub(crate) fn key_state(session: &Session) -> KeyState {
-    match session.key_hash {
-        None => KeyState::None,
-        Some(hash) if session.key_used => KeyState::Used(hash),
-        Some(hash) => KeyState::Given(hash),
-    }
-}
-
-/// What every line of the log says that is about a job, whoever writes it. Of the highest level: a
-/// filter that lets a line through must not leave out whose it is. Beneath no other one: a job that
-/// ends begins the next, and a queue of thousands would be one chain that is never let go.
-pub(crate) fn span(job: JobId) -> Span {
-    tracing::error_span!(parent: None, "job", %job, engine = tracing::field::Empty)
-}
-
 /// Why nothing can be done about a job's sandbox.
 pub(crate) fn not_configured(engine: &str) -> String {
     format!(
@@ -418,12 +210,4 @@ async fn no_hello(sink: &JobSink) {
     if tokio::time::timeout(HELLO_PATIENCE, sink.connected()).await.is_ok() {
         std::future::pending::<()>().await;
     }
-}
-
-fn gone(workspace: JobId) -> Ending {
-    failed(format!("the workspace of job {workspace} is gone; give the job again"))
-}
-
-fn failed(error: impl std::fmt::Display) -> Ending {
-    Ending::error(Reason::SandboxFailed, error.to_string())
 }

@@ -42,6 +42,8 @@ pub struct Config {
     pub results_bytes: u64,
     /// How long a job that has not begun waits for an engine that is away.
     pub engine_patience: Duration,
+    /// Whether what happens to jobs is kept until somebody has heard it ([`crate::Outbox`]).
+    pub tells: bool,
     /// What says how old jobs and keys are.
     pub clock: Clock,
 }
@@ -55,11 +57,22 @@ pub struct NetworkPolicy {
     pub ceiling: Network,
 }
 
+impl NetworkPolicy {
+    /// What it comes to: a default beyond the ceiling is the ceiling.
+    pub(crate) fn in_force(&self) -> Self {
+        let is_within = self.default.is_within(&self.ceiling);
+        let default = if is_within { &self.default } else { &self.ceiling };
+        Self { default: default.clone(), ceiling: self.ceiling.clone() }
+    }
+}
+
 /// Which jobs to list.
 #[derive(Clone, Debug, Default)]
 pub struct ListRequest {
     /// Only those in one of these; all if empty.
     pub statuses: Vec<JobStatus>,
+    /// Only those with this in their title, or at the beginning of their id; A to Z in any case.
+    pub search: Option<String>,
     /// So many at most; all if none.
     pub limit: Option<u32>,
     /// Only those older than this one, which need not be there any more.
@@ -147,6 +160,7 @@ impl Jobs {
             }
             opened => opened?,
         };
+        store.fill_outbox(config.tells);
         let keys = Keys::open(&store, &folders).await?;
         let inner = Arc::new(Inner::new(folders, ballast, store, keys, config, engines));
         if runs {
@@ -221,8 +235,8 @@ impl Jobs {
     /// When the store fails.
     pub async fn list(&self, request: &ListRequest) -> Result<JobPage, JobError> {
         let limit = request.limit.map(|limit| limit.saturating_add(1));
-        let statuses = request.statuses.clone();
-        let which = JobFilter { statuses, before: request.after, limit };
+        let (statuses, search) = (request.statuses.clone(), request.search.clone());
+        let which = JobFilter { statuses, search, before: request.after, limit };
         let mut jobs = self.inner.store.jobs(which).await?;
         // One more than asked for says whether there are more.
         let most = request.limit.map_or(usize::MAX, |limit| limit as usize);

@@ -1,19 +1,17 @@
 //! Where an agent's reports go: into the job's events and its log files, each once.
+//!
+//! Not here: who brings them, and what becomes of it when their connection breaks ([`crate::door`]).
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use gateway::SinkError;
 use protocol::{AgentSpec, Hello, Report, ReportKind};
 use store::{Draft, Durability};
 use tokio::sync::{Mutex, watch};
-use tracing::Instrument as _;
-use types::{
-    Egress, Ending, EventKind, JobId, ModelAnswer, ModelRequest, Reason, SandboxReport, Stream,
-};
+use types::{Egress, Ending, EventKind, JobId, Reason, SandboxReport, Stream};
 
 use crate::ask::Asking;
 use crate::bound;
@@ -35,7 +33,7 @@ pub(crate) struct JobSink {
     /// How the agent says its work went, or which limit its reports broke. The first one stays.
     verdict: watch::Sender<Option<Ending>>,
     connected: watch::Sender<bool>,
-    greeting: Arc<Mutex<()>>,
+    pub(crate) greeting: Arc<Mutex<()>>,
 }
 
 impl JobSink {
@@ -97,7 +95,7 @@ impl JobSink {
         self.intake.settle().await;
     }
 
-    async fn hello(
+    pub(crate) async fn hello(
         &self,
         hello: Hello,
         new_key: Option<[u8; 32]>,
@@ -112,12 +110,12 @@ impl JobSink {
         Ok((self.spec.clone(), self.intake.acked().await))
     }
 
-    async fn key_used(&self, key: [u8; 32]) -> Result<(), SinkError> {
+    pub(crate) async fn key_used(&self, key: [u8; 32]) -> Result<(), SinkError> {
         let change = move |draft: &mut Draft| use_key(draft, key);
         self.inner.change(self.job, Durability::Grouped, change).await.map_err(unavailable)
     }
 
-    async fn egress(&self, egress: Egress) -> Result<(), SinkError> {
+    pub(crate) async fn egress(&self, egress: Egress) -> Result<(), SinkError> {
         self.inner.metrics.connection_closed(&egress);
         let change = move |draft: &mut Draft| {
             let session = &mut draft.state.session;
@@ -128,7 +126,7 @@ impl JobSink {
         self.inner.change(self.job, Durability::Grouped, change).await.map_err(unavailable)
     }
 
-    async fn reports(&self, reports: Vec<Report>) -> Result<u64, SinkError> {
+    pub(crate) async fn reports(&self, reports: Vec<Report>) -> Result<u64, SinkError> {
         let taken = self.take(reports).await;
         if let Err(SinkError::Refused(why)) = &taken {
             self.decide(Ending::error(Reason::AgentFailed, why.clone()));
@@ -210,71 +208,7 @@ pub(crate) fn use_key(draft: &mut Draft, key: [u8; 32]) {
     (session.key_hash, session.key_used) = (Some(key), true);
 }
 
-/// The sink as the gateway has it. What it began, it finishes, also when the agent's connection
-/// breaks: a batch that was recorded must also count as taken.
-#[derive(Debug)]
-pub(crate) struct Door(pub(crate) Arc<JobSink>);
-
-#[async_trait]
-impl gateway::Sink for Door {
-    async fn hello(
-        &self,
-        hello: Hello,
-        new_key: Option<[u8; 32]>,
-    ) -> Result<(AgentSpec, u64), SinkError> {
-        let sink = self.0.clone();
-        self.in_turn(async move { sink.hello(hello, new_key).await }).await
-    }
-
-    async fn key_used(&self, key: [u8; 32]) -> Result<(), SinkError> {
-        let sink = self.0.clone();
-        self.in_turn(async move { sink.key_used(key).await }).await
-    }
-
-    async fn egress(&self, egress: Egress) -> Result<(), SinkError> {
-        let sink = self.0.clone();
-        whole(async move { sink.egress(egress).await }).await
-    }
-
-    fn received(&self, bytes: usize) {
-        self.0.inner.metrics.gateway_bytes.inc_by(bytes as u64);
-    }
-
-    /// The one that does not: a question that is taken back costs no more.
-    async fn model(&self, question: ModelRequest) -> Result<ModelAnswer, SinkError> {
-        self.0.clone().model(question).await
-    }
-
-    async fn reports(&self, reports: Vec<Report>) -> Result<u64, SinkError> {
-        let sink = self.0.clone();
-        whole(async move { sink.reports(reports).await }).await
-    }
-}
-
-impl Door {
-    /// Does what concerns the key after all that came before it, also if their connections broke.
-    async fn in_turn<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = Result<T, SinkError>> + Send + 'static,
-    ) -> Result<T, SinkError> {
-        // Before the task, which may begin late.
-        let turn = self.0.greeting.clone().lock_owned().await;
-        whole(async move {
-            let _turn = turn;
-            work.await
-        })
-        .await
-    }
-}
-
-/// Does it though whoever waits for it leaves.
-async fn whole<T: Send + 'static>(
-    work: impl Future<Output = Result<T, SinkError>> + Send + 'static,
-) -> Result<T, SinkError> {
-    tokio::spawn(work.in_current_span()).await.map_err(unavailable)?
-}
-
-fn unavailable(error: impl std::fmt::Display) -> SinkError {
+pub(crate) fn unavailable(error: impl std::fmt::Display) -> SinkError {
     tracing::error!("could not keep an agent's report: {error}");
     SinkError::Unavailable("the report could not be kept; try again".into())
 }

@@ -78,6 +78,12 @@ pub(crate) fn settle(spend: &mut Spend, call: &ModelCall, reserved: Reserved) {
     add(spend, &call.usage, call.cost_usd);
 }
 
+/// Undoes what was counted and reserved for a call that was not made.
+pub(crate) fn give_back(spend: &mut Spend, reserved: Reserved) {
+    spend.model_calls = spend.model_calls.saturating_sub(1);
+    spend.reserved = minus(spend.reserved, reserved);
+}
+
 /// Counts what is reserved as spent, because nobody will know what the calls came to; how much that
 /// is, if there were any.
 pub(crate) fn forfeit(spend: &mut Spend) -> Option<Reserved> {
@@ -210,8 +216,12 @@ mod tests {
             let (mut spend, mut open) = (Spend::default(), vec![]);
             for (input_tokens, wanted, waits) in calls {
                 let call = dear(input_tokens, wanted);
+                let before = spend;
                 if let Ok(granted) = reserve(&mut spend, call, &limits()) {
                     prop_assert!(granted <= wanted);
+                    let mut undone = spend;
+                    give_back(&mut undone, call.with(granted.into()));
+                    prop_assert_eq!(undone, before);
                     let output_tokens = u64::from(granted);
                     open.push((call.with(output_tokens), input_tokens, output_tokens));
                 }

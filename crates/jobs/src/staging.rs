@@ -75,12 +75,12 @@ impl Staged {
 
     /// Makes them the inputs of a job, on the disk. Blocks.
     pub(crate) fn settle(mut self, to: &Path) -> io::Result<Arc<Inputs>> {
-        let folder = Workspace::open(self.folder.path())?;
-        rustix::fs::syncfs(&folder)?;
         if let Some(inputs) = to.parent() {
             make_private(inputs)?;
         }
-        std::fs::rename(self.folder.path(), to)?;
+        self.folder.move_to(to)?;
+        // After that: not every file system keeps a name because what came later is kept.
+        rustix::fs::syncfs(Workspace::open(to)?)?;
         self.folder.keep();
         Ok(self.inputs)
     }
@@ -212,6 +212,12 @@ impl Folder {
 
     fn path(&self) -> &Path {
         self.0.as_deref().unwrap_or(Path::new(""))
+    }
+
+    fn move_to(&mut self, path: &Path) -> io::Result<()> {
+        std::fs::rename(self.path(), path)?;
+        self.0 = Some(path.to_owned());
+        Ok(())
     }
 
     fn keep(&mut self) {

@@ -45,8 +45,8 @@ mod replay;
 mod secret;
 mod text;
 
-pub use chain::{Choice, Meter, Models, OverBudget, UnknownModel};
+pub use chain::{Choice, Meter, ModelStanding, Models, OverBudget, UnknownModel};
 pub use error::ModelError;
 pub use provider::{Kind, Price, Provider, ToolMode};
-pub use remote::install_tls;
+pub use remote::{client, install_tls, words};
 pub use secret::Secret;

@@ -12,13 +12,13 @@ use axum::http::header::{COOKIE, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::Response;
 use jiff::{SignedDuration, Timestamp};
-use jobs::KeyId;
+use jobs::{KeyId, SESSION};
 use serde::Deserialize;
 use types::JobId;
 
 use crate::origin::{Part, Place};
 use crate::pages::Page;
-use crate::tickets::{Grant, SESSION, TICKET};
+use crate::tickets::{Grant, TICKET};
 use crate::view::{Door, View};
 use crate::{Link, Portal, proxy};
 
@@ -29,7 +29,7 @@ pub(crate) const PATH: &str = "/.cagent/enter";
 const MAX_COOKIES: usize = 64;
 
 /// What the name of a cookie begins with of which browsers see to it that only this host sets it.
-pub(crate) const HOST_ONLY: &str = "__Host-";
+pub const HOST_ONLY: &str = "__Host-";
 
 #[derive(Deserialize)]
 struct Ticket {
@@ -120,7 +120,7 @@ impl Portal {
     pub(crate) fn grant(&self, headers: &HeaderMap, job: JobId, view: View) -> Option<Grant> {
         let now = Instant::now();
         let name = self.cookie(view);
-        let mut secrets = cookies(headers, &name).take(MAX_COOKIES);
+        let mut secrets = cookies(headers, &name);
         let here = |grant: &Grant| (grant.job, grant.view) == (job, view) && self.is_good(grant);
         secrets.find_map(|secret| self.sessions.look(now, secret).filter(here))
     }
@@ -144,10 +144,11 @@ fn admitted(cookie: &HeaderValue, home: &str) -> Response {
     response
 }
 
-/// The values of the cookies of this name: another origin may have set one beside ours.
-fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
+/// The values of the cookies of this name, so many of them as are worth a look: another origin may
+/// have set one beside ours.
+pub fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
     let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
     let pairs =
         lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.filter(move |(given, _)| *given == name).map(|(_, value)| value)
+    pairs.filter(move |(given, _)| *given == name).map(|(_, value)| value).take(MAX_COOKIES)
 }

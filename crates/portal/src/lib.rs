@@ -32,14 +32,16 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
+use axum::extract::ws::WebSocketUpgrade;
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use jiff::Timestamp;
-use jobs::Jobs;
+use jobs::{Jobs, SESSION};
 use types::JobId;
 
 pub use desktop::SeatError;
 pub use domain::{Domain, NoDomain};
+pub use entry::{HOST_ONLY, cookies};
 pub use pages::ICON;
 pub use view::View;
 
@@ -48,7 +50,7 @@ use guard::Refusal;
 use origin::{Part, Place};
 use pages::Page;
 use proxy::{Lines, Visit};
-use tickets::{SESSION, Secrets, TICKET};
+use tickets::{Secrets, TICKET};
 use view::Door;
 
 /// How the portal is set up.
@@ -112,7 +114,8 @@ impl Portal {
         self.router(Door::Jupyter)
     }
 
-    /// Makes a plain connection to a job's desktop of a request that asks for `Upgrade: rfb`. It is
+    /// Makes a connection to a job's desktop of a request that asks for `Upgrade: rfb`, or of the
+    /// WebSocket that was taken from it. It is
     /// as in the browser: one has mouse and keyboard, and who only watches can move nothing.
     ///
     /// # Errors
@@ -121,9 +124,10 @@ impl Portal {
         &self,
         job: JobId,
         control: bool,
+        socket: Option<WebSocketUpgrade>,
         request: Request,
     ) -> Result<Response, SeatError> {
-        desktop::rfb(self, job, control, request).await
+        desktop::rfb(self, job, control, socket, request).await
     }
 
     fn router(&self, door: Door) -> Router {

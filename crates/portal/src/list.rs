@@ -81,7 +81,7 @@ async fn list(portal: &Portal, door: Door, straight: bool) -> Result<Response, J
 /// The jobs that run, newest first.
 pub(crate) async fn running(portal: &Portal) -> Result<Vec<JobSummary>, JobError> {
     let statuses = vec![JobStatus::Running];
-    let request = ListRequest { statuses, limit: Some(MOST), after: None };
+    let request = ListRequest { statuses, limit: Some(MOST), ..ListRequest::default() };
     Ok(portal.jobs.list(&request).await?.jobs)
 }
 

@@ -14,9 +14,6 @@ use crate::View;
 /// How long a ticket works: it is made when somebody is about to use it.
 pub(crate) const TICKET: Duration = Duration::from_secs(60);
 
-/// How long a session works: a working day.
-pub(crate) const SESSION: Duration = Duration::from_secs(12 * 60 * 60);
-
 /// The most secrets of one kind; for a new one goes the oldest of the key that has the most.
 const MOST: usize = 4096;
 

@@ -29,6 +29,8 @@ mod message;
 mod outbox;
 #[cfg(feature = "relay")]
 mod relay;
+#[cfg(feature = "shell")]
+pub mod shell;
 #[cfg(feature = "client")]
 mod tunnel;
 

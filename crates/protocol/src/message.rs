@@ -290,6 +290,8 @@ pub enum Target {
     Jupyter,
     /// A picture of the desktop: one PNG, then the end. It is started if it is not there yet.
     Screenshot,
+    /// A program that a person runs: frames, see `shell`.
+    Shell,
 }
 
 /// Something a person wants of a working agent.

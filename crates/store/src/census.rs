@@ -1,6 +1,6 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
-use types::JobStatus;
+use types::{JobStatus, Usd};
 
 use crate::{StoreError, row};
 
@@ -13,6 +13,21 @@ pub struct Census {
     pub oldest_waiting: Option<Timestamp>,
     /// Bytes that results and logs of jobs hold.
     pub result_bytes: u64,
+    /// How many messages wait in the outbox.
+    pub messages: u64,
+}
+
+/// What was spent on models.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Calls, those that failed included.
+    pub calls: u64,
+    /// Tokens that models read.
+    pub input_tokens: u64,
+    /// Tokens that models wrote.
+    pub output_tokens: u64,
+    /// What that cost, as far as prices are set; none if none is.
+    pub cost: Option<Usd>,
 }
 
 pub(crate) fn take(db: &Connection) -> Result<Census, StoreError> {
@@ -38,5 +53,58 @@ pub(crate) fn take(db: &Connection) -> Result<Census, StoreError> {
         .query_row([], |found| found.get(0))
         .optional()
         .map_err(&failed)?;
-    Ok(Census { jobs, oldest_waiting: oldest.map(row::from_micros), result_bytes })
+    let messages = db
+        .prepare_cached("SELECT count(*) FROM outbox")
+        .and_then(|mut count| count.query_row([], |found| found.get(0)))
+        .map_err(&failed)?;
+    Ok(Census { jobs, oldest_waiting: oldest.map(row::from_micros), result_bytes, messages })
+}
+
+/// Of a job that is over its usage says what it spent, of another one its session.
+pub(crate) fn spent(db: &Connection, since: Timestamp) -> Result<[Spent; 2], StoreError> {
+    let failed = StoreError::sqlite("add up what was spent");
+    let mut statement = db
+        .prepare_cached(
+            "SELECT recent, total(calls), total(input), total(output), sum(cost) FROM \
+             (SELECT created >= ?1 AS recent, \
+                     coalesce(usage ->> 'model_calls', spend ->> 'model_calls') AS calls, \
+                     coalesce(usage ->> 'input_tokens', spend ->> 'input_tokens') AS input, \
+                     coalesce(usage ->> 'output_tokens', spend ->> 'output_tokens') AS output, \
+                     coalesce(usage ->> 'cost_usd', spend ->> 'cost') AS cost \
+              FROM jobs) WHERE calls GROUP BY recent",
+        )
+        .map_err(&failed)?;
+    let rows = statement
+        .query_map([row::micros(since)], |found| {
+            let cost = found.get::<_, Option<f64>>(4)?.map(Usd::from_dollars);
+            let [calls, input_tokens, output_tokens] =
+                [1, 2, 3].map(|column| found.get::<_, f64>(column).map(whole));
+            let (calls, input_tokens) = (calls?, input_tokens?);
+            Ok((found.get(0)?, Spent { calls, input_tokens, output_tokens: output_tokens?, cost }))
+        })
+        .map_err(&failed)?;
+    let (mut recent, mut all) = (Spent::default(), Spent::default());
+    for found in rows {
+        let (is_recent, spent) = found.map_err(&failed)?;
+        all = all.plus(spent);
+        recent = if is_recent { spent } else { recent };
+    }
+    Ok([recent, all])
+}
+
+/// A total is a number with a point, which never overflows.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates")]
+fn whole(total: f64) -> u64 {
+    total as u64
+}
+
+impl Spent {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            calls: self.calls.saturating_add(other.calls),
+            input_tokens: self.input_tokens.saturating_add(other.input_tokens),
+            output_tokens: self.output_tokens.saturating_add(other.output_tokens),
+            cost: self.cost.into_iter().chain(other.cost).reduce(Usd::plus),
+        }
+    }
 }

@@ -12,8 +12,10 @@
 mod backup;
 mod census;
 mod commits;
+mod full;
 mod insert;
 mod keys;
+mod outbox;
 mod read;
 mod row;
 mod schema;
@@ -25,10 +27,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use backup::{CopiedJob, Copy, check};
-pub use census::Census;
+pub use census::{Census, Spent};
 pub use commits::Commits;
 use jiff::Timestamp;
 pub use keys::KeptKey;
+pub use outbox::{Message, Told};
 pub use row::{JobState, Reserved, Session, Spend};
 use types::{Event, EventKind, JobId, JobRecord, JobSpec, JobStatus, JobSummary, LastStep};
 pub use writer::{Draft, Durability};
@@ -96,6 +99,8 @@ pub enum GivenUp {
 pub struct JobFilter {
     /// Only those in one of these; all if empty.
     pub statuses: Vec<JobStatus>,
+    /// Only those with this in their title, or at the beginning of their id; A to Z in any case.
+    pub search: Option<String>,
     /// Only those older than this one, which need not be there any more.
     pub before: Option<JobId>,
     /// So many at most.
@@ -176,9 +181,14 @@ pub enum StoreError {
         /// What SQLite found.
         found: String,
     },
-    /// SQLite gave up the transaction that this change was part of; nothing was changed.
-    #[error("the transaction was rolled back because another change of it failed; try again")]
-    RolledBack,
+    /// SQLite does not say why it failed, and nothing can be written where its file is.
+    #[error("{what}: {source}")]
+    Full {
+        /// What was tried.
+        what: &'static str,
+        /// What the system said.
+        source: Arc<std::io::Error>,
+    },
     /// The disk failed, and what was written before it may not be on it.
     #[error("write {} again after an error of the disk: {source}", path.display())]
     InDoubt {
@@ -196,8 +206,12 @@ impl StoreError {
     /// Whether it is for want of room on the disk.
     #[must_use]
     pub fn is_disk_full(&self) -> bool {
-        let full = rusqlite::ErrorCode::DiskFull;
-        matches!(self, Self::Sqlite { source, .. } if source.sqlite_error_code() == Some(full))
+        match self {
+            Self::Sqlite { source, .. } => full::is_said(source),
+            Self::InDoubt { source, .. } => full::is_why(source),
+            Self::Full { .. } => true,
+            _ => false,
+        }
     }
 
     pub(crate) fn sqlite(what: &'static str) -> impl Fn(rusqlite::Error) -> Self {
@@ -271,6 +285,14 @@ impl Store {
     /// When SQLite fails.
     pub async fn jobs(&self, which: JobFilter) -> Result<Vec<JobSummary>, StoreError> {
         self.readers.run(move |db| read::jobs(db, &which)).await
+    }
+
+    /// Those of these jobs that there are.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub async fn summaries(&self, of: Vec<JobId>) -> Result<Vec<JobSummary>, StoreError> {
+        self.readers.run(move |db| read::these(db, &of)).await
     }
 
     /// The jobs that have not reached their end, oldest first.
@@ -364,6 +386,15 @@ impl Store {
     /// When SQLite fails.
     pub async fn census(&self) -> Result<Census, StoreError> {
         self.readers.run(census::take).await
+    }
+
+    /// What agents of the jobs that are kept have spent on models: of those accepted from this time
+    /// on, and of all.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub async fn spent(&self, since: Timestamp) -> Result<[Spent; 2], StoreError> {
+        self.readers.run(move |db| census::spent(db, since)).await
     }
 
     /// How commits go.

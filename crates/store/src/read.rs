@@ -90,10 +90,25 @@ pub(crate) fn jobs(db: &Connection, which: &JobFilter) -> Result<Vec<JobSummary>
         terms.push(format!("status IN ({})", vec!["?"; which.statuses.len()].join(", ")));
         values.extend(which.statuses.iter().map(|status| status.as_str().to_owned().into()));
     }
+    if let Some(search) = &which.search {
+        let literal = literal(search);
+        terms.push(r"(title LIKE ? ESCAPE '\' OR id LIKE ? ESCAPE '\')".to_owned());
+        values.extend([format!("%{literal}%").into(), format!("{literal}%").into()]);
+    }
     let terms = if terms.is_empty() { "1".into() } else { terms.join(" AND ") };
     // SQLite takes -1 for no limit.
     values.push(which.limit.map_or(-1, i64::from).into());
     summaries(db, &format!("{terms} ORDER BY id DESC LIMIT ?"), values)
+}
+
+/// As `LIKE` takes it for nothing but itself.
+fn literal(text: &str) -> String {
+    text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_")
+}
+
+pub(crate) fn these(db: &Connection, of: &[JobId]) -> Result<Vec<JobSummary>, StoreError> {
+    let ids = row::to_json("(any)", &of)?;
+    summaries(db, "id IN (SELECT value FROM json_each(?)) ORDER BY id", vec![ids.into()])
 }
 
 pub(crate) fn unfinished(db: &Connection) -> Result<Vec<JobSummary>, StoreError> {

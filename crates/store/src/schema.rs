@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0003_agents.sql"),
     include_str!("../migrations/0004_keys.sql"),
     include_str!("../migrations/0005_resume.sql"),
+    include_str!("../migrations/0006_outbox.sql"),
 ];
 
 /// How long a connection waits for another one's lock, in milliseconds. Only reached when somebody

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rusqlite::hooks::Wal as Hooked;
 use rusqlite::{Connection, ErrorCode};
 
-use crate::StoreError;
+use crate::{StoreError, full};
 
 /// Pages after which the log goes into the file, as SQLite has it.
 const CHECKPOINT_PAGES: i32 = 1000;
@@ -48,11 +48,17 @@ impl Wal {
         Ok(Self { path, doubted })
     }
 
-    /// Notes what a change failed with.
-    pub(crate) fn note(&self, error: &StoreError) {
-        let io = Some(ErrorCode::SystemIoFailure);
-        if matches!(error, StoreError::Sqlite { source, .. } if source.sqlite_error_code() == io) {
-            self.doubted.store(true, Ordering::Relaxed);
+    /// Notes what a change failed with, and finds out whether it is for want of room.
+    pub(crate) fn judge(&self, error: StoreError) -> StoreError {
+        match error {
+            StoreError::Sqlite { what, source } if is_io(&source) => {
+                self.doubted.store(true, Ordering::Relaxed);
+                match full::try_page(&self.path) {
+                    Err(e) if full::is_why(&e) => StoreError::Full { what, source: Arc::new(e) },
+                    _ => StoreError::Sqlite { what, source },
+                }
+            }
+            error => error,
         }
     }
 
@@ -86,4 +92,8 @@ impl Wal {
             at += read as u64;
         }
     }
+}
+
+fn is_io(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure)
 }

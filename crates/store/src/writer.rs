@@ -1,6 +1,7 @@
 //! The one thread that writes.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -9,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use types::{EventKind, JobId};
 
 use crate::commits::Commits;
+use crate::outbox::Outbox;
 use crate::row::{self, JobState, Spend};
 use crate::wal::Wal;
 use crate::{GivenUp, Inserted, KeptKey, NewJob, StoreError};
@@ -68,6 +70,7 @@ impl Draft {
 pub(crate) struct Writer {
     tasks: mpsc::Sender<Task>,
     commits: Commits,
+    outbox: Arc<Outbox>,
 }
 
 /// Runs inside the transaction, or learns why there is none; what it returns is called once the
@@ -86,12 +89,21 @@ impl Writer {
         let wal = Wal::watch(&mut db).map_err(StoreError::sqlite("watch the store's log"))?;
         let (tasks, queue) = mpsc::channel(QUEUE);
         let commits = Commits::default();
-        let inner = Inner { db, wal, commits: commits.clone(), live: HashMap::new(), synced: None };
+        let outbox = Arc::<Outbox>::default();
+        let inner = Inner {
+            db,
+            wal,
+            commits: commits.clone(),
+            outbox: outbox.clone(),
+            live: HashMap::new(),
+            synced: None,
+            rolled_back: None,
+        };
         std::thread::Builder::new()
             .name("store".into())
             .spawn(move || inner.work(queue))
             .map_err(|_| StoreError::Closed)?;
-        Ok(Self { tasks, commits })
+        Ok(Self { tasks, commits, outbox })
     }
 
     pub(crate) async fn insert(&self, new: NewJob) -> Result<Inserted, StoreError> {
@@ -128,18 +140,22 @@ impl Writer {
         self.submit(Durability::Full, |inner| inner.touch()).await
     }
 
+    pub(crate) fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
     pub(crate) fn commits(&self) -> &Commits {
         &self.commits
     }
 
-    async fn submit<R: Send + 'static>(
+    pub(crate) async fn submit<R: Send + 'static>(
         &self,
         durability: Durability,
         work: impl FnOnce(&mut Inner) -> Result<R, StoreError> + Send + 'static,
     ) -> Result<R, StoreError> {
         let (answer, answered) = oneshot::channel();
         let run: Run = Box::new(move |inner| {
-            let result = inner.and_then(|inner| inner.within_savepoint(work));
+            let result = inner.and_then(|inner| inner.make(work));
             // The caller may have gone; the change stands all the same.
             Box::new(move |commit| drop(answer.send(commit.and(result))))
         });
@@ -152,11 +168,14 @@ pub(crate) struct Inner {
     pub(crate) db: Connection,
     wal: Wal,
     commits: Commits,
+    pub(crate) outbox: Arc<Outbox>,
     /// The state of jobs that have not ended. True to the file because nobody else writes; dropped
     /// whole when anything fails.
     live: HashMap<JobId, JobState>,
     /// What the next commit waits for; none until it was set.
     synced: Option<Durability>,
+    /// Why SQLite gave up the transaction, and all changes in it, by itself.
+    rolled_back: Option<StoreError>,
 }
 
 impl Inner {
@@ -175,6 +194,7 @@ impl Inner {
             batch.into_iter().map(|task| (task.run)(begun.clone().map(|()| &mut *self))).collect();
         let result = begun.and_then(|()| self.commit());
         self.commits.note(start, &result);
+        self.outbox.ring();
         for reply in replies {
             reply(result.clone());
         }
@@ -196,14 +216,33 @@ impl Inner {
     }
 
     fn commit(&mut self) -> Result<(), StoreError> {
-        let result = self.db.execute_batch("COMMIT").map_err(StoreError::sqlite("commit"));
-        if let Err(e) = &result {
-            self.wal.note(e);
+        if let Some(why) = self.rolled_back.take() {
+            return Err(why);
+        }
+        let committed = self.db.execute_batch("COMMIT").map_err(StoreError::sqlite("commit"));
+        committed.map_err(|e| {
             self.live.clear();
             // Where SQLite has not rolled back by itself.
             drop(self.db.execute_batch("ROLLBACK"));
+            self.wal.judge(e)
+        })
+    }
+
+    /// Makes one of the changes of a transaction. A full disk or an I/O error makes SQLite roll back all
+    /// of it by itself: what came after would be committed alone, and be told that it was not.
+    fn make<R>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<R, StoreError>,
+    ) -> Result<R, StoreError> {
+        if let Some(why) = &self.rolled_back {
+            return Err(why.clone());
         }
-        result
+        self.within_savepoint(work).map_err(|e| {
+            self.live.clear();
+            let why = self.wal.judge(e);
+            self.rolled_back = self.db.is_autocommit().then(|| why.clone());
+            why
+        })
     }
 
     /// One failed change must not take the others of its batch with it.
@@ -212,19 +251,14 @@ impl Inner {
         work: impl FnOnce(&mut Self) -> Result<R, StoreError>,
     ) -> Result<R, StoreError> {
         let failed = StoreError::sqlite("set a savepoint");
-        // A full disk or an I/O error makes SQLite roll back by itself. What came after would be
-        // committed alone, and be told that it was not.
-        if self.db.is_autocommit() {
-            return Err(StoreError::RolledBack);
-        }
         self.db.execute_batch("SAVEPOINT change").map_err(&failed)?;
         let result = work(self);
-        if let Err(e) = &result {
-            self.wal.note(e);
-            self.live.clear();
-            self.db.execute_batch("ROLLBACK TO change").map_err(&failed)?;
+        if result.is_err() && !self.db.is_autocommit() {
+            self.db.execute_batch("ROLLBACK TO change; RELEASE change").map_err(&failed)?;
         }
-        self.db.execute_batch("RELEASE change").map_err(&failed)?;
+        if result.is_ok() {
+            self.db.execute_batch("RELEASE change").map_err(&failed)?;
+        }
         result
     }
 
@@ -240,6 +274,7 @@ impl Inner {
         self.append(job, &mut draft)?;
         if draft.state != before {
             self.save(job, &draft.state)?;
+            self.tell(job, &before, &draft.state, draft.now)?;
         }
         if draft.state.status.is_final() {
             self.live.remove(&job);

@@ -20,7 +20,11 @@ use types::{EventKind, JobId, Mode, NoticeLevel};
 /// Names the store's directory where `strace` is at work.
 const TRACED: &str = "TRACED_STORE";
 
-const CHANGES: usize = 600;
+/// Set where it fails for want of room only.
+const FULL: &str = "FULL_STORE";
+
+/// The change that is too long then for SQLite to hold it in memory until the transaction ends.
+const LONG: usize = 5;
 
 /// The unit in which a system keeps what is to be written.
 const PAGE: u64 = 4096;
@@ -39,20 +43,47 @@ fn writes_that_fail_change_nothing() {
     assert!(failed > 5, "only {failed} writes failed");
 }
 
-/// Changes a store under this fault; tells how many calls failed.
+/// A quota has an error of its own, and so has the index of the log; the log's own fails while a long
+/// change is made as well as at its end.
+#[test]
+fn want_of_room_is_known_whatever_sqlite_says_of_it() {
+    let at_once = |call: &str| format!("inject=pwrite64:error={call}:when=200..260");
+    for (inject, of) in [
+        (at_once("EDQUOT"), None),
+        (at_once("ENOSPC"), None),
+        ("inject=pwrite64:error=ENOSPC:when=1".into(), Some("cagent.db-shm")),
+    ] {
+        let home = TempDir::new().unwrap();
+        let mut strace = strace(&home, &inject);
+        strace.args(of.map(|of| home.path().join(of)).iter().flat_map(|of| [Path::new("-P"), of]));
+        let trace = run(strace.env(FULL, "1"), &home);
+        assert!(trace.contains("(INJECTED)"), "{inject}");
+    }
+}
+
+/// Changes a store under this fault of its files; tells how many calls failed.
 fn traced(home: &TempDir, inject: &str) -> usize {
     let path = home.path().join("cagent.db");
-    drop(Store::open(&path).unwrap());
-    let log = home.path().join("trace");
-    let mut strace = Command::new("strace");
-    strace.args(["-f", "-y", "-s", "0", "-o"]).arg(&log);
-    strace.args(["-e", "trace=pwrite64,ftruncate,fsync,fdatasync", "-e", inject]);
+    let mut strace = strace(home, inject);
     strace.arg("-P").arg(&path).arg("-P").arg(home.path().join("cagent.db-wal"));
+    judge(&run(&mut strace, home))
+}
+
+fn strace(home: &TempDir, inject: &str) -> Command {
+    drop(Store::open(&home.path().join("cagent.db")).unwrap());
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-y", "-s", "0", "-o"]).arg(home.path().join("trace"));
+    strace.args(["-e", "trace=pwrite64,ftruncate,fsync,fdatasync", "-e", inject]);
+    strace
+}
+
+/// Changes a store under this; what was traced.
+fn run(strace: &mut Command, home: &TempDir) -> String {
     strace.arg(std::env::current_exe().unwrap()).args(["--exact", "under_strace", "--ignored"]);
     let ran = strace.env(TRACED, home.path()).output().expect("`strace`: install it");
     let told = String::from_utf8_lossy(&[ran.stdout, ran.stderr].concat()).into_owned();
     assert!(ran.status.success() && told.contains("1 passed"), "{told}");
-    judge(&std::fs::read_to_string(log).unwrap())
+    std::fs::read_to_string(home.path().join("trace")).unwrap()
 }
 
 #[tokio::test]
@@ -60,10 +91,15 @@ fn traced(home: &TempDir, inject: &str) -> usize {
 async fn under_strace() {
     let home = std::env::var_os(TRACED).map(PathBuf::from).expect("run the other tests instead");
     let path = home.join("cagent.db");
-    let store = Store::open(&path).unwrap();
+    let store = loop {
+        match Store::open(&path) {
+            Ok(store) => break store,
+            Err(e) => assert!(is_expected(&e), "{e:?}"),
+        }
+    };
     let job = JobId::generate();
     insist(async || store.insert(new(job)).await.map(drop)).await;
-    for n in 0..CHANGES {
+    for n in 0..changes() {
         let durability = if n % 3 == 0 { Durability::Full } else { Durability::Grouped };
         insist(async || store.update(job, durability, move |d| d.append(now(), notice(n))).await)
             .await;
@@ -77,11 +113,24 @@ async fn insist(change: impl AsyncFn() -> Result<(), StoreError>) {
     for _ in 0..100 {
         match change().await {
             Ok(()) => return,
-            Err(StoreError::NotFound(job)) => panic!("{job} is gone"),
-            Err(e) => failed.push(e.to_string()),
+            Err(e) if is_expected(&e) => failed.push(e.to_string()),
+            Err(e) => panic!("{e:?}"),
         }
     }
     panic!("it failed a hundred times: {failed:#?}");
+}
+
+fn is_expected(error: &StoreError) -> bool {
+    error.is_disk_full() || !for_want_of_room() && !matches!(error, StoreError::NotFound(_))
+}
+
+/// How many are made.
+fn changes() -> usize {
+    if for_want_of_room() { 50 } else { 600 }
+}
+
+fn for_want_of_room() -> bool {
+    std::env::var_os(FULL).is_some()
 }
 
 /// Each change once, in order, in a file that is whole.
@@ -89,13 +138,13 @@ async fn verify(path: &Path, job: JobId) {
     let store = Store::open(path).unwrap();
     assert_eq!(store.jobs(JobFilter::default()).await.unwrap().len(), 1);
     let mut events = vec![];
-    while events.len() <= CHANGES {
+    while events.len() <= changes() {
         let page = store.events(job, events.len() as u64, 100).await.unwrap();
         assert!(!page.is_empty(), "only {} events", events.len());
         events.extend(page);
     }
     let told = events[1..].iter().map(|event| event.event.clone());
-    assert!(told.eq((0..CHANGES).map(notice)));
+    assert!(told.eq((0..changes()).map(notice)));
     let db = rusqlite::Connection::open(path).unwrap();
     let whole: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(whole, "ok");
@@ -115,7 +164,7 @@ fn judge(trace: &str) -> usize {
     for line in trace.lines() {
         let Some((call, file, rest)) = call(line) else { continue };
         let pages = files.entry(file).or_default();
-        let error = line.contains("EIO");
+        let error = line.contains("(INJECTED)");
         failed += usize::from(error);
         match (call, error) {
             ("pwrite64", false) => {
@@ -162,7 +211,8 @@ fn new(id: JobId) -> NewJob {
 }
 
 fn notice(n: usize) -> EventKind {
-    EventKind::Notice { level: NoticeLevel::Info, text: format!("{n} {}", "x".repeat(20_000)) }
+    let bytes = if n == LONG && for_want_of_room() { 4_000_000 } else { 20_000 };
+    EventKind::Notice { level: NoticeLevel::Info, text: format!("{n} {}", "x".repeat(bytes)) }
 }
 
 fn now() -> Timestamp {

@@ -17,6 +17,7 @@ const DUMPS: &[&str] = &[
     include_str!("schemas/2.sql"),
     include_str!("schemas/3.sql"),
     include_str!("schemas/4.sql"),
+    include_str!("schemas/5.sql"),
 ];
 
 /// The schema of this version.
@@ -115,6 +116,8 @@ async fn assert_whole(store: &Store, schema: usize) {
     let done = store.job(jobs[4].id).await.unwrap();
     assert_eq!(done.zip_bytes, Some(321));
     assert_eq!(done.result.is_some(), schema >= 3);
+    assert_eq!(store.job(jobs[3].id).await.unwrap().kept, schema >= 5);
+    assert_eq!(store.next_message().await.unwrap(), None);
     assert_can_go_on(store, jobs[1].id).await;
     let request = RequestKey { key: "key-80".into(), fingerprint: [5; 32] };
     let known = store.request(request).await.unwrap();
@@ -143,7 +146,7 @@ async fn a_migration_that_fails_leaves_the_store_as_it_was() {
         // What the newest migration makes is there already.
         Connection::open(&path)
             .unwrap()
-            .execute_batch("ALTER TABLE jobs ADD COLUMN kept TEXT")
+            .execute_batch("CREATE TABLE outbox (job TEXT, what TEXT)")
             .unwrap();
         let before = all_of(&path);
         let error = Store::open(&path).unwrap_err();

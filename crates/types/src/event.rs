@@ -148,6 +148,12 @@ pub enum EventKind {
         /// It.
         result: JobResult,
     },
+    /// What its sandbox uses, looked at every second at first and then ever less often.
+    Usage {
+        /// It.
+        #[serde(flatten)]
+        usage: UsageSample,
+    },
     /// Somebody asked for the job to be cancelled.
     CancelRequested,
     /// The work is over; the result is being packed.
@@ -167,6 +173,20 @@ pub enum EventKind {
         #[serde(flatten)]
         ending: Ending,
     },
+}
+
+/// What a sandbox uses at one moment, where the platform can tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct UsageSample {
+    /// Processor time so far, in milliseconds.
+    pub cpu_millis: Option<u64>,
+    /// Memory, in bytes.
+    pub memory_bytes: Option<u64>,
+    /// What its workspace holds, in bytes of disk.
+    pub disk_bytes: Option<u64>,
+    /// Processes and threads.
+    pub processes: Option<u64>,
 }
 
 /// What kind of step.

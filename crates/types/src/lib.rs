@@ -20,6 +20,7 @@ mod status;
 pub use access::{ApiKey, Scope};
 pub use event::{
     Egress, EgressVerdict, Event, EventKind, NoticeLevel, StepKind, StepOutcome, Stream,
+    UsageSample,
 };
 pub use id::{InvalidJobId, JobId};
 pub use image::is_image_name;

@@ -222,14 +222,22 @@ pub struct LimitsPolicy {
 }
 
 impl LimitsPolicy {
+    /// What it comes to: defaults above a ceiling are lowered to it.
+    #[must_use]
+    pub fn in_force(&self) -> Self {
+        let ceilings = self.ceilings.lowered_to(&MOST);
+        Self { defaults: self.defaults.lowered_to(&ceilings), ceilings }
+    }
+
     /// What a job gets that asks for this. Defaults above a ceiling are lowered to it; a request
     /// above it is refused, so that nobody is surprised in the middle of the work.
     ///
     /// # Errors
     /// Names the first field outside its range, and the range.
     pub fn grant(&self, asked: PartialLimits) -> Result<Limits, InvalidLimits> {
-        let given = asked.or(self.defaults.lowered_to(&self.ceilings));
-        given.are_within(&self.ceilings.lowered_to(&MOST))?;
+        let Self { defaults, ceilings } = self.in_force();
+        let given = asked.or(defaults);
+        given.are_within(&ceilings)?;
         Ok(given)
     }
 }

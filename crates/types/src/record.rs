@@ -70,6 +70,12 @@ pub struct JobSummary {
 pub struct Usage {
     /// Processor time in milliseconds.
     pub cpu_ms: Option<u64>,
+    /// The memory it holds now, in bytes; not of one that is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<u64>,
+    /// Its processes and threads now; not of one that is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processes: Option<u64>,
     /// The most memory it held at one time, in bytes.
     pub memory_peak_bytes: Option<u64>,
     /// How often the kernel killed one of its processes for want of memory.

@@ -25,6 +25,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("portal", &["jobs", "types"]),
     ("api", &["jobs", "portal", "types"]),
+    ("webhooks", &["api", "jobs", "models"]),
     (
         "cagent",
         &[
@@ -37,6 +38,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "models",
             "portal",
             "types",
+            "webhooks",
         ],
     ),
     ("testkit", &["api", "types"]),

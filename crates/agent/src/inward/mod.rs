@@ -7,6 +7,7 @@
 
 mod jupyter;
 mod port;
+mod shell;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -20,11 +21,15 @@ use tokio::task::spawn_local;
 
 use crate::desktop::Desktop;
 use crate::link::Link;
+use crate::step::Runner;
 pub(crate) use jupyter::Jupyter;
 
 /// The most that are open or being made. A page of Jupyter Lab with a few notebooks has a dozen;
 /// each takes two descriptors, and the limit is 4096.
 const MOST: usize = 128;
+
+/// The most programs of people at one time.
+const MOST_SHELLS: usize = 8;
 
 /// The longest reason against one; the gateway takes twice as much.
 const MAX_WHY_BYTES: usize = 2 * 1024;
@@ -33,16 +38,25 @@ const MAX_WHY_BYTES: usize = 2 * 1024;
 #[derive(Clone, Debug)]
 pub(crate) struct Inward {
     link: Rc<Link>,
+    runner: Rc<Runner>,
     desktop: Rc<Desktop>,
     jupyter: Rc<Jupyter>,
     room: Arc<Semaphore>,
+    shells: Arc<Semaphore>,
     known: Rc<RefCell<Dialled>>,
 }
 
 impl Inward {
-    pub(crate) fn new(link: Rc<Link>, desktop: Rc<Desktop>, jupyter: Jupyter) -> Self {
-        let (room, known) = (Arc::new(Semaphore::new(MOST)), Rc::default());
-        Self { link, desktop, jupyter: Rc::new(jupyter), room, known }
+    pub(crate) fn new(
+        link: Rc<Link>,
+        runner: Rc<Runner>,
+        desktop: Rc<Desktop>,
+        jupyter: Jupyter,
+    ) -> Self {
+        let room = Arc::new(Semaphore::new(MOST));
+        let shells = Arc::new(Semaphore::new(MOST_SHELLS));
+        let jupyter = Rc::new(jupyter);
+        Self { link, runner, desktop, jupyter, room, shells, known: Rc::default() }
     }
 
     /// Opens a connection beside all that goes on, or says why there is none; unless it was asked
@@ -79,6 +93,7 @@ impl Inward {
                 self.join(dial.n, of_user(self.jupyter.uid(), jupyter)?).await;
             }
             Target::Screenshot => self.hand_over(dial.n, &self.desktop.screenshot().await?).await,
+            Target::Shell => self.shell(dial.n).await?,
         }
         Ok(())
     }
@@ -88,6 +103,16 @@ impl Inward {
         if let Ok(outside) = self.link.arrive(n).await {
             relay(outside, inside).await;
         }
+    }
+
+    async fn shell(&self, n: u64) -> Result<(), String> {
+        let _seat = self.shells.try_acquire().map_err(|_| {
+            format!("{MOST_SHELLS} shells are open in this sandbox already; close one")
+        })?;
+        if let Ok(outside) = self.link.arrive(n).await {
+            shell::serve(&self.runner, outside).await;
+        }
+        Ok(())
     }
 
     async fn hand_over(&self, n: u64, bytes: &[u8]) {

@@ -21,17 +21,13 @@ const OWN: [&str; 3] = ["PATH", "HOME", "LANG"];
 const NOT_THE_IMAGES: [&str; 2] = [protocol::IMAGE_VARIABLE, "HOSTNAME"];
 
 /// No colours, pagers or progress bars: nobody watches a terminal.
+const QUIET: [(&str, &str); 3] = [("TERM", "dumb"), ("PAGER", "cat"), ("PIP_PROGRESS_BAR", "off")];
+
 /// pip may install beside Debian's own packages: into the home directory, which goes with the job.
 /// Python takes a compiled file for current whose source was changed within the same second and has
 /// the same length, which an agent's corrections often do and have: so it writes none.
-const FIXED: [(&str, &str); 6] = [
-    ("USER", "agent"),
-    ("TERM", "dumb"),
-    ("PAGER", "cat"),
-    ("PIP_PROGRESS_BAR", "off"),
-    ("PIP_BREAK_SYSTEM_PACKAGES", "1"),
-    ("PYTHONDONTWRITEBYTECODE", "1"),
-];
+const FIXED: [(&str, &str); 3] =
+    [("USER", "agent"), ("PIP_BREAK_SYSTEM_PACKAGES", "1"), ("PYTHONDONTWRITEBYTECODE", "1")];
 
 /// Every shell sets these for itself.
 const SHELLS_OWN: [&str; 4] = ["_", "OLDPWD", "PWD", "SHLVL"];
@@ -46,12 +42,24 @@ pub(super) fn initial(spec: &AgentSpec) -> Environment {
         is_installed(desktop::SERVER, &path).then(|| ("DISPLAY".into(), desktop::DISPLAY.into()));
     FIXED
         .iter()
+        .chain(&QUIET)
         .map(|(name, value)| ((*name).into(), (*value).into()))
         .chain(own())
         .chain(proxy)
         .chain(display)
         .chain(wanted)
         .collect()
+}
+
+/// The same for somebody who watches, at a terminal of this kind. What the job wants itself stays.
+pub(super) fn watched(mut environment: Environment, kind: &str) -> Environment {
+    for (name, value) in QUIET {
+        if environment.get(name).is_some_and(|has| has == value) {
+            environment.remove(name);
+        }
+    }
+    environment.insert("TERM".into(), kind.into());
+    environment
 }
 
 /// What agentd passes on of what it was given. All of it where that comes from an image.

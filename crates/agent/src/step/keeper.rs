@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use protocol::{Data, ReportKind};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal};
 use tokio::net::unix::pipe;
 use tokio::sync::watch;
 use tokio::task::spawn_local;
@@ -138,9 +138,6 @@ impl Kept {
 
     /// Sends it, and all it started, a signal.
     pub(crate) fn signal(&self, signal: Signal) {
-        for pid in kin::beneath(self.keeper.as_raw_pid()) {
-            // Who has ended just now needs none.
-            let _ = kill_process(pid, signal);
-        }
+        kin::signal_beneath(self.keeper, signal);
     }
 }

@@ -19,8 +19,10 @@ mod output;
 mod plan;
 mod process;
 mod service;
+mod shell;
 pub mod trampoline;
 
+use std::cell::RefCell;
 use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -38,6 +40,7 @@ pub(crate) use keeper::{Kept, KeptEnd};
 use plan::Plan;
 use process::End;
 pub(crate) use service::Service;
+pub(crate) use shell::{Shell, resize};
 
 use crate::reaper::Reaper;
 use crate::session::Config;
@@ -53,6 +56,8 @@ pub(crate) struct Runner {
     pub(crate) approve: Option<Rc<Inbox>>,
     /// Whether dependency caches are delivered too.
     pub(crate) include_caches: bool,
+    /// Where the newest step began, or what it left: a person's shell has the same variables.
+    pub(crate) now: RefCell<Place>,
 }
 
 /// Where a block begins.
@@ -166,6 +171,7 @@ impl Runner {
         heard: impl AsyncFnMut(Stream, &[u8]),
     ) -> Result<Ran, StepError> {
         let plan = Plan::new(step, &block.work, place, &self.config);
+        self.now.replace(place.clone());
         let files = StepFiles::create(&plan)?;
         let (end, code) = self.follow(&plan, cancel, heard).await?;
         let (place, warning) = match files.handed_on()? {
@@ -173,6 +179,9 @@ impl Runner {
             Some(bytes) if end == End::Exited => carry(step, &block.work, place, &bytes),
             _ => (None, None),
         };
+        if let Some(place) = &place {
+            self.now.replace(place.clone());
+        }
         let outcome = judge(&block.work, end, code);
         Ok(Ran { outcome, exit_code: Some(code), place, warning, rejected: None })
     }

@@ -4,10 +4,12 @@ use std::env;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use protocol::shell::Start;
 use runbook::{Program, Work};
 use types::StepKind;
 
-use super::{Environment, Place, errand};
+use super::environment::watched;
+use super::{Environment, Place, errand, is_installed};
 use crate::session::Config;
 
 /// Runs the script `$0` in the same shell and leaves the exported environment in `$0.env`: at its
@@ -99,6 +101,24 @@ pub(super) fn service(script: &str, place: &Place, config: &Config) -> (Vec<Stri
     let path = lookup(Program::Sh, place);
     let words = ["keep", &place.cwd, &workspace(config), &path, "sh", "-c", script];
     (words.map(str::to_owned).into(), environment(place, &place.cwd))
+}
+
+/// What a person runs: agentd's arguments, and what it sees.
+pub(super) fn shell(start: &Start, place: &Place, config: &Config) -> (Vec<String>, Environment) {
+    let (home, mut path) = (workspace(config), lookup(Program::Python, place));
+    let mut command = start.command.clone();
+    if command.is_empty() {
+        path = lookup(Program::Bash, place);
+        command.push(if is_installed("bash", &path) { "bash" } else { "sh" }.into());
+    } else if command[0].contains('/') {
+        path.clone_from(&home);
+    }
+    let mut environment = environment(place, &home);
+    if let Some(terminal) = &start.terminal {
+        environment = watched(environment, &terminal.kind);
+    }
+    let words = ["shell", &home, &home, &path].map(str::to_owned);
+    (words.into_iter().chain(command).collect(), environment)
 }
 
 /// Fails with the first command that fails, reads nobody's settings.

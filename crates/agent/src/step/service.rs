@@ -1,23 +1,27 @@
-//! A program of ours that goes on beside the job's steps and is none of them, under a keeper as
-//! background processes are.
+//! A program that goes on beside the job's steps and is none of them, under a keeper as background
+//! processes are.
 //!
-//! Not here: which ([`crate::inward`], [`crate::desktop`]).
+//! Not here: which of ours ([`crate::inward`], [`crate::desktop`]), people's ([`super::shell`]).
 
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::time::timeout;
 
+use super::process::GRACE;
 use super::{Open, Place, Runner, plan};
 use crate::kin;
 use crate::reaper::Exit;
 
 /// How long killed processes may take to be gone; the kernel may be busy with one.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long to wait before killing again: somebody may have been born meanwhile.
+const KILL_AGAIN: Duration = Duration::from_millis(100);
 
 /// How much of a log is read for its last line, in bytes.
 const LAST_WORDS: u64 = 1024;
@@ -37,8 +41,14 @@ impl Runner {
         let mut command = self.trampoline(arguments);
         command.envs(environment);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let (child, exit) = self.reaper.spawn_kept(command).await?;
-        Ok(Service { keeper: Pid::from_child(&child), exit })
+        Ok(self.keep_going(command).await?.1)
+    }
+
+    /// Starts a keeper; what it has of it, and its pipes.
+    pub(super) async fn keep_going(&self, keeper: Command) -> io::Result<(Child, Service)> {
+        let (child, exit) = self.reaper.spawn_kept(keeper).await?;
+        let keeper = Pid::from_child(&child);
+        Ok((child, Service { keeper, exit }))
     }
 
     /// The end of a service's log: as hostile as any file.
@@ -71,10 +81,26 @@ impl Service {
             // Its number may be somebody else's by now.
             return;
         }
-        for pid in kin::beneath(self.keeper.as_raw_pid()) {
-            // Who has ended just now needs no signal.
-            let _ = kill_process(pid, Signal::KILL);
-        }
+        self.signal(Signal::KILL);
         drop(timeout(PATIENCE, self.ended()).await);
+    }
+
+    /// Ends it and all it started, as when a terminal's line is cut: HUP, a grace, and KILL until
+    /// nobody is left. Not for one that has [`Self::ended`].
+    pub(crate) async fn hang_up(mut self) {
+        self.signal(Signal::HUP);
+        self.signal(Signal::CONT);
+        let mut patience = GRACE;
+        while timeout(patience, self.ended()).await.is_err() {
+            self.signal(Signal::KILL);
+            // It may have been stopped, and could bury nobody.
+            let _ = kill_process(self.keeper, Signal::CONT);
+            patience = KILL_AGAIN;
+        }
+    }
+
+    /// Sends it and all it started a signal. Not for one that has [`Self::ended`].
+    pub(crate) fn signal(&self, signal: Signal) {
+        kin::signal_beneath(self.keeper, signal);
     }
 }

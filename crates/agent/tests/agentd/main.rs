@@ -14,6 +14,7 @@ mod protection;
 mod recovery;
 mod sandbox;
 mod script;
+mod shell;
 mod stoppers;
 mod stopping;
 mod tasks;

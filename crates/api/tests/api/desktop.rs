@@ -153,6 +153,35 @@ async fn a_connection_becomes_one_to_the_desktop() {
     }
 }
 
+/// As noVNC asks in a page of ours, and in one of somebody else.
+#[tokio::test]
+async fn a_websocket_becomes_one_to_the_desktop() {
+    let server = Server::new().await;
+    let job = server.running().await;
+    let address = listen(server.router.clone()).await;
+    for (origin, first) in
+        [("http://localhost", "HTTP/1.1 101 "), ("http://evil.example", "HTTP/1.1 403 ")]
+    {
+        let head = format!(
+            "GET /v1/jobs/{job}/rfb?view=watch HTTP/1.1\r\nHost: localhost\r\nOrigin: {origin}\r\n\
+             Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
+        let mut heard = vec![];
+        let mut stream = connect(address, &head).await;
+        while !heard.ends_with(GREETING) && stream.read_buf(&mut heard).await.unwrap() > 0 {
+            if heard.starts_with(b"HTTP/1.1 403 ") {
+                break;
+            }
+        }
+        let text = String::from_utf8_lossy(&heard);
+        assert!(text.starts_with(first), "{text}");
+        // One binary message (0x82) of twelve bytes.
+        let message = [&[0x82, 12], GREETING].concat();
+        assert_eq!(heard.ends_with(&message), first.contains("101"), "{text}");
+    }
+}
+
 #[tokio::test]
 async fn a_connection_that_cannot_become_one() {
     let server = Server::new().await;

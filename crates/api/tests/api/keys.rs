@@ -132,7 +132,7 @@ async fn without_a_key_a_stranger_learns_nothing() {
     let key = made(&server, Scope::Read).await;
     let known: Health = call(&server, &key, Method::GET, "/", &Value::Null).await.read();
     assert_eq!(known.engines, ["fake"]);
-    for open in ["/docs", "/docs/problems", "/openapi.json", "/assets/home.js", "/docs/start.js"] {
+    for open in ["/docs", "/docs/problems", "/openapi.json", "/assets/icon.svg", "/docs/start.js"] {
         assert_eq!(server.get(open).await.status, 200, "{open}");
     }
 }

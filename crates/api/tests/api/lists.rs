@@ -49,6 +49,26 @@ async fn a_list_of_some_statuses() {
 }
 
 #[tokio::test]
+async fn a_list_of_what_is_looked_for() {
+    let server = Server::new().await;
+    let hello = server.run(HELLO).await;
+    let odd = server.run("# 100 %_done\\\n\n```bash\necho\n```\n").await;
+    assert_eq!(ids(&server, "?search=hELL").await.0, [hello]);
+    assert_eq!(ids(&server, "?search=l").await.0, [hello]);
+    assert_eq!(ids(&server, "?search=0%20%25_d").await.0, [odd], "it stands for itself");
+    assert_eq!(ids(&server, "?search=e%5C").await.0, [odd]);
+    assert_eq!(ids(&server, "?search=H_llo").await.0, []);
+    assert_eq!(ids(&server, &format!("?search={odd}")).await.0, [odd]);
+    let both = &hello.to_string()[..2];
+    assert_eq!(
+        ids(&server, &format!("?search={both}&limit=1")).await,
+        (vec![odd], Some(Some(odd)))
+    );
+    assert_eq!(ids(&server, &format!("?search={both}&limit=1&after={odd}")).await.0, [hello]);
+    assert_eq!(ids(&server, "?search=hello&status=error").await.0, []);
+}
+
+#[tokio::test]
 async fn parameters_that_are_wrong() {
     let server = Server::new().await;
     let job = server.run(HELLO).await;

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{ApiConfig, Code, Hosts, Problem};
+use api::{ApiConfig, Code, EngineImage, Finding, FindingLevel, Hosts, Machine, Problem};
+use async_trait::async_trait;
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
@@ -26,7 +27,7 @@ use types::{
 };
 
 /// Far above what anything here may take; reaching it means that something hangs.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Writes "hello" to stdout and bytes that are no text to stderr, then succeeds.
 pub(crate) const HELLO: &str = "# Hello\n\n```bash\necho hello\n```\n";
@@ -51,6 +52,22 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+}
+
+/// One with an image, on which all is well.
+#[derive(Debug)]
+struct FakeMachine;
+
+#[async_trait]
+impl Machine for FakeMachine {
+    async fn images(&self) -> Vec<EngineImage> {
+        vec![EngineImage { engine: "fake".into(), name: "thin:latest".into(), bytes: 7 }]
+    }
+
+    async fn doctor(&self) -> Vec<Finding> {
+        let (what, found) = ("fake engine".into(), "it works".into());
+        vec![Finding { what, level: FindingLevel::Ok, found, lost: None, cure: None }]
+    }
 }
 
 impl Server {
@@ -95,6 +112,7 @@ impl Server {
             reserve_bytes: 0,
             results_bytes: u64::MAX,
             engine_patience: std::time::Duration::from_secs(60),
+            tells: false,
             clock: jobs::Clock::default(),
         };
         let engines: Vec<Arc<dyn Engine>> = vec![Arc::new(engine.unwrap())];
@@ -103,6 +121,7 @@ impl Server {
         let portal = Portal::new(jobs.clone(), portal_config());
         let config = ApiConfig {
             engines: vec!["fake".into()],
+            machine: Arc::new(FakeMachine),
             portal,
             needs_keys,
             hosts: Hosts::default(),

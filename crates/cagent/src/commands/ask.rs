@@ -73,7 +73,7 @@ pub(super) async fn line(question: Option<&Question>) -> io::Result<Option<Strin
 
 /// Whether a read would not wait. A read that waits could not be taken back, and would get the answer
 /// to the question after this one.
-fn has_input(terminal: &Stdin) -> io::Result<bool> {
+pub(super) fn has_input(terminal: &Stdin) -> io::Result<bool> {
     let mut wanted = [PollFd::new(terminal, PollFlags::IN)];
     Ok(poll(&mut wanted, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))? > 0)
 }

@@ -38,6 +38,13 @@ pub(super) fn what_is_in(backup: &Backup) -> String {
         let begun = text::count(backup.begun, "job");
         all.push(format!("{begun} that had begun; restored they end as interrupted"));
     }
+    if backup.queued > 0 {
+        let queued = text::count(backup.queued, "queued job");
+        all.push(format!(
+            "{queued}; a server that is started on a restored copy runs them, also where the original \
+             does so too"
+        ));
+    }
     if !backup.forgotten.is_empty() {
         let gone = text::count(backup.forgotten.len() as u64, "job");
         all.push(format!("without {gone} that the server forgot meanwhile"));
@@ -47,9 +54,26 @@ pub(super) fn what_is_in(backup: &Backup) -> String {
 
 /// The same for programs.
 pub(super) fn shown(backup: &Backup) -> Value {
-    let Backup { jobs, begun, files, bytes, forgotten, missing } = backup;
+    let Backup { jobs, begun, queued, files, bytes, forgotten, missing } = backup;
     json!({
-        "jobs": jobs, "begun": begun, "files": files, "bytes": bytes,
+        "jobs": jobs, "begun": begun, "queued": queued, "files": files, "bytes": bytes,
         "forgotten": forgotten, "missing": missing,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_makes_a_copy_hears_what_becomes_of_jobs_that_are_not_over() {
+        let quiet = Backup { jobs: 1, bytes: 1024, ..Backup::default() };
+        assert_eq!(what_is_in(&quiet), "1 job, 1.0 KiB");
+        let busy = what_is_in(&Backup { jobs: 4, begun: 1, queued: 2, ..quiet });
+        for words in
+            ["1 job that had begun", "interrupted", "2 queued jobs", "runs them, also where"]
+        {
+            assert!(busy.contains(words), "{busy}");
+        }
+    }
 }

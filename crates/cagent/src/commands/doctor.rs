@@ -24,6 +24,23 @@ const DOCKER: &str = "docker engine";
 const DOCKER_PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) async fn doctor(settings: &Settings, format: Format) -> anyhow::Result<ExitCode> {
+    let findings = findings(settings).await?;
+    let works = findings.iter().all(|finding| finding.level != Level::Missing);
+    let engines: Vec<_> = settings.engines.iter().map(|engine| engine.as_str()).collect();
+    match format {
+        Format::Json => {
+            output::json(&json!({ "engines": engines, "works": works, "findings": findings }))?;
+        }
+        Format::Text => print(&findings, works)?,
+    }
+    Ok(if works { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Looks at all that jobs need.
+///
+/// # Errors
+/// When our own tools cannot be put in place.
+pub(crate) async fn findings(settings: &Settings) -> anyhow::Result<Vec<Finding>> {
     let mut findings = Vec::new();
     for engine in &settings.engines {
         findings.extend(match engine {
@@ -36,15 +53,7 @@ pub(super) async fn doctor(settings: &Settings, format: Format) -> anyhow::Resul
         findings.push(unused_docker(asked.unwrap_or_else(|_| Err(anyhow!("it does not answer")))));
     }
     findings.extend(models(&settings.models));
-    let works = findings.iter().all(|finding| finding.level != Level::Missing);
-    let engines: Vec<_> = settings.engines.iter().map(|engine| engine.as_str()).collect();
-    match format {
-        Format::Json => {
-            output::json(&json!({ "engines": engines, "works": works, "findings": findings }))?;
-        }
-        Format::Text => print(&findings, works)?,
-    }
-    Ok(if works { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(findings)
 }
 
 /// How the daemon's sandboxes are reached, and how they are protected.

@@ -10,32 +10,35 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use types::{Event, EventKind, JobId, Waiting};
 
 use super::ask::{self, Answer, Question};
+use super::leave::{self, Choice, Leave};
 use crate::args::Format;
 use crate::client::{Client, Refused};
 use crate::complaint;
 use crate::follow::{Follow, Next};
 use crate::job_name;
 use crate::place::Place;
-use crate::progress::Progress;
+use crate::progress::view::View;
 use crate::signals::Signals;
 
 /// How long a job may stay in the queue before we say so.
 const QUEUE_PATIENCE: Duration = Duration::from_secs(1);
 
-/// How often a line that counts seconds is written anew.
-const TICK: Duration = Duration::from_secs(1);
+/// How often what counts seconds is drawn anew.
+const TICK: Duration = Duration::from_millis(200);
 
 /// How following a job ended.
 #[derive(Debug)]
 pub(super) struct Seen {
     /// Whether the job is over, as far as we know.
     pub(super) ended: bool,
+    /// Whether they chose to leave it to itself.
+    pub(super) left: bool,
     /// Why it was cancelled, if by us.
     pub(super) signal: Option<SignalKind>,
 }
 
-/// Shows a job's events until it ends. Ctrl-C and the like cancel the job, which then ends in good
-/// order; a second one leaves it to itself.
+/// Shows a job's events until it ends. Ctrl-C at a terminal asks what is meant by it; else it and the
+/// like cancel the job, which then ends in good order; a second one leaves it to itself.
 pub(super) async fn follow(
     place: &mut Place,
     job: JobId,
@@ -56,17 +59,23 @@ pub(super) async fn follow(
                     live.lost();
                     place.again().await?;
                 }
-                Next::End => return Ok(Seen { ended: true, signal: live.signal }),
+                Next::End => return Ok(live.seen(true)),
             },
             kind = signals.recv() => {
                 if live.is_enough(kind)? {
+                    live.clear()?;
                     complaint::say("left; the job is still being cancelled");
-                    return Ok(Seen { ended: false, signal: live.signal });
+                    return Ok(live.seen(false));
                 }
             }
-            line = ask::line(live.question.as_ref()) => live.answer(line?, place.client()).await?,
+            choice = leave::choice(live.leave.as_ref()) => {
+                if live.chose(choice?, place.is_own())? {
+                    return Ok(live.seen(false));
+                }
+            }
+            line = ask::line(live.question.as_ref().filter(|_| live.leave.is_none())) => live.answer(line?, place.client()).await?,
             () = &mut patience, if live.queued => live.queued()?,
-            _ = ticks.tick(), if live.thinks() => live.tick()?,
+            _ = ticks.tick(), if live.moves() => live.tick()?,
         }
     }
 }
@@ -75,9 +84,12 @@ pub(super) async fn follow(
 struct Live {
     job: JobId,
     /// None if nobody reads.
-    progress: Option<Progress<anstream::Stdout>>,
+    progress: Option<View>,
     at_terminal: bool,
     question: Option<Question>,
+    /// What Ctrl-C means is asked.
+    leave: Option<Leave>,
+    left: bool,
     /// Whether it was said that others must decide.
     told_nobody: bool,
     queued: bool,
@@ -89,7 +101,7 @@ struct Live {
 impl Live {
     fn begin(job: JobId, format: Format) -> io::Result<Self> {
         let progress = match format {
-            Format::Text => Some(Progress::begin(anstream::stdout(), job)?),
+            Format::Text => Some(View::begin(job)?),
             Format::Json => None,
         };
         Ok(Self {
@@ -97,6 +109,8 @@ impl Live {
             progress,
             at_terminal: io::stdout().is_terminal(),
             question: None,
+            leave: None,
+            left: false,
             told_nobody: false,
             queued: true,
             signal: None,
@@ -138,7 +152,7 @@ impl Live {
 
     /// What was told meanwhile stands below the question.
     fn ask_again(&mut self) -> io::Result<()> {
-        match (&mut self.progress, &self.question) {
+        match (&mut self.progress, self.question.as_ref().filter(|_| self.leave.is_none())) {
             (Some(progress), Some(question)) => progress.ask(question.step),
             _ => Ok(()),
         }
@@ -163,7 +177,7 @@ impl Live {
             self.told_nobody = false;
             return self.nobody("no answer");
         };
-        self.progress.as_mut().into_iter().for_each(Progress::typed);
+        self.progress.as_mut().into_iter().for_each(View::typed);
         let why = match ask::meant(&line) {
             None => return self.ask_again(),
             Some(Answer::Yes) => None,
@@ -188,6 +202,10 @@ impl Live {
 
     /// A signal came; whether it is one too many.
     fn is_enough(&mut self, kind: SignalKind) -> io::Result<bool> {
+        if self.asks(kind)? {
+            return Ok(false);
+        }
+        self.stop_asking()?;
         self.question = None;
         // The loss of a terminal is told more than once, and nobody reads any more.
         if kind == SignalKind::hangup() {
@@ -195,7 +213,7 @@ impl Live {
         } else if self.signal.is_some() {
             return Ok(true);
         } else if self.at_terminal && kind == SignalKind::interrupt() {
-            self.progress.as_mut().map_or(Ok(()), Progress::interrupted)?;
+            self.progress.as_mut().map_or(Ok(()), View::interrupted)?;
         }
         self.signal.get_or_insert(kind);
         Ok(false)
@@ -203,18 +221,60 @@ impl Live {
 
     fn queued(&mut self) -> io::Result<()> {
         self.queued = false;
-        self.progress.as_mut().map_or(Ok(()), Progress::waiting)
+        self.progress.as_mut().map_or(Ok(()), View::waiting)
     }
 
-    fn thinks(&self) -> bool {
-        self.at_terminal && self.progress.as_ref().is_some_and(Progress::thinks)
+    fn moves(&self) -> bool {
+        self.progress.as_ref().is_some_and(View::moves)
     }
 
     fn tick(&mut self) -> io::Result<()> {
-        self.progress.as_mut().map_or(Ok(()), Progress::tick)
+        self.progress.as_mut().map_or(Ok(()), View::tick)
+    }
+
+    fn clear(&mut self) -> io::Result<()> {
+        self.progress.as_mut().map_or(Ok(()), View::clear)
+    }
+
+    fn seen(&self, ended: bool) -> Seen {
+        Seen { ended, left: self.left, signal: self.signal }
+    }
+
+    /// Asks what Ctrl-C means, where that can be; the same again is an answer.
+    fn asks(&mut self, kind: SignalKind) -> io::Result<bool> {
+        let first =
+            kind == SignalKind::interrupt() && self.signal.is_none() && self.leave.is_none();
+        let Some(view) = self.progress.as_mut().filter(|_| first && ask::somebody()) else {
+            return Ok(false);
+        };
+        if view.question(Some(leave::QUESTION))? {
+            self.leave = Some(Leave::ask()?);
+        }
+        Ok(self.leave.is_some())
+    }
+
+    fn stop_asking(&mut self) -> io::Result<()> {
+        let asked = self.leave.take().is_some();
+        let view = self.progress.as_mut().filter(|_| asked);
+        view.map_or(Ok(()), |view| view.question(None).map(drop))
+    }
+
+    /// Does what was chosen; whether that is to leave.
+    fn chose(&mut self, choice: Choice, own: bool) -> io::Result<bool> {
+        self.stop_asking()?;
+        match choice {
+            Choice::Detach => {
+                self.clear()?;
+                self.left = true;
+                leave::say(self.job, own);
+            }
+            Choice::Cancel => self.signal = Some(SignalKind::interrupt()),
+            Choice::GoOn => self.ask_again()?,
+        }
+        Ok(self.left)
     }
 
     fn lost(&mut self) {
-        self.progress.as_mut().into_iter().for_each(Progress::lost);
+        self.progress.as_mut().into_iter().for_each(View::lost);
     }
 }

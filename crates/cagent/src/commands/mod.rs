@@ -2,16 +2,21 @@
 
 mod approve;
 mod ask;
+mod attach;
 mod backup;
 mod cancel;
+mod completions;
 mod config;
 mod cp;
 mod delete;
-mod doctor;
+mod diff;
+pub(crate) mod doctor;
 mod download;
+mod exec;
 mod files;
-mod image;
+pub(crate) mod image;
 mod key;
+mod leave;
 mod live;
 mod logs;
 mod open;
@@ -19,12 +24,14 @@ mod ps;
 mod restore;
 mod resume;
 mod run;
-mod save;
+pub(crate) mod save;
 mod say;
 mod serve;
 mod status;
 mod task;
+mod top;
 mod vnc;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -32,6 +39,7 @@ use anyhow::ensure;
 
 use crate::args::{Cli, Command};
 use crate::lockfile;
+use crate::mcp;
 use crate::place::Place;
 use crate::server::Purpose;
 use crate::settings::{Settings, Sources};
@@ -56,9 +64,15 @@ pub(crate) async fn run(
         Command::Ps(args) => ps::ps(look.place().await?, &args, format).await,
         Command::Status(args) => status::status(look.place().await?, &args.job, format).await,
         Command::Logs(args) => logs::logs(look.place().await?, &args, format).await,
+        Command::Watch(args) => watch::watch(look.place().await?, &args).await,
+        Command::Top(args) => top::top(look.place().await?, &args, format).await,
+        Command::Diff(args) => diff::diff(look.place().await?, &args, format).await,
+        Command::Completions(args) => completions::completions(&args),
         Command::Say(args) => say::say(look.place().await?, &args).await,
         Command::Approve(args) => approve::approve(look.place().await?, &args).await,
         Command::Open(args) => open::open(look.place().await?, &args, format).await,
+        Command::Attach(args) => attach::attach(look.place().await?, &args).await,
+        Command::Exec(args) => exec::exec(look.place().await?, args).await,
         Command::Vnc(args) => vnc::vnc(look.place().await?, &args).await,
         Command::Cancel(args) => cancel::cancel(work.place().await?, &args.job, format).await,
         Command::Resume(args) => resume::resume(&args.job, work, format).await,
@@ -87,6 +101,7 @@ pub(crate) async fn run(
             ensure!(here, "doctor looks at this machine; call it where the server runs");
             doctor::doctor(&settings, format).await
         }
+        Command::Mcp => mcp::serve(work.new_place().await?).await,
         Command::Config(_) => config::config(&settings, sources, format),
     }
 }

@@ -13,10 +13,11 @@ use types::{JobId, JobStatus};
 use super::{Context, live, save, task};
 use crate::args::{Format, RunArgs};
 use crate::client::Refused;
-use crate::output;
 use crate::place::Place;
+use crate::progress::{report, view};
 use crate::settings::{EngineName, Settings};
 use crate::signals::{Signals, exit_code};
+use crate::{complaint, output};
 
 pub(super) async fn run(
     args: RunArgs,
@@ -54,6 +55,12 @@ pub(super) async fn see(
     // Nobody is there to read it once the terminal is gone.
     if seen.signal != Some(SignalKind::hangup()) {
         report(&job, file, format)?;
+        if seen.left {
+            return Ok(ExitCode::SUCCESS);
+        }
+        if job.resumable && !view::may_draw() {
+            complaint::say(&format!("`cagent resume {}` goes on with it", job.job_id));
+        }
     }
     Ok(outcome(&job, seen.signal))
 }
@@ -97,6 +104,10 @@ async fn save_zip(place: &Place, job: &Job, file: &Path) -> anyhow::Result<()> {
 fn report(job: &Job, saved: Option<&Path>, format: Format) -> anyhow::Result<()> {
     match format {
         Format::Json => output::json(job),
+        Format::Text if view::may_draw() => {
+            let rows = if job.status.is_final() { report::report(job, saved) } else { vec![] };
+            rows.iter().try_for_each(|row| output::line(&row.painted()))
+        }
         Format::Text => match (&job.output, saved) {
             (None, _) => Ok(()),
             (Some(_), Some(file)) => output::line(&file.display().to_string()),

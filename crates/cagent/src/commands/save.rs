@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, anyhow, ensure};
 use reqwest::Response;
 use tempfile::NamedTempFile;
 
@@ -21,6 +21,22 @@ pub(super) fn check(file: &Path) -> anyhow::Result<()> {
 /// Writes a body to a file, all or nothing, or into a device or pipe; returns how many bytes it had.
 pub(super) async fn save(body: Response, file: &Path) -> anyhow::Result<u64> {
     write(body, file).await.with_context(|| format!("save {}", file.display()))
+}
+
+/// Writes a body to a new file, all or nothing; returns how many bytes it had. Replaces no file.
+pub(crate) async fn save_new(body: Response, file: &Path) -> anyhow::Result<u64> {
+    let saved = async {
+        ensure!(file.is_absolute(), "name it by its absolute path");
+        ensure!(!file.is_dir(), "it is a directory; name a file in it");
+        let mut part = part_of(file)?;
+        let bytes = copy(body, &mut part).await?;
+        part.persist_noclobber(file).map_err(|e| match e.error.kind() {
+            ErrorKind::AlreadyExists => anyhow!("it is there already; name another file"),
+            _ => e.error.into(),
+        })?;
+        Ok(bytes)
+    };
+    saved.await.with_context(|| format!("save {}", file.display()))
 }
 
 async fn write(body: Response, file: &Path) -> anyhow::Result<u64> {

@@ -8,12 +8,21 @@
 //! complete, 1.2 s: 3 files, 1.4 KiB
 //! ```
 //!
+//! On a terminal what is done now is drawn below them ([`checklist`]), by a [`board`] that others draw
+//! too; [`view`] chooses.
+//!
 //! Not here: what an agent says ([`agent`]), the models it asks ([`model`]), and steps that wait for
 //! a person ([`approval`]).
 
 pub(crate) mod agent;
 pub(crate) mod approval;
+pub(crate) mod board;
+mod checklist;
 mod model;
+pub(crate) mod painter;
+pub(crate) mod report;
+pub(crate) mod row;
+pub(crate) mod view;
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -119,7 +128,10 @@ impl<W: Write> Progress<W> {
                 self.asked.ends();
                 Ok(())
             }
-            EventKind::Starting | EventKind::Egress { .. } | EventKind::Packaging => Ok(()),
+            EventKind::Starting
+            | EventKind::Egress { .. }
+            | EventKind::Usage { .. }
+            | EventKind::Packaging => Ok(()),
         }
     }
 

@@ -34,6 +34,7 @@ use portal::Domain;
 use reqwest::Url;
 use reqwest::header::HeaderValue;
 use types::{Limits, LimitsPolicy, Network};
+use webhooks::{Hook, Secret};
 
 use crate::limit;
 use crate::log::LogFormat;
@@ -100,6 +101,9 @@ pub(crate) struct Settings {
     pub(crate) limits: LimitsPolicy,
     /// The model providers.
     pub(crate) models: ModelSettings,
+    /// The webhook that is told of jobs, and what it is told with; both or none.
+    pub(crate) webhook_url: Option<Url>,
+    pub(crate) webhook_secret: Option<Secret>,
     /// What is logged, if somebody said so.
     pub(crate) log: Option<String>,
     /// How lines of the log look.
@@ -172,6 +176,8 @@ impl Settings {
             egress_allow: vec![],
             limits: LimitsPolicy { defaults: Limits::default(), ceilings: ceilings(cores) },
             models: ModelSettings::default(),
+            webhook_url: None,
+            webhook_secret: None,
             log: None,
             log_format: LogFormat::Text,
         }
@@ -195,6 +201,16 @@ impl Settings {
         !self.preview_domain.is_local() || !self.public_names.is_empty()
     }
 
+    /// The webhook, if there is one.
+    pub(crate) fn webhook(&self) -> Result<Option<Hook>> {
+        match (&self.webhook_url, &self.webhook_secret) {
+            (Some(url), Some(secret)) => Ok(Some(Hook::new(url.clone(), secret.clone()))),
+            (None, None) => Ok(None),
+            (Some(_), None) => bail!("CAGENT_WEBHOOK_URL is set without CAGENT_WEBHOOK_SECRET"),
+            (None, Some(_)) => bail!("CAGENT_WEBHOOK_SECRET is set without CAGENT_WEBHOOK_URL"),
+        }
+    }
+
     /// Settles what depends on more than one of them.
     fn settle(&mut self, sources: &Sources) -> Result<()> {
         let no_place = "HOME is not set, so there is no place to keep jobs; use --data-dir";
@@ -202,6 +218,7 @@ impl Settings {
         if self.output_dir.as_os_str().is_empty() {
             self.output_dir = self.data_dir.join("jobs");
         }
+        self.webhook()?;
         if !self.network.is_within(&self.network_ceiling) {
             above(sources, "network", "network_ceiling", self)?;
             self.network = self.network_ceiling.clone();

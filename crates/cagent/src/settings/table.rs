@@ -378,6 +378,34 @@ const GENERAL: &[Setting] = &[
         ..PLAIN
     },
     Setting {
+        key: "webhook_url",
+        variable: "CAGENT_WEBHOOK_URL",
+        default: "none",
+        about: "Where the server tells what happens to jobs, such as `https://example.org/hook`. See \
+                `docs/webhooks.md`.",
+        files: Files::NotEnv,
+        secret: true,
+        set: |settings, text| {
+            value::address_of_hook(text).map(|url| settings.webhook_url = Some(url))
+        },
+        show: |settings| settings.webhook_url.as_ref().map(value::shown_origin),
+        ..PLAIN
+    },
+    Setting {
+        key: "webhook_secret",
+        variable: "CAGENT_WEBHOOK_SECRET",
+        default: "none",
+        about: "What that is signed with: `whsec_` and 24 to 64 random bytes in base64.",
+        files: Files::NotEnv,
+        secret: true,
+        set: |settings, text| {
+            settings.webhook_secret = Some(webhooks::Secret::parse(value::text(text)?)?);
+            Ok(())
+        },
+        show: |settings| settings.webhook_secret.as_ref().map(|_| "(set)".into()),
+        ..PLAIN
+    },
+    Setting {
         key: "log",
         variable: "RUST_LOG",
         default: "`serve`: `info`; others: `warn`",

@@ -165,6 +165,24 @@ fn a_key_is_shown_nowhere() {
     assert!(bad.contains("not shown") && !bad.contains("s3"), "{bad}");
 }
 
+#[test]
+fn a_webhook_needs_its_secret_and_shows_neither() {
+    let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    let url = ("CAGENT_WEBHOOK_URL", "https://example.org/h00k");
+    let own = &[url, ("CAGENT_WEBHOOK_SECRET", secret)];
+    let (settings, _) = Said { own, ..NOTHING }.settings().unwrap();
+    assert!(settings.webhook().unwrap().is_some());
+    let shown = |key: &str| (table::by_key(key).unwrap().show)(&settings).unwrap();
+    assert_eq!(shown("webhook_url"), "https://example.org/…");
+    assert_eq!(shown("webhook_secret"), "(set)");
+    for (name, value) in own {
+        let half = Said { own: &[(name, value)], ..NOTHING }.refused();
+        assert!(half.contains("is set without CAGENT_WEBHOOK_"), "{half}");
+        let bad = Said { own: &[(name, &value[1..5])], ..NOTHING }.refused();
+        assert!(bad.contains("not shown") && bad.contains("expected"), "{bad}");
+    }
+}
+
 /// Which another program may read, and a person copy.
 #[test]
 fn what_is_shown_can_be_given() {
@@ -177,6 +195,8 @@ fn what_is_shown_can_be_given() {
         ("DOCKER_HOST", "tcp://127.0.0.1:2375"),
         ("CAGENT_DOCKER_RUNTIME", "runsc"),
         ("CAGENT_EGRESS_ALLOW", "10.0.0.1"),
+        ("CAGENT_WEBHOOK_URL", "https://example.org/hook"),
+        ("CAGENT_WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
         ("RUST_LOG", "jobs=debug"),
         ("CAGENT_MODELS", "gemini,ollama"),
         ("CAGENT_MODEL_SILENCE", "90s"),
@@ -194,8 +214,11 @@ fn what_is_shown_can_be_given() {
     };
     let shown = show(&settings);
     let mut again = settings.clone();
-    // Of the other providers nothing was said.
-    let said = |key: &str| !key.starts_with("models.") || key.starts_with("models.gemini.");
+    // Of the other providers nothing was said, and what a secret is shown as is none.
+    let said = |key: &str| {
+        (!key.starts_with("models.") || key.starts_with("models.gemini."))
+            && key != "webhook_secret"
+    };
     for (key, value) in shown.iter().filter(|(key, _)| said(key)) {
         let value = value.as_ref().unwrap_or_else(|| panic!("{key} is not shown"));
         (table::by_key(key).unwrap().set)(&mut again, value.as_ref()).unwrap();

@@ -1,11 +1,17 @@
 //! The command line, as a user meets it: the real program, real sandboxes.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
 
+mod attach;
+mod bot;
 mod files;
+mod full_disk;
 mod given;
 mod keys;
+mod mcp;
 mod refusals;
+mod resume;
 mod run;
+mod screen;
 mod server;
 mod settings;
 mod support;

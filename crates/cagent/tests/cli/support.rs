@@ -107,6 +107,20 @@ impl Running {
         }
     }
 
+    /// Reads its standard error until a line that has this in it.
+    pub(crate) async fn complaint_with(&mut self, wanted: &str) -> String {
+        let mut lines = BufReader::new(self.child.stderr.as_mut().unwrap()).lines();
+        let found = async {
+            while let Some(line) = lines.next_line().await.unwrap() {
+                if line.contains(wanted) {
+                    return line;
+                }
+            }
+            panic!("it never said {wanted:?}");
+        };
+        timeout(PATIENCE, found).await.expect("it says so in time")
+    }
+
     /// Sends a signal; `INT` is Ctrl-C.
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = rustix::process::Pid::from_raw(self.child.id().unwrap().cast_signed()).unwrap();

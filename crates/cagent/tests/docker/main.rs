@@ -8,4 +8,6 @@ mod files;
 mod image;
 mod jobs;
 mod measure;
+mod resume;
+mod shell;
 mod support;

@@ -56,7 +56,10 @@ impl Bed {
 
     /// The container of a job.
     pub(crate) fn container(&self, job: JobId) -> String {
-        format!("cagent-{}-{job}", self.owner().unwrap())
+        let of = format!("label=cagent.job={job}");
+        let found = self.daemon.ask(&["ps", "--all", "--quiet", "--filter", &of]);
+        let [one] = &found[..] else { panic!("the containers of job {job}: {found:?}") };
+        one.clone()
     }
 
     /// What is left of its containers and volumes.

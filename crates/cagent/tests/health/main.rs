@@ -5,3 +5,4 @@ mod log;
 mod metrics;
 mod probes;
 mod support;
+mod webhooks;

@@ -28,7 +28,7 @@ async fn a_server_that_is_well_says_so() {
     assert_eq!((alive.status(), &*alive.text().await.unwrap()), (StatusCode::OK, "ok\n"));
     let (status, body) = readiness(server.client()).await;
     assert_eq!((status, &body["ready"]), (StatusCode::OK, &json!(true)));
-    for name in ["store", "engine:local", "disk", "accepting"] {
+    for name in ["store", "engine:local", "disk", "results", "accepting"] {
         assert_eq!(problem(&body, name), None);
     }
 }

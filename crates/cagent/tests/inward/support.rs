@@ -113,6 +113,7 @@ fn config() -> Config {
         reserve_bytes: 0,
         results_bytes: u64::MAX,
         engine_patience: std::time::Duration::from_secs(60),
+        tells: false,
         clock: jobs::Clock::default(),
     }
 }

@@ -97,6 +97,7 @@ async fn a_copy_under_load_accounts_for_every_job() {
 
     let restored = done(&to.call(&["restore", backup.to_str().unwrap(), "-o", "json"]));
     assert_eq!(restored["jobs"], made["jobs"]);
+    assert!(made["queued"].is_u64() && restored["queued"] == made["queued"], "{made} {restored}");
     assert_eq!(made["missing"], serde_json::json!([]));
     let again = to.call(&["restore", backup.to_str().unwrap()]);
     refused(&again, "is not empty");

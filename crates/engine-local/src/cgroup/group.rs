@@ -18,9 +18,11 @@ pub(crate) struct Group {
     dirs: BTreeSet<PathBuf>,
     pub(super) settings: Vec<Setting>,
     pub(super) cpu_ms: Option<Reading>,
+    pub(super) memory: Option<Reading>,
     pub(super) memory_peak: Option<Reading>,
     pub(super) oom_kills: Option<Reading>,
     pub(super) cpu_throttled_ms: Option<Reading>,
+    pub(super) processes: Option<Reading>,
     pub(super) processes_peak: Option<Reading>,
     pub(super) processes_refused: Option<Reading>,
 }
@@ -112,9 +114,11 @@ impl Group {
         let read = |reading: &Option<Reading>| reading.as_ref().and_then(Reading::read);
         Usage {
             cpu_ms: read(&self.cpu_ms),
+            memory_bytes: read(&self.memory),
             memory_peak_bytes: read(&self.memory_peak),
             oom_kills: read(&self.oom_kills),
             cpu_throttled_ms: read(&self.cpu_throttled_ms),
+            processes: read(&self.processes),
             processes_peak: read(&self.processes_peak),
             processes_refused: read(&self.processes_refused),
             ..Usage::default()

@@ -14,11 +14,13 @@ pub(super) fn group(place: &Place, name: &str, limits: &Limits) -> Group {
         group.settings.push(Setting::needed(dir.join("memory.limit_in_bytes"), bytes));
         // Memory and swap together; there is no such file where swap is not accounted.
         group.settings.push(Setting::if_there(dir.join("memory.memsw.limit_in_bytes"), bytes));
+        group.memory = Some(Reading::whole(dir.join("memory.usage_in_bytes")));
         group.memory_peak = Some(Reading::whole(dir.join("memory.max_usage_in_bytes")));
         group.oom_kills = Some(Reading::keyed(dir.join("memory.oom_control"), "oom_kill"));
     }
     if let Some(dir) = dir(Controller::Pids) {
         group.settings.push(Setting::needed(dir.join("pids.max"), limits.processes.into()));
+        group.processes = Some(Reading::whole(dir.join("pids.current")));
         group.processes_peak = Some(Reading::whole(dir.join("pids.peak")));
         group.processes_refused = Some(Reading::keyed(dir.join("pids.events"), "max"));
     }

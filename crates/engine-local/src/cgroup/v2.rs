@@ -76,11 +76,13 @@ pub(super) fn group(place: &Place, name: &str, limits: &Limits) -> Group {
     if let Some(dir) = dir(Controller::Memory) {
         group.settings.push(Setting::needed(dir.join("memory.max"), limits.memory_bytes));
         group.settings.push(Setting::if_there(dir.join("memory.swap.max"), 0));
+        group.memory = Some(Reading::whole(dir.join("memory.current")));
         group.memory_peak = Some(Reading::whole(dir.join("memory.peak")));
         group.oom_kills = Some(Reading::keyed(dir.join("memory.events"), "oom_kill"));
     }
     if let Some(dir) = dir(Controller::Pids) {
         group.settings.push(Setting::needed(dir.join("pids.max"), limits.processes.into()));
+        group.processes = Some(Reading::whole(dir.join("pids.current")));
         group.processes_peak = Some(Reading::whole(dir.join("pids.peak")));
         group.processes_refused = Some(Reading::keyed(dir.join("pids.events"), "max"));
     }
@@ -128,9 +130,11 @@ mod tests {
             ("pids.max", ""),
             ("cpu.max", ""),
             ("cgroup.procs", ""),
+            ("memory.current", "2048\n"),
             ("memory.peak", "4096\n"),
             ("memory.events", "low 0\noom 1\noom_kill 3\n"),
             ("cpu.stat", "usage_usec 7500\nuser_usec 1\nthrottled_usec 2500\n"),
+            ("pids.current", "3\n"),
             ("pids.peak", "5\n"),
             ("pids.events", "max 2\n"),
         ] {
@@ -148,9 +152,11 @@ mod tests {
         assert_eq!(written("cgroup.procs"), "42");
         let usage = Usage {
             cpu_ms: Some(7),
+            memory_bytes: Some(2048),
             memory_peak_bytes: Some(4096),
             oom_kills: Some(3),
             cpu_throttled_ms: Some(2),
+            processes: Some(3),
             processes_peak: Some(5),
             processes_refused: Some(2),
             ..Usage::default()

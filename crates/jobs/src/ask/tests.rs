@@ -33,7 +33,8 @@ impl Bed {
 
     fn till(&self) -> Till<'_> {
         let asking = self.sink.asking.as_ref().unwrap();
-        Till { sink: &self.sink, asking, open: Mutex::default() }
+        let (taken_back, open) = (CancellationToken::new(), Mutex::default());
+        Till { sink: &self.sink, asking, taken_back, open }
     }
 
     /// The job as it is once all before is done.
@@ -49,10 +50,9 @@ impl Bed {
         let wait = move |_: &mut Draft| on.recv().unwrap();
         let mut held = pin!(store.update(self.sink.job, Durability::Grouped, wait));
         assert!(held.as_mut().now_or_never().is_none());
-        let taken_back = CancellationToken::new();
-        let mut asked = pin!(till.until_taken_back(&taken_back, asked));
+        let mut asked = pin!(till.until_taken_back(asked));
         assert!(asked.as_mut().now_or_never().is_none());
-        taken_back.cancel();
+        till.taken_back.cancel();
         let release = async { writes.send(()).unwrap() };
         let (answer, (), held) = tokio::join!(asked, release, held);
         held.unwrap();
@@ -73,6 +73,7 @@ fn config() -> Config {
         reserve_bytes: 0,
         results_bytes: u64::MAX,
         engine_patience: Duration::ZERO,
+        tells: false,
         clock: Clock::default(),
     }
 }
@@ -113,19 +114,31 @@ fn sink(jobs: &Jobs, job: JobId) -> JobSink {
 }
 
 #[tokio::test]
-async fn what_was_paid_for_is_settled_though_the_question_is_taken_back_meanwhile() {
+async fn a_call_costs_nothing_if_the_question_is_taken_back_before_it_is_made() {
     let bed = Bed::new().await;
     let (till, facts) = (bed.till(), bed.sink.asking.as_ref().unwrap().facts().unwrap());
     let asked = async {
         till.reserve(100, 1000, &facts).await.unwrap();
-        std::future::pending::<()>().await;
+        panic!("it is made");
     };
     assert_eq!(bed.take_back(&till, asked).await, None);
     till.close(TAKEN_BACK).await;
     let state = bed.state().await;
+    assert_eq!((state.session.spend, state.last_seq), (Spend::default(), 1), "and is no event");
+}
+
+#[tokio::test]
+async fn a_call_counts_if_the_question_is_taken_back_while_it_is_made() {
+    let bed = Bed::new().await;
+    let (till, facts) = (bed.till(), bed.sink.asking.as_ref().unwrap().facts().unwrap());
+    till.reserve(100, 1000, &facts).await.unwrap();
+    till.taken_back.cancel();
+    assert_eq!(till.until_taken_back(std::future::pending::<()>()).await, None);
+    till.close(TAKEN_BACK).await;
+    let state = bed.state().await;
     let cost = Some(types::Usd { micros: 100 });
     let spent = Spend { model_calls: 1, input_tokens: 100, cost, ..Spend::default() };
-    assert_eq!((state.session.spend, state.last_seq), (spent, 2), "and its call is an event");
+    assert_eq!((state.session.spend, state.last_seq), (spent, 2), "and is an event");
 }
 
 #[tokio::test]

@@ -101,6 +101,7 @@ impl Maker<'_> {
         }
         if self.copy.is_still(job)? {
             copied.into_iter().for_each(|(name, facts)| self.manifest.add(name, facts));
+            self.made.queued += 1;
             return Ok(());
         }
         let inputs = self.to.join(format!("inputs/{}", job.id));

@@ -37,6 +37,8 @@ pub struct Backup {
     pub jobs: u64,
     /// How many of them had begun and were not over: they end as interrupted.
     pub begun: u64,
+    /// How many of them had not begun: they are run when the copy is started.
+    pub queued: u64,
     /// How many files.
     pub files: u64,
     /// How large they are together.

@@ -30,10 +30,11 @@ pub fn restore(from: &Path, data: &Path, output: &Path) -> Result<Backup, Backup
         drop(fs::remove_file(unfinished(&folders)));
     }
     placed?;
-    let begun = |status| matches!(status, JobStatus::Starting | JobStatus::Running);
+    let count = |which: &[JobStatus]| jobs.iter().filter(|job| which.contains(&job.status)).count();
     Ok(Backup {
         jobs: jobs.len() as u64,
-        begun: jobs.iter().filter(|job| begun(job.status)).count() as u64,
+        begun: count(&[JobStatus::Starting, JobStatus::Running]) as u64,
+        queued: count(&[JobStatus::Scheduled]) as u64,
         files: manifest.files().len() as u64,
         bytes: manifest.bytes(),
         ..Backup::default()

@@ -16,9 +16,9 @@ use types::{Ending, Isolation, JobId, Reason, SandboxReport, Stream};
 use super::faults::Flaw;
 use super::questions::Asking;
 use super::world::{Process, World};
+use crate::attach::key_state;
 use crate::intake::{Intake, Record};
 use crate::lifecycle::Input;
-use crate::run::key_state;
 use crate::sink::{greet, use_key};
 use crate::translate::{Measure, Output, Progress};
 

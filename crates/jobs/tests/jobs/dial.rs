@@ -1,6 +1,7 @@
 //! Ways into a job's sandbox, and who has its desktop.
 
 use jobs::{DialError, JobError, TalkError};
+use protocol::shell::{FromShell, Incoming, Start, ToShell, send};
 use protocol::{Control, ReportKind, Target, Verdict, Wish};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
@@ -23,6 +24,12 @@ fn doorman(mut agent: Agent) -> Doing {
                 match control {
                     Control::Dial(dial) if dial.to == Target::Screenshot => {
                         agent.client.refuse(dial.n, "no screen").await.unwrap();
+                    }
+                    Control::Dial(dial) if dial.to == Target::Shell => {
+                        let mut stream = agent.client.arrive(dial.n).await.unwrap();
+                        let heard = Incoming::<_, ToShell>::new(&mut stream).next().await.unwrap();
+                        let output = FromShell::Output(format!("{:?}", heard.unwrap()).into());
+                        send(&mut stream, &output).await.unwrap();
                     }
                     Control::Dial(dial) => {
                         let mut stream = agent.client.arrive(dial.n).await.unwrap();
@@ -62,6 +69,30 @@ async fn a_running_job_is_connected_to() {
     assert_eq!(refused.to_string(), "no screen");
     setup.jobs.cancel(job).await.unwrap();
     setup.end(job).await;
+}
+
+#[tokio::test]
+async fn what_people_run_is_recorded_before_it_runs() {
+    let setup = Setup::new(doorman, 1).await;
+    let job = setup.schedule().await;
+    setup.until(job, started).await;
+    let plain = Start::new(vec![], None).unwrap();
+    let line = Start::new(["sh", "-c", "echo \n"].map(str::to_owned).into(), None).unwrap();
+    for start in [plain.clone(), line] {
+        let stream = timeout(PATIENCE, setup.jobs.shell(job, start.clone())).await.unwrap();
+        let answer = Incoming::new(stream.unwrap()).next().await.unwrap();
+        assert_eq!(answer, Some(FromShell::Output(format!("{:?}", ToShell::Start(start)).into())));
+    }
+    setup.jobs.cancel(job).await.unwrap();
+    let (_, events) = setup.end(job).await;
+    let told = events.iter().filter_map(|event| match &event.event {
+        EventKind::Notice { text, .. } => Some(&**text),
+        _ => None,
+    });
+    let wanted = ["a person opened a shell", "a person ran sh -c \"echo \\n\""];
+    assert_eq!(told.collect::<Vec<_>>(), wanted);
+    let late = setup.jobs.shell(job, plain).await.unwrap_err();
+    assert!(matches!(late, DialError::NotRunning(JobStatus::Cancelled)), "{late:?}");
 }
 
 #[tokio::test]

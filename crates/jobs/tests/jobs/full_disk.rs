@@ -16,7 +16,8 @@ use tokio::sync::mpsc;
 use types::{Event, EventKind, JobStatus, Reason, StepKind, StepOutcome, Stream};
 
 use crate::support::{
-    HELLO, PATIENCE, Setup, config, obey, obey_later, open, request, scripted, started, succeed,
+    HELLO, PATIENCE, Setup, claim, config, obey, obey_later, open, request, scripted, started,
+    succeed,
 };
 
 /// Set where mounts are nobody else's.
@@ -99,9 +100,16 @@ async fn on_a_small_disk() {
     // Long enough for a first try.
     let record = setup.jobs.wait_until_over(job, Duration::from_secs(2)).await.unwrap();
     assert_eq!(record.status, JobStatus::Packaging);
+    let waits = async || {
+        let checks = setup.jobs.readiness().await;
+        checks.into_iter().find(|check| check.name == "results").unwrap().problem.is_some()
+    };
+    assert!(waits().await, "operators hear of it");
+    assert!(setup.jobs.metrics().await.contains("cagent_results_waiting 1\n"));
     fs::remove_file(ballast).unwrap();
     let record = setup.jobs.wait_until_over(job, PATIENCE).await.unwrap();
     assert_eq!(record.status, JobStatus::Cancelled);
+    assert!(!waits().await);
     assert_eq!(record.ending.unwrap().reason, Reason::Cancelled);
     assert!(record.zip_bytes.is_some());
     setup.jobs.stop().await;
@@ -167,6 +175,8 @@ async fn on_what_was_held() {
     let neighbour = data.join("neighbour");
     fill(&neighbour);
     end(&setup, running[0]).await;
+    fill(&neighbour);
+    setup.jobs.take_desktop(running[1], true).await.unwrap();
     fill(&neighbour);
     setup.jobs.forget(running[0]).await.unwrap();
     end(&setup, running[1]).await;
@@ -276,7 +286,9 @@ async fn without_a_folder() {
     fs::create_dir(&output).unwrap();
     mount(&output, "4m,nr_inodes=64");
     let engine = Arc::new(FakeEngine::with_agent(scripted(succeed)).unwrap());
-    let jobs = open(&home, &engine, 1).await.unwrap();
+    // No time is too long to wait for room.
+    let config = Config { engine_patience: Duration::ZERO, ..config(1) };
+    let jobs = Jobs::open(claim(&home).unwrap(), config, vec![engine.clone()]).await.unwrap();
     let setup = Setup { home, engine, jobs };
     let full = |n: &usize| File::create(output.join(n.to_string())).is_ok();
     let files = (0..).take_while(full).count();

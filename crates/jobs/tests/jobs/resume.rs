@@ -1,11 +1,13 @@
 //! Jobs that go on after one that broke off.
 
-use engine::Engine as _;
+use engine::{Engine as _, SandboxState};
 use jobs::{ForgetError, JobError, ResumeError};
 use protocol::{Checkpoint, ReportKind, Verdict};
-use types::{EventKind, JobId, JobStatus, Reason, StepOutcome};
+use store::{Draft, Durability, Store};
+use tempfile::TempDir;
+use types::{Ending, EventKind, JobId, JobStatus, Reason, StepOutcome};
 
-use crate::support::{Agent, Doing, Setup, config, fail, obey_later, started, succeed};
+use crate::support::{Agent, Doing, Setup, config, fail, obey_later, open, started, succeed};
 
 /// Breaks off in its first step; goes on with that one if it is resumed.
 fn break_off(mut agent: Agent) -> Doing {
@@ -134,6 +136,33 @@ async fn what_did_not_break_off_is_not_resumed() {
     assert!(matches!(refused, Err(ResumeError::NotOver(JobStatus::Running))), "{refused:?}");
     setup.jobs.cancel(job).await.unwrap();
     setup.end(job).await;
+}
+
+/// Its engine said nothing sensible of it for so long that it was given up, and then does.
+#[tokio::test]
+async fn one_that_was_given_up_while_it_ran_is_stopped_before_its_workspace_is_kept() {
+    let setup = Setup::new(obey_later, 1).await;
+    let job = setup.schedule().await;
+    setup.until(job, started).await;
+    setup.jobs.stop().await;
+    let Setup { home, engine, jobs } = setup;
+    drop(jobs);
+    give_up(&home, job).await;
+    let jobs = open(&home, &engine, 1).await.unwrap();
+    let setup = Setup { home, engine, jobs };
+    let (record, _) = setup.end(job).await;
+    assert!(record.kept, "{record:#?}");
+    assert_eq!(setup.engine.list().await.unwrap(), [(job, SandboxState::Ended)]);
+}
+
+async fn give_up(home: &TempDir, job: JobId) {
+    let store = Store::open(&home.path().join("data/cagent.db")).unwrap();
+    let give_up = |draft: &mut Draft| {
+        draft.state.status = JobStatus::Packaging;
+        draft.state.ending = Some(Ending::error(Reason::Interrupted, "its engine was away"));
+        draft.append(draft.now, EventKind::Packaging);
+    };
+    store.update(job, Durability::Full, give_up).await.unwrap();
 }
 
 #[tokio::test]

@@ -230,6 +230,7 @@ pub(crate) fn config(concurrency: usize) -> Config {
         reserve_bytes: 0,
         results_bytes: u64::MAX,
         engine_patience: std::time::Duration::from_secs(60),
+        tells: false,
         clock: jobs::Clock::default(),
     }
 }

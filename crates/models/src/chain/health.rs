@@ -70,6 +70,11 @@ impl Health {
         self.until.is_none_or(|until| until <= now)
     }
 
+    /// For how long it still rests; none if it does not.
+    pub(crate) fn rests(&self, now: Instant) -> Option<Duration> {
+        self.until?.checked_duration_since(now).filter(|rest| !rest.is_zero())
+    }
+
     /// It answered.
     pub(crate) fn answered(&mut self) {
         (self.until, self.rests) = (None, 0);

@@ -6,6 +6,7 @@ mod choice;
 mod health;
 mod policy;
 mod seat;
+mod standing;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ use types::{ModelAnswer, ModelCall, ModelFacts, ModelRequest, Reason};
 pub use self::choice::{Choice, UnknownModel};
 use self::health::Health;
 use self::seat::Seat;
+pub use self::standing::ModelStanding;
 use crate::{ModelError, Price, Provider, remote};
 
 /// More models than this were not set by an operator but named by clients; those are forgotten then.

@@ -44,11 +44,11 @@ pub fn install_tls() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-/// The client for all providers; its connections are shared and kept.
+/// A client for the operator's services, providers and others; its connections are shared and kept.
 ///
 /// # Errors
 /// When TLS cannot be set up.
-pub(crate) fn client() -> Result<Client, ModelError> {
+pub fn client() -> Result<Client, ModelError> {
     install_tls();
     let set = |name: &str| {
         let value = std::env::var(name.to_ascii_lowercase()).or_else(|_| std::env::var(name));
@@ -202,7 +202,8 @@ fn silent(silence: Duration) -> String {
 }
 
 /// What went wrong, with its causes and without the URL.
-fn words(error: reqwest::Error) -> String {
+#[must_use]
+pub fn words(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut words = error.to_string();
     let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(&error);

@@ -106,14 +106,18 @@ pub(crate) async fn answer(portal: &Portal, job: JobId, request: Request) -> Res
     }
 }
 
-/// Hands the connection of a request over to a desktop.
+/// Hands the connection of a request over to a desktop, plainly if it is no WebSocket.
 pub(crate) async fn rfb(
     portal: &Portal,
     job: JobId,
     control: bool,
+    socket: Option<WebSocketUpgrade>,
     mut request: Request,
 ) -> Result<Response, SeatError> {
     let seat = portal.desktops.sit(job, control).await?;
+    if let Some(socket) = socket {
+        return Ok(seated(job, seat, socket));
+    }
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         match upgrade.await {
@@ -193,12 +197,14 @@ async fn connect(portal: &Portal, job: JobId, control: bool, request: Request) -
     };
     match (seat, socket) {
         (Err(e), _) => refusal(&e),
-        (Ok(Some(seat)), Ok(socket)) => {
-            let socket = socket.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE);
-            socket.on_upgrade(move |socket| serve(job, seat, socket))
-        }
+        (Ok(Some(seat)), Ok(socket)) => seated(job, seat, socket),
         (Ok(_), _) => StatusCode::NO_CONTENT.into_response(),
     }
+}
+
+fn seated(job: JobId, seat: Seat, socket: WebSocketUpgrade) -> Response {
+    let socket = socket.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE);
+    socket.on_upgrade(move |socket| serve(job, seat, socket))
 }
 
 async fn serve(job: JobId, seat: Seat, socket: WebSocket) {

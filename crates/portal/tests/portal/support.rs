@@ -100,6 +100,7 @@ impl Stage {
             reserve_bytes: 0,
             results_bytes: u64::MAX,
             engine_patience: std::time::Duration::from_secs(60),
+            tells: false,
             clock: jobs::Clock::default(),
         };
         let engines: Vec<Arc<dyn Engine>> = vec![Arc::new(engine.unwrap())];

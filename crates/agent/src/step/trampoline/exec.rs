@@ -7,7 +7,8 @@ use std::process::Command;
 use std::{env, fs, io};
 
 use rustix::fs::{Access, access};
-use rustix::process::setsid;
+use rustix::process::{ioctl_tiocsctty, setsid};
+use rustix::termios::isatty;
 
 /// Makes commands the first to go when memory runs out, long before agentd.
 const OOM_SCORE: &str = "500";
@@ -57,13 +58,8 @@ impl Start {
     }
 
     fn try_become(&self) -> Result<Infallible, ExecError> {
-        let error = self.prepare()?.exec();
-        Err(self.failed(error))
-    }
-
-    /// Apart, in its directory; the command.
-    pub(super) fn prepare(&self) -> Result<Command, ExecError> {
         apart()?;
+        take_terminal()?;
         let mut command = Command::new(self.found()?);
         command.args(&self.arguments);
         match enter(&self.dir) {
@@ -79,12 +75,8 @@ impl Start {
             }
             entered => entered.map_err(|source| self.no_directory(&self.dir, source))?,
         }
-        Ok(command)
-    }
-
-    /// Why it did not start.
-    pub(super) fn failed(&self, source: io::Error) -> ExecError {
-        ExecError::Start { program: self.program.to_string_lossy().into_owned(), source }
+        let program = self.program.to_string_lossy().into_owned();
+        Err(ExecError::Start { program, source: command.exec() })
     }
 
     fn no_directory(&self, path: &Path, source: io::Error) -> ExecError {
@@ -108,6 +100,14 @@ pub(super) fn apart() -> Result<(), ExecError> {
     // Without it the kernel chooses less well; nothing else depends on it.
     drop(fs::write("/proc/self/oom_score_adj", OOM_SCORE));
     Ok(())
+}
+
+/// A terminal as standard input becomes the session's own: its keys send signals.
+fn take_terminal() -> Result<(), ExecError> {
+    if !isatty(io::stdin()) {
+        return Ok(());
+    }
+    ioctl_tiocsctty(io::stdin()).map_err(|errno| ExecError::Session(errno.into()))
 }
 
 fn enter(dir: &Path) -> io::Result<()> {

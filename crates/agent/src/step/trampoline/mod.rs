@@ -9,6 +9,7 @@ mod open;
 mod put;
 
 pub use exec::Start;
+pub use keep::Rest;
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
@@ -25,9 +26,10 @@ pub enum Call {
     /// `agentd exec DIR INSTEAD PATH PROGRAM [ARGUMENTS…]`: make the directory if it is missing, go
     /// there and become the program.
     Exec(Start),
-    /// `agentd keep DIR INSTEAD PATH PROGRAM [ARGUMENTS…]`: the same, but stay as its parent, and
-    /// as that of whoever it leaves behind, until all of them are gone.
-    Keep(Start),
+    /// `agentd keep …` and `agentd shell …`, with the arguments of `exec`: have that done by another
+    /// process and stay as its parent, and as that of whoever it leaves behind, until all of them are
+    /// gone. Those whom a shell leaves behind are killed.
+    Keep(Vec<OsString>, Rest),
     /// `agentd connect HOST PORT`: standard input and output are a connection to a host.
     Connect {
         /// Its name or address.
@@ -77,18 +79,17 @@ impl Call {
     #[must_use]
     pub fn parse(arguments: &[OsString]) -> Option<Self> {
         match arguments {
-            [name, dir, instead, path, program, arguments @ ..]
-                if name == "exec" || name == "keep" =>
-            {
-                let start = Start {
+            [name, dir, instead, path, program, arguments @ ..] if name == "exec" => {
+                Some(Self::Exec(Start {
                     dir: dir.into(),
                     instead: instead.into(),
                     path: path.clone(),
                     program: program.clone(),
                     arguments: arguments.to_vec(),
-                };
-                Some(if name == "exec" { Self::Exec(start) } else { Self::Keep(start) })
+                }))
             }
+            [name, start @ ..] if name == "keep" => Some(Self::Keep(start.to_vec(), Rest::Stays)),
+            [name, start @ ..] if name == "shell" => Some(Self::Keep(start.to_vec(), Rest::Goes)),
             [name, host, port] if name == "connect" => Some(Self::Connect {
                 host: host.to_string_lossy().into_owned(),
                 port: port.to_string_lossy().into_owned(),
@@ -122,7 +123,9 @@ impl Call {
     pub fn run(self) -> Result<u8, (String, u8)> {
         let done = match self {
             Self::Exec(start) => return Err(not_started(&start.become_program())),
-            Self::Keep(start) => return keep::keep(&start).map_err(|e| not_started(&e)),
+            Self::Keep(start, rest) => {
+                return keep::keep(&start, rest).map_err(|error| not_started(&error));
+            }
             Self::Connect { host, port } => {
                 connect::connect(&host, &port).map_err(|e| e.to_string())
             }

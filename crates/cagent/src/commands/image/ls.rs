@@ -21,18 +21,30 @@ const VERSION: &str = "cagent.version";
 
 /// An image that an engine can use: of a daemon only those that are ours.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-struct Listed {
-    name: String,
-    engine: &'static str,
+pub(crate) struct Listed {
+    pub(crate) name: String,
+    pub(crate) engine: &'static str,
     target: String,
     version: String,
-    bytes: u64,
+    pub(crate) bytes: u64,
+}
+
+/// Those of one engine.
+///
+/// # Errors
+/// When its directory cannot be read, or its daemon does not answer.
+pub(crate) async fn of(engine: EngineName, settings: &Settings) -> anyhow::Result<Vec<Listed>> {
+    match engine {
+        EngineName::Local => {
+            Ok(Images::open(&server::images(settings)).list()?.into_iter().map(imported).collect())
+        }
+        EngineName::Docker => of_daemon(settings).await,
+    }
 }
 
 pub(super) async fn ls(settings: &Settings, format: Format) -> anyhow::Result<ExitCode> {
-    let mut images: Vec<_> =
-        Images::open(&server::images(settings)).list()?.into_iter().map(imported).collect();
-    match of_daemon(settings).await {
+    let mut images = of(EngineName::Local, settings).await?;
+    match of(EngineName::Docker, settings).await {
         Ok(found) => images.extend(found),
         // Who has imported some and set up no daemon has none.
         Err(_) if !images.is_empty() && !wants_daemon(settings) => {}

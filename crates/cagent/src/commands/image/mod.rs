@@ -27,6 +27,8 @@ use std::process::ExitCode;
 use crate::args::{Format, ImageCommand};
 use crate::settings::Settings;
 
+pub(crate) use ls::{Listed, of};
+
 pub(super) async fn image(
     command: ImageCommand,
     settings: &Settings,

@@ -1,0 +1,186 @@
+//! A program that a person runs in a job's sandbox, at the other end of a connection.
+//!
+//! Not here: what is said on it ([`jobs::shell`]).
+
+use axum::extract::{Request, State};
+use axum::http::header::{CONNECTION, UPGRADE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use hyper_util::rt::TokioIo;
+use jobs::shell::{Size, Start, Terminal};
+use jobs::{DialError, Inward};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, copy, split};
+use types::JobId;
+use utoipa::IntoParams;
+
+use crate::Api;
+use crate::code::Code;
+use crate::desktop::no_way;
+use crate::extract::{JobPath, Params};
+use crate::problem::Problem;
+use crate::refusals::{DialProblems, FullProblem, InvalidParams, JobProblems};
+
+/// What the connection becomes.
+pub const PROTOCOL: &str = "cagent-shell";
+
+/// What `TERM` says where nobody knows better.
+const USUAL_KIND: &str = "xterm-256color";
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "for the description; `wanted` reads the parameters")]
+pub(crate) struct ShellParams {
+    /// The program, and its arguments by further ones: `command=ls&command=-l`. Without it, a shell.
+    #[param(explode = true)]
+    command: Option<Vec<String>>,
+    /// Whether it gets a terminal, and not three pipes.
+    tty: Option<bool>,
+    /// The lines of its terminal.
+    rows: Option<u16>,
+    /// The characters of a line of its terminal.
+    cols: Option<u16>,
+    /// What `TERM` says [default: xterm-256color].
+    term: Option<String>,
+}
+
+/// Run a program beside a job
+///
+/// For people, by `cagent attach` and `cagent exec`: with `Upgrade: cagent-shell` the connection becomes
+/// one to a program in the job's sandbox, which has a command's rights and limits, begins in the
+/// workspace, and sees the variables that a step would see. What is run stands in the job's events. It
+/// is ended with all it started when the connection ends; 8 are open at most.
+///
+/// Both sides speak in frames: a length (4 bytes, big endian, of what follows), a kind (1 byte), a body
+/// of at most 64 KiB. To the program: 1 input, 2 no more input (empty), 3 the terminal's size (rows and
+/// columns, 2 bytes each), 4 a signal (1 byte: 2 or 15). From it: 1 output, 2 standard error, 3 the exit
+/// code (4 bytes), which is the last, 4 how much input was taken (4 bytes): more than 256 KiB that are
+/// not end the connection.
+#[utoipa::path(get, path = "/v1/jobs/{id}/shell", tag = "desktop", operation_id = "shell",
+    params(("id" = JobId, Path, description = "The job"), ShellParams),
+    responses((status = 101, description = "From here on it speaks in frames"), InvalidParams,
+        (status = 426, description = "`upgrade_needed`", body = Problem,
+            content_type = "application/problem+json",
+            example = json!(needs_upgrade())),
+        DialProblems, FullProblem, JobProblems))]
+pub(crate) async fn shell(
+    State(api): State<Api>,
+    JobPath(job): JobPath,
+    Params(params): Params<Vec<(String, String)>>,
+    mut request: Request,
+) -> Result<Response, Problem> {
+    let start = wanted(params)?;
+    if !wants_shell(request.headers()) {
+        return Err(needs_upgrade());
+    }
+    let sandbox = api.jobs.shell(job, start).await.map_err(refused)?;
+    let upgrade = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        match upgrade.await {
+            Ok(person) => carry(TokioIo::new(person), sandbox).await,
+            Err(e) => tracing::debug!(%job, "who wanted a shell left before it was there: {e}"),
+        }
+    });
+    let head = [(CONNECTION, "upgrade"), (UPGRADE, PROTOCOL)];
+    Ok((StatusCode::SWITCHING_PROTOCOLS, head).into_response())
+}
+
+/// Carries bytes both ways until either side ends: that is the end of it for both.
+async fn carry(person: impl AsyncRead + AsyncWrite, sandbox: Inward) {
+    let ((mut said, mut shown), (mut written, mut read)) = (split(person), split(sandbox));
+    let show = async {
+        copy(&mut written, &mut shown).await?;
+        shown.shutdown().await
+    };
+    // How it ended is between those two.
+    tokio::select! {
+        _ = show => {}
+        _ = copy(&mut said, &mut read) => {}
+    }
+}
+
+fn wanted(params: Vec<(String, String)>) -> Result<Start, Problem> {
+    let (mut command, mut tty, mut size) = (vec![], None, [None, None]);
+    let mut kind = None;
+    for (name, value) in params {
+        let wrong = |what: &str| Problem::field(Code::InvalidField, &name, what);
+        let number =
+            || value.parse::<u16>().map_err(|_| wrong("must be a whole number, 0 to 65535"));
+        match name.as_str() {
+            "command" => command.push(value),
+            "tty" if tty.is_none() => {
+                tty = Some(value.parse::<bool>().map_err(|_| wrong("must be `true` or `false`"))?);
+            }
+            "rows" if size[0].is_none() => size[0] = Some(number()?),
+            "cols" if size[1].is_none() => size[1] = Some(number()?),
+            "term" if kind.is_none() => kind = Some(value),
+            "tty" | "rows" | "cols" | "term" => return Err(wrong("is there twice")),
+            _ => {
+                return Err(wrong("unknown; expected `command`, `tty`, `rows`, `cols` or `term`"));
+            }
+        }
+    }
+    let [rows, cols] = size.map(Option::unwrap_or_default);
+    let kind = kind.unwrap_or_else(|| USUAL_KIND.into());
+    let terminal = Terminal { kind, size: Size { rows, cols } };
+    let start = Start::new(command, tty.unwrap_or(false).then_some(terminal));
+    start.map_err(|error| {
+        let field = if error == jobs::shell::InvalidStart::Kind { "term" } else { "command" };
+        Problem::field(Code::InvalidField, field, error.to_string())
+    })
+}
+
+fn wants_shell(headers: &HeaderMap) -> bool {
+    let wanted = headers.get(UPGRADE);
+    wanted.is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(PROTOCOL.as_bytes()))
+}
+
+fn needs_upgrade() -> Problem {
+    let how =
+        format!("send `Connection: upgrade` and `Upgrade: {PROTOCOL}`, as `cagent exec` does");
+    Problem::new(Code::UpgradeNeeded, how)
+}
+
+/// Why there is none. What the sandbox says of it is but text.
+fn refused(error: DialError) -> Problem {
+    match error {
+        DialError::Refused(why) => Problem::new(Code::SandboxBusy, why),
+        error => no_way(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(query: &[(&str, &str)]) -> Result<Start, String> {
+        let query = query.iter().map(|(n, v)| ((*n).into(), (*v).into())).collect();
+        wanted(query).map_err(|problem| problem.detail)
+    }
+
+    #[test]
+    fn a_command_is_words_and_a_terminal_has_a_size() {
+        let start = asked(&[("command", "ls"), ("command", "a b"), ("rows", "9")]).unwrap();
+        assert_eq!(start, Start { command: vec!["ls".into(), "a b".into()], terminal: None });
+        let start = asked(&[("tty", "true"), ("rows", "24"), ("cols", "80")]).unwrap();
+        let size = Size { rows: 24, cols: 80 };
+        let terminal = Some(Terminal { kind: USUAL_KIND.into(), size });
+        assert_eq!(start, Start { command: vec![], terminal });
+    }
+
+    #[test]
+    fn a_wrong_parameter_is_named_with_what_is_right() {
+        for (name, value, word) in [
+            ("tty", "yes", "`true`"),
+            ("rows", "-1", "65535"),
+            ("cols", "65536", "65535"),
+            ("size", "1", "`rows`"),
+            ("command", "a\0", "NUL"),
+            ("command", &"x".repeat(20_000), "16384"),
+        ] {
+            let problem = asked(&[(name, value)]).unwrap_err();
+            assert!(problem.contains(name) && problem.contains(word), "{problem}");
+        }
+        assert!(asked(&[("tty", "true"), ("tty", "true")]).unwrap_err().contains("twice"));
+        assert!(asked(&[("tty", "true"), ("term", "a b")]).unwrap_err().contains("term"));
+    }
+}
