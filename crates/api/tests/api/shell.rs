@@ -3,11 +3,12 @@
 use api::Code;
 use axum::http::Method;
 use tokio::io::AsyncReadExt as _;
+use tokio::time::timeout;
 use types::{EventKind, JobId, Scope};
 
 use crate::keys::made;
 use crate::sockets::{connect, listen};
-use crate::support::{HELLO, Server, request};
+use crate::support::{HELLO, PATIENCE, Server, request};
 
 const UPGRADE: [(&str, &str); 2] = [("upgrade", "Cagent-Shell"), ("connection", "upgrade")];
 
@@ -28,7 +29,8 @@ async fn a_connection_becomes_one_to_the_program_and_is_recorded() {
     let mut all = vec![];
     let mut stream = connect(address, &head).await;
     // The agent's part says something and leaves.
-    stream.read_to_end(&mut all).await.unwrap();
+    let end = timeout(PATIENCE, stream.read_to_end(&mut all)).await.expect("an end");
+    end.unwrap();
     let text = String::from_utf8_lossy(&all);
     assert!(text.starts_with("HTTP/1.1 101 ") && text.contains("upgrade: cagent-shell"), "{text}");
     assert!(text.ends_with("RFB 003.008\n"), "{text}");
