@@ -53,8 +53,8 @@ interface Row {
   style: Style;
 }
 
-// Cells a program may move over: beyond them, moves end.
-const WIDEST = 1 << 16;
+// Cells a program may move over: beyond them, moves end. Each line of a hostile log may cost so many.
+const WIDEST = 1 << 12;
 
 // Controls but the tab, what turns text around or hides in it, and unpaired surrogates.
 const NEEDS_WORK =

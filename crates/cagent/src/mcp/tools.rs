@@ -132,7 +132,7 @@ impl Tools {
     #[tool(
         description = "Save the ZIP of a job that is over: its workspace, logs and runbook. Replaces \
                        no file.",
-        annotations(destructive_hint = false)
+        annotations(destructive_hint = true)
     )]
     async fn download(&self, Parameters(wish): Parameters<wishes::Download>) -> Answer {
         answered(self.fetch(wish).await)
@@ -265,6 +265,9 @@ impl Tools {
     }
 
     async fn fetch(&self, wish: wishes::Download) -> anyhow::Result<String> {
+        // What a job says may talk an assistant into other names: a file with keys, a profile.
+        let is_zip = wish.path.extension().is_some_and(|extension| extension == "zip");
+        ensure!(is_zip, "{}: the name of the file must end in .zip", wish.path.display());
         let (client, job) = self.find(&wish.job).await?;
         let bytes = save_new(client.zip(job).await?, &wish.path).await?;
         Ok(format!("{}, {}", wish.path.display(), text::size(bytes)))

@@ -138,6 +138,6 @@ pub(super) struct Decide {
 pub(super) struct Download {
     /// The job's id, or at least 4 characters of its beginning or end.
     pub(super) job: String,
-    /// Where to put the ZIP: the absolute path of a file that is not there yet.
+    /// Where to put the ZIP: the absolute path, ending in .zip, of a file that is not there yet.
     pub(super) path: PathBuf,
 }
