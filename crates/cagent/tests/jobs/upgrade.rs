@@ -15,10 +15,11 @@ const DUMPS: &[&str] = &[
     include_str!("../../../store/tests/schemas/2.sql"),
     include_str!("../../../store/tests/schemas/3.sql"),
     include_str!("../../../store/tests/schemas/4.sql"),
+    include_str!("../../../store/tests/schemas/5.sql"),
 ];
 
-/// What schema 5 added, taken away again.
-const TO_4: &str = "DROP INDEX jobs_kept; DROP INDEX jobs_by_resumed; \
+/// What schemas 5 and 6 added, taken away again.
+const TO_4: &str = "DROP TABLE outbox; DROP INDEX jobs_kept; DROP INDEX jobs_by_resumed; \
                     ALTER TABLE jobs DROP COLUMN kept; ALTER TABLE jobs DROP COLUMN resumes; \
                     PRAGMA user_version = 4;";
 
