@@ -1,14 +1,11 @@
-//! What leads people to all this: the server's log, and the page with the list of jobs.
+//! What leads people to all this: the server's log. The dashboard has tests of its own.
 
 use std::process::Stdio;
 
-use serde_json::json;
-use testkit::{Browser, DataDir};
+use testkit::DataDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 use tokio::time::timeout;
-
-use crate::support::{builder, keep, server, terminal};
 
 /// What a server says at its start, up to a line with this in it.
 async fn said(settings: &[(&str, &str)], end: &str) -> String {
@@ -41,30 +38,4 @@ async fn ports_that_lead_others_nowhere_are_a_warning() {
     let open = ("CAGENT_DESKTOP_LISTEN", "0.0.0.0:0");
     let log = said(&[open], "or forward the ports by ssh").await;
     assert!(log.contains("set CAGENT_PREVIEW_DOMAIN"), "{log}");
-}
-
-#[tokio::test]
-async fn a_running_job_is_opened_from_the_list() {
-    let server = server().await;
-    terminal(&server).await;
-    let browser = Browser::start().await;
-    let page = browser.open(server.url()).await;
-    page.until("document.querySelectorAll('#jobs button').length === 2").await;
-    keep(&page, "home.png").await;
-    page.click("#jobs button").await;
-    page.until("document.body.dataset.mode === 'watch'").await;
-    page.until("!document.querySelector('#control').hidden").await;
-    assert_eq!(page.eval("location.search").await, json!(""), "without the ticket");
-}
-
-#[tokio::test]
-async fn who_needs_a_key_is_told_how_to_get_in() {
-    let server = builder().env("CAGENT_PUBLIC_NAMES", "agent.example.org").start().await;
-    let browser = Browser::start().await;
-    let page = browser.open(server.url()).await;
-    page.until("document.body.innerText.includes('cagent key create')").await;
-    keep(&page, "home-locked.png").await;
-    let text = page.eval("document.body.innerText").await;
-    let text = text.as_str().unwrap();
-    assert!(text.contains("CAGENT_SERVER") && !text.contains('`'), "{text}");
 }
