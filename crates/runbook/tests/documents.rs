@@ -23,10 +23,11 @@ fn programs(runbook: &Runbook) -> Vec<Program> {
 
 #[test]
 fn every_example_is_a_runbook() {
-    let files: Vec<_> = std::fs::read_dir(root().join("examples")).unwrap().collect();
+    let files = std::fs::read_dir(root().join("examples")).unwrap();
+    let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
     assert!(files.len() >= 4, "the examples are missing");
-    for file in files {
-        let path = file.unwrap().path();
+    for path in files {
         let text = read(&path);
         assert!(declares_runbook(&text), "{}", path.display());
         let runbook = Runbook::parse(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
