@@ -4,10 +4,12 @@
 //! a question that is dropped reads nothing any more.
 
 use std::future::pending;
-use std::io::{self, IsTerminal as _, Stdin, stdin, stdout};
+use std::io::{self, IsTerminal as _, stdin, stdout};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::retry_on_intr;
 use rustix::termios::{QueueSelector, tcflush};
 use tokio::time::sleep;
 use types::EventKind;
@@ -63,19 +65,20 @@ pub(super) async fn line(question: Option<&Question>) -> io::Result<Option<Strin
     if question.is_none() {
         pending::<()>().await;
     }
-    while !has_input(&stdin())? {
+    while !has_input(stdin())? {
         sleep(LOOK).await;
     }
     let mut line = [0; LINE_BYTES];
-    let read = rustix::io::read(stdin(), &mut line)?;
+    let read = retry_on_intr(|| rustix::io::read(stdin(), &mut line))?;
     Ok((read > 0).then(|| String::from_utf8_lossy(&line[..read]).into_owned()))
 }
 
 /// Whether a read would not wait. A read that waits could not be taken back, and would get the answer
 /// to the question after this one.
-pub(super) fn has_input(terminal: &Stdin) -> io::Result<bool> {
-    let mut wanted = [PollFd::new(terminal, PollFlags::IN)];
-    Ok(poll(&mut wanted, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))? > 0)
+pub(super) fn has_input(terminal: impl AsFd) -> io::Result<bool> {
+    let mut wanted = [PollFd::new(&terminal, PollFlags::IN)];
+    // Ctrl-C interrupts even a look that does not wait.
+    Ok(retry_on_intr(|| poll(&mut wanted, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })))? > 0)
 }
 
 /// Nothing but a clear yes lets it run; who says nothing is asked again.

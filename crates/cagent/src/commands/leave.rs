@@ -4,6 +4,7 @@ use std::future::pending;
 use std::io::{self, stdin};
 use std::time::Duration;
 
+use rustix::io::retry_on_intr;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use tokio::time::sleep;
 use types::JobId;
@@ -36,7 +37,7 @@ impl Leave {
         let mut modes = before.clone();
         modes.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
         // What was typed before the question answers nothing.
-        tcsetattr(stdin(), OptionalActions::Flush, &modes)?;
+        retry_on_intr(|| tcsetattr(stdin(), OptionalActions::Flush, &modes))?;
         Ok(Self { before })
     }
 }
@@ -44,7 +45,7 @@ impl Leave {
 impl Drop for Leave {
     fn drop(&mut self) {
         // A terminal that is gone needs nothing.
-        let _ = tcsetattr(stdin(), OptionalActions::Flush, &self.before);
+        let _ = retry_on_intr(|| tcsetattr(stdin(), OptionalActions::Flush, &self.before));
     }
 }
 
@@ -53,11 +54,11 @@ pub(super) async fn choice(asked: Option<&Leave>) -> io::Result<Choice> {
     if asked.is_none() {
         pending::<()>().await;
     }
-    while !has_input(&stdin())? {
+    while !has_input(stdin())? {
         sleep(LOOK).await;
     }
     let mut keys = [0; 64];
-    let read = rustix::io::read(stdin(), &mut keys)?;
+    let read = retry_on_intr(|| rustix::io::read(stdin(), &mut keys))?;
     Ok(meant(&keys[..read]))
 }
 

@@ -247,8 +247,10 @@ impl Live {
         let Some(view) = self.progress.as_mut().filter(|_| first && ask::somebody()) else {
             return Ok(false);
         };
+        // Before the question is seen: a key that answers it is not thrown away.
+        let leave = Leave::ask()?;
         if view.question(Some(leave::QUESTION))? {
-            self.leave = Some(Leave::ask()?);
+            self.leave = Some(leave);
         }
         Ok(self.leave.is_some())
     }
