@@ -8,7 +8,7 @@ import { defineConfig } from "vitest/config";
 const SERVER = process.env.CAGENT_SERVER ?? "http://127.0.0.1:8000";
 
 export default defineConfig({
-  plugins: [compressed()],
+  plugins: [unseen(), compressed()],
   build: {
     // What these can do (`light-dark()`) is used as it is.
     target: ["chrome123", "firefox121", "safari17.5"],
@@ -35,6 +35,17 @@ export default defineConfig({
 /** A browser that opens `/jobs/<id>` wants the page. */
 function page(request: IncomingMessage): string | undefined {
   return request.headers.accept?.startsWith("text/html") ? "/index.html" : undefined;
+}
+
+/** Nothing is painted before the program knows whether it is to be light or dark. */
+function unseen(): Plugin {
+  return {
+    name: "unseen",
+    transformIndexHtml: {
+      order: "post",
+      handler: (html) => html.replaceAll('<script type="module"', '<script type="module" blocking="render"'),
+    },
+  };
 }
 
 /** The server embeds each file also as it is sent: see crates/api/build.rs. */

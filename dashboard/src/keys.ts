@@ -1,7 +1,7 @@
 /** The page's shortcuts: parts bind theirs while they are there. */
 
 import { signal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 
 import { press, type Shortcut } from "./core/keys";
 
@@ -22,14 +22,24 @@ export function enable(on: boolean): void {
   else localStorage.setItem(STORED, "1");
 }
 
-/** Binds shortcuts while the component is there, each time as it was drawn last. */
+const bound = new Set<{ mine: readonly Shortcut[] }>();
+
+/** Binds shortcuts while the component is there, as it was drawn last; they come before those bound earlier. */
 export function useShortcuts(mine: readonly Shortcut[]): void {
+  const slot = useRef({ mine }).current;
   useEffect(() => {
-    shortcuts.value = [...shortcuts.peek(), ...mine];
-    return () => {
-      shortcuts.value = shortcuts.peek().filter((shortcut) => !mine.includes(shortcut));
-    };
+    slot.mine = mine;
+    bound.add(slot);
+    rebound();
   });
+  useEffect(() => () => {
+    bound.delete(slot);
+    rebound();
+  }, []);
+}
+
+function rebound(): void {
+  shortcuts.value = [...bound].flatMap(({ mine }) => mine);
 }
 
 let before = "";

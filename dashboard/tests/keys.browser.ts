@@ -28,9 +28,26 @@ test("the page asks for a key, refuses a wrong one, remembers a right one, and f
     expect(await page.evaluate(() => document.cookie)).toBe("");
     expect(await page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage }))).not.toContain(key);
 
+    // The cookie alone changes nothing: servers on other ports are sent it too.
+    const bare = await page.evaluate(async () => {
+      const headers = { "Content-Type": "application/json" };
+      return (await fetch("/schedule", { method: "POST", headers, body: "{}" })).status;
+    });
+    expect(bare).toBe(401);
+    await page.goto(`${server.url}/new`);
+    await page.getByLabel("What is to be done?").fill("```bash\necho done\n```");
+    await page.getByRole("button", { name: "Run the task" }).click();
+    await expect(page).toHaveURL(/\/jobs\//);
+
+    const cookies = await page.context().cookies();
+    expect(cookies.map(({ name }) => name)).toEqual([`cagent-session-${new URL(server.url).port}`]);
     await page.keyboard.press("?");
     await page.getByRole("button", { name: "Forget my key" }).click();
     await expect(asks).toBeVisible();
+    const copied = await fetch(`${server.url}/jobs`, {
+      headers: { Cookie: cookies.map(({ name, value }) => `${name}=${value}`).join("; ") },
+    });
+    expect(copied.status).toBe(401);
   } finally {
     await server.end();
   }

@@ -32,6 +32,34 @@ test("a log of 100 MB is opened, read at both ends and searched for its place, i
   await expect.poll(seen).toMatch(/line [3-6]\d{5} \./);
   expect((await linesOf(page, "Output of all steps")).length).toBeLessThan(200);
 
+  await log.evaluate((element) => element.scrollTo(0, 0));
+  await has(0);
+  await page.keyboard.press("/");
+  await page.keyboard.type("LINE 99999");
+  jump = Date.now();
+  await has(99_999);
+  console.log(`100 MB: found in the first tenth after ${Date.now() - jump} ms`);
+  jump = Date.now();
+  await page.keyboard.press("Enter");
+  await has(999_990);
+  console.log(`100 MB: found at the end after ${Date.now() - jump} ms`);
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("n");
+  await has(999_991);
+  await page.keyboard.press("N");
+  await has(999_990);
+  await expect(log.locator(".log-row.found")).toContainText("line 999990 ");
+  await page.keyboard.press("/");
+  await page.getByRole("searchbox", { name: "Search in the output" }).fill("no such words");
+  await expect(page.getByRole("progressbar", { name: "Looked through" })).toBeVisible();
+  await page.getByRole("button", { name: "Stop", exact: true }).click();
+  await expect(page.getByRole("progressbar", { name: "Looked through" })).toHaveCount(0);
+  await page.keyboard.press("/");
+  jump = Date.now();
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("search")).toContainText("Not found");
+  console.log(`100 MB: all of it looked through after ${Date.now() - jump} ms`);
+
   const wire = await page.context().newCDPSession(page);
   await wire.send("HeapProfiler.collectGarbage");
   await wire.send("Performance.enable");

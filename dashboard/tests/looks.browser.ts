@@ -44,6 +44,10 @@ test("each page, light and dark, wide and on a phone", async ({ page, server }) 
     ["new", "/new", async (page) => expect(page.locator(".examples")).toBeVisible()],
     ["system", "/system", async (page) => expect(page.getByText("Keys are kept by who has")).toBeVisible()],
     ["job", `/jobs/${agents}`, async (page) => expect(page.locator(".checks")).toBeVisible()],
+    ["output", `/jobs/${agents}`, async (page) => {
+      await page.getByRole("button", { name: /^Output/ }).click();
+      await expect.poll(() => linesOf(page, "Output of all steps")).toContain("number 1");
+    }],
     ["failed", `/jobs/${fails}`, async (page) => expect(page.locator(".ended-badly")).toBeVisible()],
     ["running", `/jobs/${waits}`, async (page) => expect.poll(() => linesOf(page, "Output of step 2")).toContain("begun")],
     ["asks", `/jobs/${asks}`, async (page) => expect(page.getByRole("button", { name: "Approve" })).toBeVisible()],

@@ -40,7 +40,7 @@ test("a job whose sandbox was lost is resumed", async ({ page }) => {
     server.loseSandboxes();
     await page.getByRole("button", { name: "Resume" }).click();
     await expect(page).not.toHaveURL(new RegExp(id));
-    await expect(page.getByText("Goes on after")).toBeVisible();
+    await expect(page.getByText("Goes on after", { exact: true })).toBeVisible();
     const next = page.url().split("/").at(-1) ?? "";
     await expect.poll(() => linesOf(page, "Output of step 1")).toContain("begun");
     await server.go(next);

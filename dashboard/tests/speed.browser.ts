@@ -43,3 +43,20 @@ async function first(browser: Browser, url: string): Promise<{ paint: number; by
   await context.close();
   return { paint, bytes };
 }
+
+test("nothing is painted before it is known whether it is to be dark", async ({ page, server }) => {
+  await page.emulateMedia({ colorScheme: "light" });
+  await page.addInitScript(() => localStorage.setItem("cagent-theme", "dark"));
+  let came = 0;
+  await page.route(/\/assets\/index-.*\.js$/, async (route) => {
+    // So long that a page which does not wait is painted meanwhile.
+    await new Promise((done) => setTimeout(done, 1000));
+    came = Date.now();
+    await route.continue();
+  });
+  await page.goto(server.url);
+  const first = () => page.evaluate(() => performance.getEntriesByName("first-paint").map(({ startTime }) => performance.timeOrigin + startTime)[0] ?? 0);
+  await expect.poll(first).toBeGreaterThan(0);
+  expect(await first()).toBeGreaterThanOrEqual(came - 5);
+  await expect(page.locator("html")).toHaveCSS("background-color", "rgb(14, 17, 22)");
+});

@@ -55,10 +55,10 @@ export async function watch(page: Page, bad: string[]): Promise<void> {
   page.on("request", (request) => {
     if (isForeign(request.url(), page.url())) bad.push(`request: ${request.url()}`);
   });
-  // What the page's own policy stopped was never sent.
+  // What the page's own policy or the browser's rules of origins stopped was never sent.
   page.on("requestfailed", (request) => {
     const at = bad.indexOf(`request: ${request.url()}`);
-    if (at >= 0 && request.failure()?.errorText === "csp") bad.splice(at, 1);
+    if (at >= 0 && /^(csp|origin)$/.test(request.failure()?.errorText ?? "")) bad.splice(at, 1);
   });
   await page.exposeFunction("againstPolicy", (what: string) => void bad.push(`policy: ${what}`));
   await page.addInitScript(() => {

@@ -17,7 +17,11 @@ export const locked = signal(false);
 /** How often it was unlocked since: what was refused before is asked again. */
 export const unlocks = signal(0);
 
+/** Where the session's token is kept: unlike our cookie, it is shown to no server on another port. */
+export const TOKEN = "cagent-session";
+
 export const api = createClient<paths>();
+api.use({ onRequest: ({ request }) => void (request.method !== "GET" && show(request.headers)) });
 
 /** Why a call did not do what was asked. */
 export class Refusal extends Error {
@@ -43,14 +47,28 @@ export async function ask<T>(call: Promise<{ data?: T; error?: unknown; response
 
 /** The same for what the typed client cannot send or read: forms, pieces of logs. */
 export async function fetchOk(path: string, init?: RequestInit): Promise<Response> {
-  const response = await fetch(path, init).catch(unreachable);
+  const response = await send(path, init).catch(unreachable);
   if (response.ok) return response;
   throw refusal(response, await response.json().catch(() => null));
+}
+
+/** As `fetch`, with the session's token if it changes something. */
+export function send(path: string, init?: RequestInit): Promise<Response> {
+  if (!init?.method) return fetch(path, init);
+  const headers = new Headers(init.headers);
+  show(headers);
+  return fetch(path, { ...init, headers });
 }
 
 /** An error's text for people, whatever was thrown. */
 export function told(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** The session's cookie alone changes nothing. */
+function show(headers: Headers): void {
+  const token = localStorage.getItem(TOKEN);
+  if (token !== null) headers.set("Cagent-Token", token);
 }
 
 function unreachable(error: unknown): never {

@@ -2,8 +2,9 @@
 
 import { signal } from "@preact/signals";
 
+import { entry } from "../core/zip";
 import { say, TIME } from "../parts/say";
-import { api, ask, fetchOk, told } from "./client";
+import { api, ask, fetchOk, type Job, send, told } from "./client";
 
 interface Named {
   job_id: string;
@@ -33,6 +34,19 @@ export async function cancel(job_id: string): Promise<void> {
   }
 }
 
+/** The runbook of what was done: the prompt was one, or it is in the ZIP. */
+export async function runbookOf(job: Job): Promise<string> {
+  if (job.mode === "runbook" || !job.links.download || !job.zip_bytes) return job.prompt;
+  const path = job.links.download;
+  const read = async (from: number, to: number) => {
+    const answer = await fetchOk(path, { headers: { Range: `bytes=${from}-${to - 1}` } });
+    return new Uint8Array(await answer.arrayBuffer());
+  };
+  const bytes = await entry(read, job.zip_bytes, ".cagent/runbook.md");
+  if (!bytes) throw new Error("Its ZIP has no runbook.");
+  return new TextDecoder().decode(bytes);
+}
+
 async function deleteNow(job_id: string): Promise<void> {
   try {
     await fetchOk(path(job_id), { method: "DELETE" });
@@ -54,5 +68,5 @@ function path(job_id: string): string {
 
 // Who leaves the page does not take it back.
 addEventListener("pagehide", () => {
-  for (const job_id of doomed.peek()) void fetch(path(job_id), { method: "DELETE", keepalive: true });
+  for (const job_id of doomed.peek()) void send(path(job_id), { method: "DELETE", keepalive: true });
 });

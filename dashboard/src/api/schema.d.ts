@@ -568,7 +568,8 @@ export interface paths {
         post?: never;
         /**
          * Revoke a key
-         * @description It opens nothing from now on; what was begun with it goes on. It stays in the list.
+         * @description It opens nothing from now on, and streams and connections that it opened end within a second or
+         *     two; jobs that were given with it go on. It stays in the list.
          *
          *     Where keys are asked for, it needs one of scope `admin`.
          */
@@ -590,12 +591,14 @@ export interface paths {
         /**
          * Begin a session
          * @description For pages of this server, which say where they are from (`Origin`): exchanges a key for a cookie
-         *     that is shown in its place. It ends with the key, and after 12 hours.
+         *     that is shown in its place, and a token that is sent beside it (`Cagent-Token`) by calls that
+         *     change something. It ends with the key, and after 12 hours.
          */
         post: operations["begin_session"];
         /**
          * End a session
-         * @description This browser forgets it; nothing else of the key ends.
+         * @description It ends, and what was opened with it: streams, and desktops and other views of jobs. Nothing else
+         *     of the key does.
          */
         delete: operations["end_session"];
         options?: never;
@@ -1283,6 +1286,7 @@ export interface components {
             reason: components["schemas"]["Reason"] | null;
             /** @description Whether its workspace waits for somebody who goes on with it: `POST /v1/jobs/{id}/resume`. */
             resumable?: boolean;
+            resumed_by: components["schemas"]["JobId"] | null;
             resumes: components["schemas"]["JobId"] | null;
             sandbox: components["schemas"]["SandboxReport"] | null;
             /**
@@ -1820,6 +1824,8 @@ export interface components {
             expires: string;
             /** @description What may be done in it: what may be done with the key. */
             scope: components["schemas"]["Scope"];
+            /** @description To be sent as `Cagent-Token` with every call that changes something. */
+            token: string;
         };
         /** @description A key to be exchanged. */
         SessionBody: {
@@ -6261,13 +6267,16 @@ export interface operations {
     shell: {
         parameters: {
             query?: {
-                /** @description The program, and its arguments by further ones: `command=ls&command=-l`. Without it, a shell. */
+                /**
+                 * @description The program, and its arguments by further ones: `command=ls&command=-l`. Without it, a shell.
+                 *     At most 16 KiB in all.
+                 */
                 command?: string[];
                 /** @description Whether it gets a terminal, and not three pipes. */
                 tty?: boolean;
-                /** @description The lines of its terminal. */
+                /** @description The lines of its terminal; 0 where nobody knows. */
                 rows?: number;
-                /** @description The characters of a line of its terminal. */
+                /** @description The characters of a line of its terminal; 0 where nobody knows. */
                 cols?: number;
                 /** @description What `TERM` says [default: xterm-256color]. */
                 term?: string;

@@ -46,6 +46,11 @@ export function after(text: string, style: Style): Style {
   return text.includes("\x1b") || text.includes("\x9b") ? line(text, style, 0).style : style;
 }
 
+/** A line's text without its escapes. */
+export function bare(text: string): string {
+  return text.replace(ESCAPES, "");
+}
+
 interface Row {
   chars: string[];
   styles: Style[];
@@ -60,9 +65,11 @@ const WIDEST = 1 << 12;
 const NEEDS_WORK =
   /[\0-\x08\x0a-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]|\p{Cs}|[\u{e0000}-\u{e0fff}]/u;
 
-// CSI; strings (OSC, DCS, SOS, PM, APC) up to their end or the line's; other escapes; one character.
-const TOKENS =
-  /(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?|\x1b[ -/]*[0-~]?|[^]/gu;
+// CSI; strings (OSC, DCS, SOS, PM, APC) up to their end or the line's; other escapes.
+const ESCAPES =
+  /(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?|\x1b[ -/]*[0-~]?/gu;
+// They, or one character.
+const TOKENS = new RegExp(`${ESCAPES.source}|[^]`, "gu");
 
 function plain(text: string, style: Style, most: number): Line {
   if (text.length <= most) return { pieces: text ? [{ text, style }] : [], style, cut: 0 };

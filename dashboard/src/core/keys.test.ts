@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { press, type Shortcut } from "./keys";
+import { effective, press, type Shortcut } from "./keys";
 
 const ran: string[] = [];
 const shortcut = (keys: string, name = keys): Shortcut => ({ keys, says: name, run: () => ran.push(name) });
@@ -32,5 +32,7 @@ test("a key that finishes no pair counts for itself", () => {
 });
 
 test("what is bound last counts", () => {
-  expect(typed("n", [...ALL, shortcut("n", "newer")])).toEqual(["newer"]);
+  const all = [...ALL, shortcut("n", "newer")];
+  expect(typed("n", all)).toEqual(["newer"]);
+  expect(effective(all).map(({ says }) => says)).toEqual(["g j", "g n", "j", "newer"]);
 });

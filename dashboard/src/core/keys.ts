@@ -22,3 +22,8 @@ export function press(
   }
   return { before: "" };
 }
+
+/** Those that do something: of two with the same keys the one that was bound last. */
+export function effective(shortcuts: readonly Shortcut[]): Shortcut[] {
+  return shortcuts.filter((shortcut) => shortcut === shortcuts.findLast(({ keys }) => keys === shortcut.keys));
+}

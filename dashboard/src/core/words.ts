@@ -130,3 +130,12 @@ export function why(reason: Schemas["Reason"]): Why {
   // A newer server may know more reasons than this page.
   return REASONS[reason] ?? { text: reason, cure: "" };
 }
+
+/** What stands between a job and the machine. */
+export const ISOLATION: Record<Schemas["Isolation"], string> = {
+  none: "Nothing stands between jobs and this machine",
+  namespace: "Namespaces, seccomp and limits; the kernel is shared",
+  container: "A container; the kernel is shared",
+  gvisor: "gVisor: a kernel of its own in user space",
+  microvm: "A virtual machine with a kernel of its own",
+};

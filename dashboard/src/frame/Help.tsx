@@ -1,5 +1,6 @@
 import "./Help.css";
 
+import { effective } from "../core/keys";
 import { enable, enabled, shortcuts } from "../keys";
 import { Button } from "../parts/Button";
 import { Dialog } from "../parts/Dialog";
@@ -10,7 +11,7 @@ export function Help({ onClose }: { onClose: () => void }) {
   return (
     <Dialog title="Keys" onClose={onClose}>
       <dl class="keys">
-        {shortcuts.value.map(({ keys, says }) => (
+        {effective(shortcuts.value).map(({ keys, says }) => (
           <div key={keys + says}>
             <dt>
               {keys.split(" ").map((key) => (

@@ -1,15 +1,17 @@
 import "./Log.css";
 
 import { useSignal } from "@preact/signals";
+import type { VNode } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 
 import { connection } from "../api/live";
-import { cube, type Line, type Piece, type Style } from "../core/ansi";
+import { cube, type Piece, type Style } from "../core/ansi";
 import type { Span } from "../core/lines";
 import { rows, tall, thumb } from "../core/window";
 import { Button } from "./Button";
 import { Icon } from "./Icon";
 import type { LogBytes } from "./LogBytes";
+import { LogFind } from "./LogFind";
 import { LogModel, type Row } from "./LogModel";
 
 /** Height of a line, in pixels; `Log.css` says the same. */
@@ -26,6 +28,7 @@ export function Log({
   size,
   live,
   few = MOST,
+  findable = false,
 }: {
   /** What it is, for those who hear the page. */
   label: string;
@@ -37,6 +40,8 @@ export function Log({
   live: boolean;
   /** How many lines are seen until somebody asks for more. */
   few?: number;
+  /** Whether one can look for words in it. */
+  findable?: boolean;
 }) {
   const all = useSignal(false);
   const model = useMemo(() => new LogModel(bytes, spans, live), [bytes]);
@@ -47,6 +52,7 @@ export function Log({
   const isLong = model.version.value > 0 && rows(model.layout) > few && few < MOST;
   return (
     <div class="log-frame">
+      {findable && <LogFind model={model} bytes={bytes} spans={spans} />}
       <Scroller label={label} model={model} most={all.value ? MOST : few} />
       {model.failure.value && !away && (
         <p class="log-failure" role="alert">
@@ -126,36 +132,40 @@ function Scroller({ label, model, most }: { label: string; model: LogModel; most
   );
 }
 
-function LogRow({ stream, line, goesOn }: Omit<Row, "key">) {
+function LogRow({ stream, line, goesOn, words }: Omit<Row, "key">) {
   if (!line) return <div class="log-row away">…</div>;
   return (
-    <div class={`log-row ${stream}`}>
+    <div class={`log-row ${stream} ${words && "found"}`}>
       {goesOn && <i class="log-word">… </i>}
-      <Styled line={line} />
+      {line.pieces.map((piece, i) => (
+        <StyledPiece key={i} {...piece} words={words} />
+      ))}
       {line.cut > 0 && <i class="log-word"> … {line.cut.toLocaleString("en")} more characters</i>}
     </div>
   );
 }
 
-function Styled({ line }: { line: Line }) {
-  return (
-    <>
-      {line.pieces.map((piece, i) => (
-        <StyledPiece key={i} {...piece} />
-      ))}
-    </>
-  );
-}
-
-function StyledPiece({ text, style }: Piece) {
+function StyledPiece({ text, style, words }: Piece & { words: string }) {
   const look = looks(style);
+  const shown = words ? <Lit text={text} words={words} /> : <>{text}</>;
   return look ? (
     <span class={look.class} style={look.style}>
-      {text}
+      {shown}
     </span>
-  ) : (
-    <>{text}</>
-  );
+  ) : shown;
+}
+
+/** The text with every one of the words in it marked. */
+function Lit({ text, words }: { text: string; words: string }) {
+  const parts: (string | VNode)[] = [];
+  const sought = text.toLowerCase();
+  let from = 0;
+  for (let at = sought.indexOf(words); at >= 0; at = sought.indexOf(words, from)) {
+    const end = at + words.length;
+    parts.push(text.slice(from, at), <mark key={at}>{text.slice(at, end)}</mark>);
+    from = end;
+  }
+  return <>{[...parts, text.slice(from)]}</>;
 }
 
 function looks(style: Style): { class: string; style: Record<string, string> } | null {

@@ -1,36 +1,9 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { append, CHUNK, type Span, type Stream } from "../core/lines";
+import { CHUNK } from "../core/lines";
 import { TALLEST, tall } from "../core/window";
 import { LogBytes } from "./LogBytes";
 import { LogModel, MOST } from "./LogModel";
-
-const encoder = new TextEncoder();
-
-/** A job whose logs answer as the server does; what they are asked for is counted. */
-class Job {
-  readonly logs: Record<Stream, Uint8Array> = { stdout: new Uint8Array(), stderr: new Uint8Array() };
-  readonly spans: Span[] = [];
-  asked = 0;
-  down = false;
-
-  write(text: string, stream: Stream = "stdout"): void {
-    const [old, more] = [this.logs[stream], encoder.encode(text)];
-    append(this.spans, stream, old.length, more.length);
-    const joined = new Uint8Array(old.length + more.length);
-    joined.set(old);
-    joined.set(more, old.length);
-    this.logs[stream] = joined;
-  }
-
-  readonly fetch = async (path: string, { headers }: { headers: { Range: string } }): Promise<Response> => {
-    if (this.down) throw new TypeError("Failed to fetch");
-    this.asked += 1;
-    const log = this.logs[path.split("/").at(-1) as Stream];
-    const [from = 0, last = 0] = headers.Range.slice(6).split("-").map(Number);
-    if (from >= log.length) return Response.json({ detail: "beyond", code: "bad_range" }, { status: 416 });
-    return new Response(log.slice(from, last + 1), { status: 206 });
-  };
-}
+import { Job } from "./logs.fake";
 
 let job: Job;
 
@@ -124,4 +97,19 @@ it("says why it cannot read, and reads again when it is asked to", async () => {
   model.retry();
   await read(model, () => shown(model)[0] === "here");
   expect(model.failure.value).toBeNull();
+});
+
+it("shows a row that was found, wherever it is, and stays there", async () => {
+  job.write(`${"z".repeat(99)}\n`.repeat(100_000));
+  job.write("here\n");
+  job.write(`${"y".repeat(49)}\n`.repeat(100_000));
+  const model = open(true);
+  const chunk = Math.floor(10_000_000 / CHUNK);
+  const first = Math.ceil((chunk * CHUNK) / 100);
+  model.show({ chunk, row: 100_000 - first, rows: 4000, words: "here" });
+  await read(model, () => shown(model).includes("here"));
+  expect(model.rows().filter(({ words }) => words).map(({ line }) => line?.pieces[0]?.text)).toEqual(["here"]);
+  job.write("more\n");
+  model.grow(job.spans);
+  await read(model, () => shown(model).includes("here"));
 });

@@ -7,6 +7,7 @@ import { after, line, type Line, PLAIN, type Style } from "../core/ansi";
 import { CHUNK, decode, lines, needed, size, type Span, type Stream, streamAt } from "../core/lines";
 import * as win from "../core/window";
 import type { LogBytes } from "./LogBytes";
+import type { Hit } from "./LogSearch";
 
 /** A line as it is shown. */
 export interface Row {
@@ -16,6 +17,8 @@ export interface Row {
   line: Line | null;
   /** Whether it is the rest of a line too long to be one. */
   goesOn: boolean;
+  /** What was looked for, in the row where it was found. */
+  words: string;
 }
 
 /** The most characters of a line that are shown. */
@@ -55,6 +58,8 @@ export class LogModel {
   position: win.Position = { chunk: 0, row: 0 };
   /** Whether the end is to be seen, wherever it is. */
   following: boolean;
+  /** What was found last. */
+  hit: Hit | null = null;
 
   private total = 0;
   private view = 1;
@@ -102,6 +107,18 @@ export class LogModel {
     void this.read();
   }
 
+  /** Goes to a row that was found, with some above it; or to none. */
+  show(hit: Hit | null): void {
+    this.hit = hit;
+    if (hit) {
+      this.following = false;
+      this.counts.set(hit.chunk, hit.rows);
+      this.position = { chunk: hit.chunk, row: Math.max(0, hit.row - Math.floor(this.view / 3)) };
+    }
+    this.laid();
+    void this.read();
+  }
+
   /** Reads again what could not be read. */
   retry(): void {
     this.failure.value = null;
@@ -118,11 +135,13 @@ export class LogModel {
     const chunk = this.chunks.get(number);
     const start = chunk?.starts[row];
     const key = `${number}.${row}`;
+    const words = this.hit?.chunk === number && this.hit.row === row ? this.hit.words : "";
     if (!chunk || start === undefined) {
-      return { key, stream: streamAt(this.spans, number * CHUNK), line: null, goesOn: false };
+      return { key, stream: streamAt(this.spans, number * CHUNK), line: null, goesOn: false, words };
     }
     return {
       key,
+      words,
       stream: streamAt(this.spans, start),
       line: this.lineAt(chunk, row, start),
       goesOn: row === 0 && start > 0 && chunk.bytes[start - chunk.base - 1] !== 10

@@ -3,17 +3,21 @@ import "./Preview.css";
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 
-import { fetchOk, Refusal, told } from "../api/client";
+import { beginning } from "../api/beginning";
+import { told } from "../api/client";
 import { rowsOf, separatorOf } from "../core/csv";
 import { bytes as inBytes } from "../core/words";
 import { Code } from "./Code";
+import { dataUrl } from "./dataUrl";
 import { Empty, Failed } from "./Empty";
 import { HtmlFrame } from "./HtmlFrame";
-import { kindOf, type Kind, PICTURES } from "./kinds";
+import { kindOf, type Kind, pictureType, SVG } from "./kinds";
 
-/** How much of a text is read, and how large a picture may be, in bytes. */
+/** How much of a file is read, in bytes; a larger picture is not shown. */
 const MOST_TEXT = 512 * 1024;
-const MOST_PICTURE = 32 * 1024 * 1024;
+const MOST: Record<Kind, number> = {
+  text: MOST_TEXT, table: MOST_TEXT, page: MOST_TEXT, picture: 32 * 1024 * 1024, other: 1,
+};
 
 /** Rows and columns of a table that are shown. */
 const [ROWS, COLUMNS] = [500, 60];
@@ -21,17 +25,17 @@ const [ROWS, COLUMNS] = [500, 60];
 /** What is in a file, as far as a page can show it. `path` is its name, `at` where it is on the server. */
 export function Preview({ path, at }: { path: string; at: string }) {
   const found = useSignal<Found | string | null>(null);
-  const load = () => {
+  const tries = useSignal(0);
+  useEffect(() => {
+    const left = new AbortController();
+    const show = (now: Found | string) => left.signal.aborted || (found.value = now);
     found.value = null;
-    read(path, at).then(
-      (read) => (found.value = read),
-      (error: unknown) => (found.value = told(error)),
-    );
-  };
-  useEffect(load, [path, at]);
+    read(path, at, left.signal).then(show, (error: unknown) => show(told(error)));
+    return () => left.abort();
+  }, [path, at, tries.value]);
   const now = found.value;
   if (now === null) return <p class="dim preview-wait">Loading…</p>;
-  if (typeof now === "string") return <Failed what="The file cannot be shown" why={now} again={load} />;
+  if (typeof now === "string") return <Failed what="The file cannot be shown" why={now} again={() => (tries.value += 1)} />;
   return <Shown path={path} at={at} found={now} />;
 }
 
@@ -42,30 +46,23 @@ interface Found {
   size: number;
 }
 
-async function read(path: string, at: string): Promise<Found> {
+async function read(path: string, at: string, signal: AbortSignal): Promise<Found> {
   const kind = kindOf(path);
-  const most = kind === "picture" ? MOST_PICTURE : MOST_TEXT;
-  const answer = await fetchOk(at, { headers: { Range: `bytes=0-${most - 1}` } }).catch(nothing);
-  if (!answer) return { kind: "text", bytes: new Uint8Array(), size: 0 };
-  const bytes = new Uint8Array(await answer.arrayBuffer());
-  const size = Number(answer.headers.get("Content-Range")?.split("/")[1]) || bytes.length;
-  const isWhole = size === bytes.length;
-  const isShown = kind === "picture" ? isWhole : !bytes.subarray(0, 8192).includes(0);
-  return { kind: isShown ? kind : "other", bytes, size };
-}
-
-// Of an empty file there is no part.
-function nothing(error: unknown): null {
-  if (error instanceof Refusal && error.status === 416) return null;
-  throw error;
+  const isPicture = kind === "picture";
+  const { bytes, size } = await beginning(at, MOST[kind], { signal, whole: isPicture });
+  const isShown = isPicture ? size === bytes.length : !bytes.subarray(0, 8192).includes(0);
+  return { kind: size === 0 ? "text" : isShown ? kind : "other", bytes, size };
 }
 
 function Shown({ path, at, found }: { path: string; at: string; found: Found }) {
   if (found.kind === "picture") return <Picture path={path} bytes={found.bytes} />;
   if (found.kind === "other") {
+    const isLarge = kindOf(path) === "picture";
     return (
       <Empty title="No preview">
-        <p class="dim">It is no text and no picture that a browser shows; {inBytes(found.size)}.</p>
+        <p class="dim">
+          {isLarge ? "A picture too large to be shown here" : "No text, and no picture that a browser shows"}; {inBytes(found.size)}.
+        </p>
       </Empty>
     );
   }
@@ -97,8 +94,10 @@ function Picture({ path, bytes }: { path: string; bytes: Uint8Array }) {
   const url = useSignal("");
   const isBroken = useSignal(false);
   useEffect(() => {
-    const type = PICTURES[path.toLowerCase().split(".").at(-1) ?? ""] ?? "";
-    url.value = URL.createObjectURL(new Blob([bytes as BlobPart], { type }));
+    const type = pictureType(path) ?? "";
+    // What can hold a program is not to be of our origin, if somebody opens it in a tab of its own.
+    if (type === SVG) void dataUrl(bytes, type).then((address) => (url.value = address));
+    else url.value = URL.createObjectURL(new Blob([bytes as BlobPart], { type }));
     return () => URL.revokeObjectURL(url.peek());
   }, [bytes]);
   if (isBroken.value) return <Empty title="This is no picture, whatever its name says" />;

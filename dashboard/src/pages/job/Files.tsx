@@ -1,7 +1,8 @@
 import { signal, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 
-import { fetchOk, type Schemas, told } from "../../api/client";
+import { type Schemas, told } from "../../api/client";
+import { addressOf, listed } from "../../api/files";
 import { bytes } from "../../core/words";
 import { Button } from "../../parts/Button";
 import { Dialog } from "../../parts/Dialog";
@@ -27,11 +28,6 @@ export function Files({ state }: { state: JobState }) {
       {path !== null && <FileDialog id={state.id} path={path} />}
     </>
   );
-}
-
-/** Where the server has a file, or a directory (which ends with a slash). */
-function addressOf(id: string, path: string): string {
-  return `/v1/jobs/${id}/files/${path.split("/").map(encodeURIComponent).join("/")}`;
 }
 
 function Directory({ state, path }: { state: JobState; path: string }) {
@@ -65,11 +61,6 @@ function Directory({ state, path }: { state: JobState; path: string }) {
       {found.more > 0 && <li class="dim small">and {found.more.toLocaleString("en")} more, in the ZIP</li>}
     </ul>
   );
-}
-
-async function listed(id: string, path: string): Promise<Schemas["FileList"]> {
-  const answer = await fetchOk(addressOf(id, path ? `${path}/` : ""));
-  return (await answer.json()) as Schemas["FileList"];
 }
 
 function sorted(entries: readonly FileEntry[]): FileEntry[] {

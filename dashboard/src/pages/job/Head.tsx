@@ -2,7 +2,7 @@ import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 
 import type { Job } from "../../api/client";
-import { cancel, deleteSoon } from "../../api/jobs";
+import { cancel, deleteSoon, runbookOf } from "../../api/jobs";
 import { ago, bytes, count, duration, isOver, jobState, money, short } from "../../core/words";
 import { useShortcuts } from "../../keys";
 import { go } from "../../navigate";
@@ -10,7 +10,7 @@ import { Button } from "../../parts/Button";
 import { Dialog } from "../../parts/Dialog";
 import { Icon } from "../../parts/Icon";
 import { StateMark } from "../../parts/StateMark";
-import { attempt, resume, runAgain, runbookOf } from "./actions";
+import { attempt, resume } from "./actions";
 import { useNow } from "./clock";
 import type { JobState } from "./state";
 
@@ -62,11 +62,20 @@ function Facts({ state }: { state: JobState }) {
       </Fact>
       {job.resumes && (
         <Fact name="Goes on after">
-          <a href={`/jobs/${job.resumes}`}>{job.resumes.slice(0, 13)}…</a>
+          <JobLink id={job.resumes} />
+        </Fact>
+      )}
+      {job.resumed_by && (
+        <Fact name="Goes on in">
+          <JobLink id={job.resumed_by} />
         </Fact>
       )}
     </dl>
   );
+}
+
+function JobLink({ id }: { id: string }) {
+  return <a href={`/jobs/${id}`}>{id.slice(0, 13)}…</a>;
 }
 
 function spanOf({ started, completed }: Job): string {
@@ -109,7 +118,6 @@ function Afterwards({ job }: { job: Job }) {
     await attempt(doing);
     busy.value = "";
   };
-  const isAgents = job.mode === "agent";
   return (
     <>
       {job.links.download && isOver(job.status) && (
@@ -122,20 +130,16 @@ function Afterwards({ job }: { job: Job }) {
           <Icon name="next" /> Resume
         </Button>
       )}
-      <Button busy={busy.value === "again"} onClick={act("again", () => runAgain(job))}>
+      <a class="button" href={`/new?from=${job.job_id}`}>
         <Icon name="again" /> Run again
-      </Button>
-      {isAgents && job.links.download && (
-        <Button
-          busy={busy.value === "without"}
-          title="Does again what the agent did, from its runbook"
-          onClick={act("without", async () => runAgain(job, await runbookOf(job)))}
-        >
+      </a>
+      {job.mode === "agent" && job.links.download && (
+        <a class="button" href={`/new?from=${job.job_id}&as=runbook`} title="Does again what the agent did, from its runbook">
           Run again without a model
-        </Button>
+        </a>
       )}
-      <Button busy={busy.value === "runbook"} onClick={act("runbook", () => saveRunbook(job))}>
-        Runbook
+      <Button busy={busy.value === "runbook"} title="Download what was done, as a runbook" onClick={act("runbook", () => saveRunbook(job))}>
+        <Icon name="down" /> Runbook
       </Button>
       <Button kind="bare" aria-label="Delete this job" title="Delete" onClick={deleted}>
         <Icon name="delete" />

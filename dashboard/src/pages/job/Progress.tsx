@@ -17,6 +17,7 @@ export function Progress({ state }: { state: JobState }) {
   useShortcuts([
     { keys: "j", says: "Next step", run: () => stepBy(1) },
     { keys: "k", says: "Step before", run: () => stepBy(-1) },
+    { keys: "/", says: "Search in the output", run: () => ((shown.value = "output"), focusSearch()) },
     { keys: "o", says: "Steps or all output", run: () => (shown.value = shown.value === "steps" ? "output" : "steps") },
   ]);
   const tab = (name: "steps" | "output", text: string) => (
@@ -41,13 +42,13 @@ export function Progress({ state }: { state: JobState }) {
 
 function Everything({ state }: { state: JobState }) {
   return (
-    <label class="small dim">
+    <label class="tick small dim">
       <input
         type="checkbox"
         checked={state.everything.value}
         onChange={({ currentTarget }) => (state.everything.value = currentTarget.checked)}
-      />{" "}
-      Model calls, network and flow
+      />
+      Show model calls, network and flow
     </label>
   );
 }
@@ -59,6 +60,11 @@ function RawLogs({ id }: { id: string }) {
       <a href={`/logs/${id}/stderr`} target="_blank" rel="noreferrer">stderr</a>
     </span>
   );
+}
+
+// It is there when the output is drawn.
+function focusSearch(): void {
+  requestAnimationFrame(() => document.querySelector<HTMLElement>(".log-find input")?.focus());
 }
 
 function stepBy(by: 1 | -1): void {
@@ -122,6 +128,6 @@ function AllOutput({ state }: { state: JobState }) {
     );
   }
   return (
-    <Log label="Output of all steps" bytes={state.bytes} spans={output} size={size} live={!state.over.value} />
+    <Log label="Output of all steps" bytes={state.bytes} spans={output} size={size} live={!state.over.value} findable />
   );
 }

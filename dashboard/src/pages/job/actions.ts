@@ -1,7 +1,6 @@
 /** What can be done with a job only on its page; see `api/jobs` for the rest. */
 
-import { api, ask, fetchOk, type Job, told } from "../../api/client";
-import { entry } from "../../core/zip";
+import { api, ask, told } from "../../api/client";
 import { go } from "../../navigate";
 import { say } from "../../parts/say";
 
@@ -20,31 +19,6 @@ export async function attempt(doing: () => Promise<unknown>): Promise<boolean> {
 export async function resume(id: string): Promise<void> {
   const { job_id } = await ask(api.POST("/v1/jobs/{id}/resume", { params: { path: { id } } }));
   go(`/jobs/${job_id}`);
-}
-
-/** Gives it again, as it was; or what its agent did, without a model. */
-export async function runAgain(job: Job, runbook?: string): Promise<void> {
-  const { approve, engine, image, include_caches, limits, network } = job;
-  const same = { approve, engine, image, include_caches, limits, network };
-  const what = runbook === undefined
-    ? { prompt: job.prompt, mode: job.mode, model: job.model }
-    : { prompt: runbook, mode: "runbook" as const };
-  const { job_id } = await ask(api.POST("/schedule", { body: { ...same, ...what } }));
-  if (job.environment.length > 0) say(`Without its variables ${job.environment.join(", ")}: nobody knows their values.`);
-  go(`/jobs/${job_id}`);
-}
-
-/** The runbook of what was done: the prompt was one, or it is in the ZIP. */
-export async function runbookOf(job: Job): Promise<string> {
-  if (job.mode === "runbook" || !job.links.download || !job.zip_bytes) return job.prompt;
-  const path = job.links.download;
-  const read = async (from: number, to: number) => {
-    const answer = await fetchOk(path, { headers: { Range: `bytes=${from}-${to - 1}` } });
-    return new Uint8Array(await answer.arrayBuffer());
-  };
-  const bytes = await entry(read, job.zip_bytes, ".cagent/runbook.md");
-  if (!bytes) throw new Error("Its ZIP has no runbook.");
-  return new TextDecoder().decode(bytes);
 }
 
 export async function tell(id: string, text: string): Promise<void> {

@@ -7,12 +7,14 @@ import type { Watcher } from "../../api/live";
 /** Questions to the server that wait for the test to answer. */
 const asked: { query: Record<string, unknown>; answer: (value: unknown) => void; refuse: (why: Error) => void }[] = [];
 let watcher: Watcher;
+/** How often it was asked how many jobs there are. */
+let counted = 0;
 
 vi.mock("../../api/client", () => ({
   api: {
     GET: (path: string, options?: { params: { query: Record<string, unknown> } }) =>
       path === "/v1/system"
-        ? Promise.resolve({ jobs: [] })
+        ? Promise.resolve({ jobs: [{ status: "running", count: (counted += 1) }] })
         : new Promise((answer, refuse) => asked.push({ query: options!.params.query, answer, refuse })),
   },
   ask: (call: Promise<unknown>) => call,
@@ -107,4 +109,20 @@ test("a list that cannot be loaded again stays, and changes go on", async () => 
   watcher.onJob(job(2));
   await settle();
   expect(titles()).toEqual(["job 2", "job 1"]);
+});
+
+test("counts are soon true after a change, and seldom asked for where much changes", async () => {
+  const { list } = await opened([job(1)]);
+  await vi.advanceTimersByTimeAsync(60_000);
+  counted = 0;
+  watcher.onJob(job(2));
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(list.counts.value.get("running")).toBe(1);
+  for (let n = 0; n < 600; n++) {
+    watcher.onJob(job(n));
+    await vi.advanceTimersByTimeAsync(100);
+  }
+  expect(counted).toBeLessThanOrEqual(7);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(counted).toBeLessThanOrEqual(8);
 });

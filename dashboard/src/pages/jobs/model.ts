@@ -24,8 +24,9 @@ const MOST = 1000;
 /** Changes within so many ms are shown together. */
 const TOGETHER = 60;
 
-/** Counts are asked for no more often than this, in ms. */
-const COUNTED = 3000;
+/** Counts are asked for so soon after a change, and no more often, in ms. */
+const SOON = 300;
+const SELDOM = 10_000;
 
 export function listOfJobs() {
   const group = signal<Group>(chosen());
@@ -42,6 +43,7 @@ export function listOfJobs() {
   const changes = new Map<string, JobSummary | null>();
   let showing: ReturnType<typeof setTimeout> | undefined;
   let counting: ReturnType<typeof setTimeout> | undefined;
+  let counted = 0;
 
   const filter = (): Filter => ({ statuses: GROUPS[group.peek()].statuses, search: search.peek() });
 
@@ -103,7 +105,7 @@ export function listOfJobs() {
   function note(id: string, job: JobSummary | null): void {
     changes.set(id, job);
     showing ??= setTimeout(show, TOGETHER);
-    counting ??= setTimeout(() => void count(), COUNTED);
+    counting ??= setTimeout(() => void count(), Math.max(SOON, counted + SELDOM - Date.now()));
   }
 
   function show(): void {
@@ -118,6 +120,7 @@ export function listOfJobs() {
   async function count(): Promise<void> {
     clearTimeout(counting);
     counting = undefined;
+    counted = Date.now();
     try {
       const { jobs } = await ask(api.GET("/v1/system"));
       counts.value = new Map(jobs.map(({ status, count }) => [status, count]));

@@ -9,17 +9,18 @@ import { bytes } from "../../core/words";
 import { Button } from "../../parts/Button";
 import { Icon } from "../../parts/Icon";
 import { say } from "../../parts/say";
-import { draft, edit, files, hint, leaveOut, problems, send, sending, take, takeFrom } from "./draft";
+import { draft, earlier, edit, files, hint, leaveOut, problems, send, sending, take, takeFiles, takeFrom } from "./draft";
 import { Examples } from "./Examples";
 import { Settings } from "./Settings";
 
 /** Where a job is given. */
 export default function NewPage() {
   useEffect(() => {
-    const from = new URLSearchParams(location.search).get("from");
+    const asked = new URLSearchParams(location.search);
+    const from = asked.get("from");
     if (from) {
       history.replaceState(null, "", "/new");
-      void takeFrom(from);
+      void takeFrom(from, asked.get("as") === "runbook");
     }
     loadSystem().catch((error: unknown) => say(`What the server offers cannot be read: ${told(error)}`, { bad: true }));
   }, []);
@@ -134,6 +135,7 @@ function Files() {
         />
       </label>
       <span class="dim small">or drop them here: a runbook becomes the task, others go into the workspace.</span>
+      {earlier.value && <Earlier id={earlier.value} />}
       {files.value.size > 0 && (
         <ul class="inputs-list" aria-label="Files for the workspace">
           {[...files.value].map(([path, { size }]) => (
@@ -153,6 +155,21 @@ function Files() {
         </p>
       )}
     </div>
+  );
+}
+
+function Earlier({ id }: { id: string }) {
+  const busy = useSignal(false);
+  const add = async () => {
+    busy.value = true;
+    await takeFiles(id);
+    busy.value = false;
+  };
+  return (
+    <Button busy={busy.value} onClick={add}>
+      <Icon name="again" />
+      {busy.value ? "Adding…" : "Add the files that the earlier job left"}
+    </Button>
   );
 }
 

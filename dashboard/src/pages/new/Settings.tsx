@@ -1,6 +1,7 @@
 import type { Schemas } from "../../api/client";
 import { system } from "../../api/system";
 import { inUnit, LIMITS } from "../../core/draft";
+import { ISOLATION } from "../../core/words";
 import { draft, edit } from "./draft";
 import { Field } from "./Field";
 
@@ -25,10 +26,16 @@ export function Settings() {
   );
 }
 
+const MODES: Record<Schemas["Mode"], string> = {
+  auto: "A runbook is run as it is; anything else is done by an agent.",
+  agent: "An agent does it, step by step, asking a model.",
+  runbook: "Its code blocks are run as they are.",
+};
+
 function Mode({ has }: { has: System | null }) {
   const modelless = has?.models.length === 0;
   return (
-    <Field name="mode" label="Mode" hint={modelless && "Without a model, only runbooks run."}>
+    <Field name="mode" label="Mode" hint={modelless ? "Without a model, only runbooks run." : MODES[draft.value.mode]}>
       {(input) => (
         <select {...input} value={draft.value.mode} onChange={(event) => edit({ mode: event.currentTarget.value as Schemas["Mode"] })}>
           <option value="auto">Automatic</option>
@@ -45,7 +52,7 @@ function Mode({ has }: { has: System | null }) {
 function Engine({ has }: { has: System | null }) {
   const engines = has?.engines ?? [];
   const chosen = engines.find(({ name }) => name === (draft.value.engine || engines[0]?.name));
-  const isolation = chosen?.sandbox && `Isolation: ${chosen.sandbox.isolation}`;
+  const isolation = chosen?.sandbox && `${ISOLATION[chosen.sandbox.isolation]}.`;
   const away = engines.filter(({ available }) => !available).map(({ name, problem }) => `${name} is away: ${problem}`);
   return (
     <Field name="engine" label="Engine" hint={[isolation, ...away].filter(Boolean).join("\n")}>

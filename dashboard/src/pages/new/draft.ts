@@ -2,9 +2,12 @@
 
 import { signal } from "@preact/signals";
 
-import { api, ask, fetchOk, Refusal, type Schemas, told } from "../../api/client";
+import { api, ask, fetchOk, type Job, Refusal, type Schemas, told } from "../../api/client";
+import { carried } from "../../api/files";
+import { runbookOf } from "../../api/jobs";
 import { loadSystem, system } from "../../api/system";
 import { again, body, type Draft, EMPTY, isRunbook, LIMITS, mistakes } from "../../core/draft";
+import { count, isOver } from "../../core/words";
 import { go } from "../../navigate";
 
 export const draft = signal<Draft>(EMPTY);
@@ -24,6 +27,9 @@ const FIELDS = new Set([
 
 /** Something to know about the draft. */
 export const hint = signal("");
+
+/** An earlier job that it repeats, whose files can be added. */
+export const earlier = signal<string | null>(null);
 
 /** The last try of which nobody knows whether it arrived: sent again, it is the same job. */
 let unanswered: { sent: string; key: string } | null = null;
@@ -83,17 +89,36 @@ export async function send(): Promise<void> {
   }
 }
 
-/** Fills the draft with what an earlier job was. */
-export async function takeFrom(id: string): Promise<void> {
+/** Fills the draft with what an earlier job was; or with what its agent did, as a runbook. */
+export async function takeFrom(id: string, asRunbook: boolean): Promise<void> {
+  clear();
   try {
     if (!system.peek()) await loadSystem().catch(() => {});
     const job = await ask(api.GET("/job/{id}", { params: { path: { id } } }));
-    draft.value = again(job, system.peek()?.limits.default);
-    problems.value = new Map();
-    const asks = job.environment.length > 0 ? " The values of its variables are kept nowhere: give them again." : "";
-    hint.value = `The same as “${job.title}”, but for its files.${asks}`;
+    const same = again(job, system.peek()?.limits.default);
+    draft.value = asRunbook ? { ...same, prompt: await runbookOf(job), mode: "runbook", model: "" } : same;
+    hint.value = hintOf(job, asRunbook);
+    earlier.value = isOver(job.status) ? id : null;
   } catch (error) {
     hint.value = `The earlier job cannot be read: ${told(error)}`;
+  }
+}
+
+function hintOf({ title, environment }: Job, asRunbook: boolean): string {
+  const what = asRunbook ? `What the agent did for “${title}”, as a runbook` : `The same as “${title}”`;
+  const asks = environment.length > 0 ? " The values of its variables are kept nowhere: give them again." : "";
+  return `${what}, without files that were given with it.${asks}`;
+}
+
+/** Adds the files that the earlier job left. */
+export async function takeFiles(id: string): Promise<void> {
+  try {
+    const { files: found, whole } = await carried(id);
+    files.value = new Map([...found, ...files.peek()]);
+    earlier.value = null;
+    hint.value = `Added ${count(found.size, "file")}, as they were at its end.${whole ? "" : " There are more: its ZIP has all."}`;
+  } catch (error) {
+    hint.value = `Its files cannot be read: ${told(error)}`;
   }
 }
 
@@ -102,6 +127,7 @@ export function clear(): void {
   files.value = new Map();
   problems.value = new Map();
   hint.value = "";
+  earlier.value = null;
   unanswered = null;
 }
 

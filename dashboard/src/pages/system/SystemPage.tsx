@@ -6,7 +6,7 @@ import { useEffect, useId } from "preact/hooks";
 
 import { type Schemas, told } from "../../api/client";
 import { loadSystem, system } from "../../api/system";
-import { ago, bytes, count, money, short } from "../../core/words";
+import { ago, bytes, count, ISOLATION, money, short } from "../../core/words";
 import { now } from "../../now";
 import { Failed } from "../../parts/Empty";
 import { StateMark } from "../../parts/StateMark";
@@ -114,14 +114,6 @@ function Tile({ title, value, share, bad = false, children }: { title: string; v
     </section>
   );
 }
-
-const ISOLATION: Record<Schemas["Isolation"], string> = {
-  none: "Nothing stands between jobs and this machine",
-  namespace: "Namespaces, seccomp and limits; the kernel is shared",
-  container: "A container; the kernel is shared",
-  gvisor: "gVisor: a kernel of its own in user space",
-  microvm: "A virtual machine with a kernel of its own",
-};
 
 function Engines({ has }: { has: System }) {
   return (
