@@ -44,6 +44,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("testkit", &["api", "types"]),
     ("bench", &["artifacts", "engine", "engine-docker", "engine-local", "testkit", "types"]),
     ("chaos", &["testkit", "types"]),
+    ("hostile", &["testkit", "types"]),
     ("xtask", &["api"]),
 ];
 

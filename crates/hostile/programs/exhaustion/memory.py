@@ -1,0 +1,13 @@
+# tries: to take 1 GiB of memory
+# expects: killed by 9, ends limit:memory
+# layer: control groups
+if (child := os.fork()) == 0:
+    try:
+        taken = [bytearray(b'x' * (1 << 20)) for _ in range(1024)]
+    except OSError as error: os._exit(error.errno)
+    except MemoryError: os._exit(errno.ENOMEM)
+    os._exit(0)
+_, status = os.waitpid(child, 0)
+if os.WIFSIGNALED(status): refused(f'killed by {os.WTERMSIG(status)}')
+code = os.waitstatus_to_exitcode(status)
+refused(errno.errorcode[code]) if code else escaped('there was no end of it')

@@ -1,0 +1,4 @@
+# tries: to leave its root by a directory above a chroot
+# expects: EPERM
+# layer: seccomp
+attempt(os.chroot, '/tmp')

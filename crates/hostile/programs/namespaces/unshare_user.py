@@ -1,0 +1,4 @@
+# tries: to leave its user namespace for a new one
+# expects: EPERM
+# layer: seccomp
+attempt(call, 'unshare', NEW['user'])

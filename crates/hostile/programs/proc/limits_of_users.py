@@ -1,0 +1,4 @@
+# tries: to have namespaces allowed again
+# expects: EACCES
+# layer: users
+attempt(rewrite, '/proc/sys/user/max_user_namespaces')
