@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use artifacts::{Extra, Options, PackRequest, Packed, Source};
 use engine::{Engine, EngineError, Workspace};
 use store::{Draft, Durability, Session, StoreError};
-use types::{EventKind, JobId, JobRecord, Mode, NoticeLevel, Stream};
+use types::{EventKind, JobId, JobRecord, JobSpec, Mode, NoticeLevel, Stream};
 
 use crate::account::{self, ModelUse};
 use crate::replay::Replay;
@@ -153,7 +153,7 @@ impl Inner {
             Extra { name: "stderr.log", source: log(Stream::Stderr) },
         ];
         let target = self.folders.zip(record.id);
-        let include_caches = record.spec.include_caches;
+        let options = options(&record.spec);
         let job = facts(record, models);
         let work = move || {
             artifacts::pack(PackRequest {
@@ -161,10 +161,21 @@ impl Inner {
                 target: &target,
                 job,
                 extras,
-                options: Options { include_caches, ..Options::default() },
+                options,
             })
         };
         tokio::task::spawn_blocking(work).await.map_err(unpacked)?.map_err(unpacked)
+    }
+}
+
+/// What a job has on its disk is packed whole, also by several names; files of holes, which are larger
+/// than any disk and cost only the server, are not.
+fn options(spec: &JobSpec) -> Options {
+    let most = Options::default();
+    Options {
+        include_caches: spec.include_caches,
+        max_total_bytes: most.max_total_bytes.min(spec.limits.disk_bytes.saturating_mul(16)),
+        ..most
     }
 }
 

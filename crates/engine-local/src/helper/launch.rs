@@ -31,7 +31,7 @@ pub(super) struct Sandbox {
 /// Makes the sandbox of a plan, with this workspace if it is not a directory. After an error nothing
 /// of it is left.
 pub(super) fn launch(plan: &Plan, workspace: Option<OwnedFd>) -> Result<Sandbox, SetupError> {
-    limits::allow_open_files(&plan.limits);
+    limits::allow(&plan.limits);
     let image = plan.root.as_ref().map(|root| images::hold(&root.tree));
     let _image = image.transpose().map_err(at("keep", "the image, which was replaced"))?;
     let group = plan.place.group(&plan.name, &plan.limits);

@@ -25,6 +25,10 @@ const MEMLOCK_BYTES: u64 = 1 << 20;
 /// Signals and timers that may wait at once. Few programs queue any.
 const PENDING_SIGNALS: u64 = 4096;
 
+/// No core dumps. 1 is too little for a file, and the kernel takes it for "no program gets it either"
+/// where `kernel.core_pattern` names one, which it would start as the host's root (`core(5)`).
+const NO_CORE: u64 = 1;
+
 /// What each user may take of the kernel's own stock, by the files in `/proc/sys/user`. Tools that
 /// watch a source tree get by with it; no namespace and no fanotify group can be made inside, should
 /// the system call filter have a hole.
@@ -59,13 +63,16 @@ pub(super) fn limit_stock(settings: &OwnedFd) -> Result<(), SetupError> {
     Ok(())
 }
 
-/// Lets a sandbox have as many open files as its limit says, if this process may: otherwise it gets
-/// as many as this process, which the engine's report tells where that is less than the usual.
-pub(super) fn allow_open_files(limits: &Limits) {
-    let ours = getrlimit(Resource::Nofile);
-    let wanted = u64::from(limits.open_files);
-    if ours.maximum.is_some_and(|hard| hard < wanted) {
-        let _ = setrlimit(Resource::Nofile, Rlimit { maximum: Some(wanted), ..ours });
+/// Lets [`set_rlimits`] set what is more than this process may have, if that may be: otherwise a sandbox
+/// gets as much as this process. Of open files, the engine's report tells where that is too little.
+pub(super) fn allow(limits: &Limits) {
+    for (resource, wanted) in
+        [(Resource::Nofile, limits.open_files.into()), (Resource::Core, NO_CORE)]
+    {
+        let ours = getrlimit(resource);
+        if ours.maximum.is_some_and(|hard| hard < wanted) {
+            let _ = setrlimit(resource, Rlimit { maximum: Some(wanted), ..ours });
+        }
     }
 }
 
@@ -78,12 +85,12 @@ pub(super) fn set_rlimits(limits: &Limits) -> Result<(), SetupError> {
         (Resource::Nproc, limits.processes.into()),
         (Resource::Memlock, MEMLOCK_BYTES),
         (Resource::Sigpending, PENDING_SIGNALS),
-        (Resource::Core, 0),
+        (Resource::Core, NO_CORE),
         (Resource::Msgqueue, 0),
     ];
     for (resource, wanted) in wanted {
         // Only the host's root may raise a hard limit, and that this process is no longer; see
-        // `allow_open_files`.
+        // `allow`.
         let most = getrlimit(resource).maximum.map_or(wanted, |hard| hard.min(wanted));
         let limit = Rlimit { current: Some(most), maximum: Some(most) };
         setrlimit(resource, limit).map_err(at("limit", format!("{resource:?}")))?;

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use libc::c_long;
-use seccompiler::SeccompCmpArgLen::Dword;
+use seccompiler::SeccompCmpArgLen::{Dword, Qword};
 use seccompiler::SeccompCmpOp::{Eq, MaskedEq, Ne};
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCondition, SeccompFilter, SeccompRule,
@@ -49,6 +49,8 @@ const REFUSED: &[c_long] = &[
     libc::SYS_keyctl,
     libc::SYS_add_key,
     libc::SYS_request_key,
+    // One stock for the whole machine (`fs.aio-max-nr`), which its databases need.
+    libc::SYS_io_setup,
     // The machine itself.
     libc::SYS_kexec_load,
     libc::SYS_init_module,
@@ -120,8 +122,19 @@ const NAMESPACE_BITS: [i32; 7] = [
 /// The only kinds of socket there are inside; of netlink, see [`rules`].
 const FAMILIES: [i32; 4] = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
 
+/// Calls with flags that ask for huge pages, which no memory limit counts: which argument, and the bit
+/// (`MAP_HUGETLB`, `SHM_HUGETLB`, `MFD_HUGETLB`).
+const HUGE_PAGES: [(c_long, u8, i32); 3] = [
+    (libc::SYS_mmap, 3, libc::MAP_HUGETLB),
+    (libc::SYS_shmget, 2, libc::SHM_HUGETLB),
+    (libc::SYS_memfd_create, 1, libc::MFD_HUGETLB.cast_signed()),
+];
+
 /// `personality` with these only asks, or asks for what is so anyway.
 const HARMLESS_PERSONALITIES: [u64; 2] = [0, 0xffff_ffff];
+
+/// "Refused" with the number that means success.
+const NOTHING_DONE: i32 = 0;
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
@@ -132,6 +145,7 @@ pub(super) fn apply() -> Result<(), SetupError> {
         // Its flags are in memory, where no filter can look. A libc that is told the call does not
         // exist takes `clone`.
         refuse([(libc::SYS_clone3, vec![])].into(), libc::ENOSYS)?,
+        refuse(core_limit().map_err(seccompiler::Error::from)?, NOTHING_DONE)?,
     ];
     filters.iter().try_for_each(|filter| apply_filter(filter))?;
     if cfg!(target_arch = "x86_64") {
@@ -153,6 +167,10 @@ fn rules() -> Result<Rules, BackendError> {
     rules.insert(libc::SYS_personality, vec![none_of(0, &HARMLESS_PERSONALITIES)?]);
     // Of oneself only: it takes any thread's id for its process's.
     rules.insert(libc::SYS_prlimit64, vec![none_of(0, &[0])?]);
+    for (call, flags, bit) in HUGE_PAGES {
+        let bit = number(bit);
+        rules.insert(call, vec![SeccompRule::new(vec![condition(flags, MaskedEq(bit), bit)?])?]);
+    }
     for call in SPARE_AGENTD {
         rules.insert(call, vec![SeccompRule::new(vec![condition(0, Eq, AGENTD)?])?]);
     }
@@ -162,6 +180,18 @@ fn rules() -> Result<Rules, BackendError> {
         rules.insert(call, vec![of_user, agentd]);
     }
     Ok(rules)
+}
+
+/// Whoever sets the size of its core dumps is told that it is done, and nothing is: see
+/// [`super::limits::NO_CORE`]. Programs with secrets ask for 0 and end if they do not get it.
+fn core_limit() -> Result<Rules, BackendError> {
+    let core = |argument| condition(argument, Eq, libc::RLIMIT_CORE.into());
+    let sets = SeccompCondition::new(2, Qword, Ne, 0)?;
+    Ok([
+        (libc::SYS_setrlimit, vec![SeccompRule::new(vec![core(0)?])?]),
+        (libc::SYS_prlimit64, vec![SeccompRule::new(vec![core(1)?, sets])?]),
+    ]
+    .into())
 }
 
 /// Node asks `NETLINK_ROUTE` for its interfaces; the other kinds of netlink configure the kernel.

@@ -55,6 +55,10 @@ call('TIOCSTI', 16, slave, 0x5412, 0)
 call('TIOCSTI with high bits', 16, slave, 0x100005412, 0)
 call('TIOCLINUX', 16, slave, 0x541c, 0)
 call('TIOCSETD', 16, slave, 0x5423, 0)
+call('io_setup', 206, 1, 0)
+call('huge mmap', 9, 0, 1 << 21, 3, 0x40022, -1, 0)
+call('huge shmget', 29, 0, 1 << 21, 0o4600)
+call('huge memfd_create', 319, 0, 4)
 ";
     let expected = "\
 ptrace EPERM
@@ -85,8 +89,25 @@ TIOCSTI EPERM
 TIOCSTI with high bits EPERM
 TIOCLINUX EPERM
 TIOCSETD EPERM
+io_setup EPERM
+huge mmap EPERM
+huge shmget EPERM
+huge memfd_create EPERM
 ";
     prints(script, expected).await;
+}
+
+#[tokio::test]
+async fn no_dump_of_a_crash_reaches_anybody() {
+    // 1 keeps it from a program of the host too, unlike 0.
+    let script = r"
+import ctypes, resource
+print(resource.getrlimit(resource.RLIMIT_CORE))
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+print(ctypes.CDLL(None).syscall(160, 4, (ctypes.c_ulong * 2)()))
+print(resource.getrlimit(resource.RLIMIT_CORE))
+";
+    prints(script, "(1, 1)\n0\n(1, 1)\n").await;
 }
 
 #[tokio::test]
