@@ -63,6 +63,12 @@ chaos: build ## Pull the plug at seeded moments and count what is lost: CHAOS='-
 	cargo build --release --locked --package chaos
 	@TMPDIR=$${TMPDIR:-/var/tmp} target/release/chaos $(CHAOS)
 
+.PHONY: hostile
+HOSTILE ?= --engines local,docker
+hostile: build ## Do hostile programs stay in their sandboxes? HOSTILE='--engines local --only egress/'
+	cargo build --release --locked --package hostile
+	@TMPDIR=$${TMPDIR:-/var/tmp} target/release/hostile $(HOSTILE)
+
 ##@ Parts
 .PHONY: format lint tidy docs unit contract licences
 format: ## Is every file formatted?

@@ -2,7 +2,10 @@
 //!
 //! Not here: the calls themselves and how they are repeated (crate `protocol`).
 
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use hyper::StatusCode;
 use hyper::upgrade::Upgraded;
@@ -16,6 +19,9 @@ use tokio_util::sync::CancellationToken;
 use types::{ModelAnswer, ModelRequest};
 
 use crate::inward::Inward;
+
+/// How often to look: sooner than an engine gives up on a folder into which somebody still writes.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// A client that tries again as long as trying again may help.
 #[derive(Debug)]
@@ -123,5 +129,19 @@ impl Link {
             Err(error) if error.is_passing() => Ok(self.hello().await?.acked),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// Returns once there can never be a gateway again: the host has removed the directory that the socket is
+/// in, and what is mounted here of it takes no new one. A server that is merely away removes nothing. Never
+/// returns where that cannot be told: where there is no such directory from the beginning, or on a file
+/// system that counts no links.
+pub(crate) async fn abandoned(socket: &Path) {
+    let links = || Some(fs::metadata(socket.parent()?).ok()?.nlink());
+    if links().is_none_or(|links| links == 0) {
+        return std::future::pending().await;
+    }
+    while links() != Some(0) {
+        tokio::time::sleep(LOOK).await;
     }
 }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::desktop::Desktop;
 use crate::egress;
 use crate::inward::{Inward, Jupyter};
-use crate::link::Link;
+use crate::link::{Link, abandoned};
 use crate::reaper::Reaper;
 use crate::step::{Place, Runner};
 use crate::{runbook_flow, task_flow};
@@ -49,6 +49,9 @@ pub enum AgentError {
     /// The gateway does not want it.
     #[error(transparent)]
     Gateway(#[from] ClientError),
+    /// Nobody has its sandbox any more.
+    #[error("the gateway's directory was removed; nobody can ask for this job's result any more")]
+    Abandoned,
 }
 
 /// Runs the job the gateway names and returns when its result is durable.
@@ -56,6 +59,14 @@ pub enum AgentError {
 /// # Errors
 /// [`AgentError`]; a job that fails is no error.
 pub async fn run(config: Config) -> Result<(), AgentError> {
+    let gateway = config.gateway.clone();
+    tokio::select! {
+        done = live(config) => done,
+        () = abandoned(&gateway) => Err(AgentError::Abandoned),
+    }
+}
+
+async fn live(config: Config) -> Result<(), AgentError> {
     let reaper = Reaper::start().map_err(AgentError::Reaper)?;
     let link = Rc::new(Link::new(&config.gateway));
     let inbox = Rc::new(Inbox::default());

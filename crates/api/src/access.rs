@@ -95,7 +95,7 @@ pub(crate) fn admit(api: &Api, request: &mut Request) -> Result<(), Problem> {
     let key = key.map(|key| api.jobs.look_up_key(key)).transpose().map_err(|bad| refused(&bad))?;
     let key = key.or_else(|| session::holder(api, request));
     let stranger = if api.config.needs_keys { None } else { Some(Operate) };
-    let held = key.or(stranger.map(|scope| Caller { scope, key: None }));
+    let held = key.or(stranger.map(|scope| Caller { scope, key: None, session: None }));
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     match needed(request.method(), path) {
         Needs(scope) if held.is_none_or(|held| held.scope < scope) => {

@@ -103,7 +103,7 @@ pub(crate) async fn ticket(
     if is_past(status) {
         return Err(over(status));
     }
-    let link = api.config.portal.link(job, view, caller.key);
+    let link = api.config.portal.link(job, view, Some(caller));
     let ticket = Ticket { url: link.url, expires: link.expires };
     Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(ticket)).into_response())
 }
@@ -155,7 +155,7 @@ pub(crate) async fn rfb(
     let (socket, request) = upgrade(request).await?;
     let control = view == RfbView::Control;
     may(caller, if control { Scope::Operate } else { Scope::Read })?;
-    api.config.portal.rfb(job, control, socket, request).await.map_err(no_seat)
+    api.config.portal.rfb(job, control, caller, socket, request).await.map_err(no_seat)
 }
 
 impl TicketBody {

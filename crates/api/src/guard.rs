@@ -6,15 +6,18 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::http::header::{HOST, ORIGIN, UPGRADE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt as _;
 use tracing::{Instrument as _, Span};
 use types::JobId;
 
+use crate::access::Caller;
 use crate::code::Code;
 use crate::problem::Problem;
 use crate::{Api, access};
@@ -37,8 +40,8 @@ pub(crate) async fn guard(State(api): State<Api>, mut request: Request, next: Ne
     let passed = check(&request, &api.config.hosts);
     let mut response = match passed.and_then(|()| access::admit(&api, &mut request)) {
         Ok(()) => {
-            let span = span(request.uri());
-            next.run(request).instrument(span).await
+            let (span, caller) = (span(request.uri()), request.extensions().get().copied());
+            while_held(&api, caller, next.run(request).instrument(span).await)
         }
         Err(problem) => problem.into_response(),
     };
@@ -46,6 +49,16 @@ pub(crate) async fn guard(State(api): State<Api>, mut request: Request, next: Ne
     response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response.headers_mut().insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
     response
+}
+
+/// What is sent bit by bit ends with what its caller has shown.
+fn while_held(api: &Api, caller: Option<Caller>, response: Response) -> Response {
+    if caller.is_none() || response.body().size_hint().exact().is_some() {
+        return response;
+    }
+    let jobs = api.jobs.clone();
+    let lapsed = async move { jobs.lapsed(caller).await };
+    response.map(|body| Body::from_stream(body.into_data_stream().take_until(lapsed)))
 }
 
 /// Whatever is logged of a request about a job says whose it is.
@@ -88,7 +101,8 @@ pub(crate) fn is_from_us(headers: &HeaderMap, hosts: &Hosts) -> bool {
     host(headers).is_ok_and(|host| hosts.is_origin_of(&host, headers))
 }
 
-fn host(headers: &HeaderMap) -> Result<Authority, Problem> {
+/// As whom the server is asked.
+pub(crate) fn host(headers: &HeaderMap) -> Result<Authority, Problem> {
     let mut given = headers.get_all(HOST).iter();
     let (Some(host), None) = (given.next(), given.next()) else {
         return Err(Problem::new(Code::HostRefused, "exactly one Host header is needed"));
@@ -127,7 +141,6 @@ impl Hosts {
 
 #[cfg(test)]
 mod tests {
-    use axum::body::Body;
     use axum::http::Method;
 
     use super::*;

@@ -82,7 +82,8 @@ pub(crate) async fn list(State(api): State<Api>) -> Json<KeyList> {
 
 /// Revoke a key
 ///
-/// It opens nothing from now on; what was begun with it goes on. It stays in the list.
+/// It opens nothing from now on, and streams and connections that it opened end within a second or
+/// two; jobs that were given with it go on. It stays in the list.
 #[utoipa::path(delete, path = "/v1/keys/{id}", tag = "keys", operation_id = "revoke_key",
     params(("id" = String, Path, description = "The key's id: what stands after `cagent_` in it")),
     responses((status = 204, description = "It is revoked"), CommonProblems, FullProblem,

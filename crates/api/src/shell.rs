@@ -2,18 +2,24 @@
 //!
 //! Not here: what is said on it ([`jobs::shell`]).
 
+use std::pin::pin;
+use std::time::Duration;
+
+use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::header::{CONNECTION, UPGRADE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use hyper_util::rt::TokioIo;
+use jobs::DialError;
 use jobs::shell::{Size, Start, Terminal};
-use jobs::{DialError, Inward};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, copy, split};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, copy, sink, split};
+use tokio::time::timeout;
 use types::JobId;
 use utoipa::IntoParams;
 
 use crate::Api;
+use crate::access::Caller;
 use crate::code::Code;
 use crate::desktop::no_way;
 use crate::extract::{JobPath, Params};
@@ -26,20 +32,30 @@ pub const PROTOCOL: &str = "cagent-shell";
 /// What `TERM` says where nobody knows better.
 const USUAL_KIND: &str = "xterm-256color";
 
+/// What is held of what comes from the program.
+const BUFFER_BYTES: usize = 16 * 1024;
+
+/// How long a person may take to close their side after the program's was closed.
+const FAREWELL_PATIENCE: Duration = Duration::from_secs(5);
+
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "for the description; `wanted` reads the parameters")]
 pub(crate) struct ShellParams {
     /// The program, and its arguments by further ones: `command=ls&command=-l`. Without it, a shell.
-    #[param(explode = true)]
+    /// At most 16 KiB in all.
+    #[param(explode = true, pattern = "^[^\\x00]*$")]
     command: Option<Vec<String>>,
     /// Whether it gets a terminal, and not three pipes.
     tty: Option<bool>,
-    /// The lines of its terminal.
+    /// The lines of its terminal; 0 where nobody knows.
+    #[param(maximum = 65535)]
     rows: Option<u16>,
-    /// The characters of a line of its terminal.
+    /// The characters of a line of its terminal; 0 where nobody knows.
+    #[param(maximum = 65535)]
     cols: Option<u16>,
     /// What `TERM` says [default: xterm-256color].
+    #[param(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9+._-]*$")]
     term: Option<String>,
 }
 
@@ -64,6 +80,7 @@ pub(crate) struct ShellParams {
         DialProblems, FullProblem, JobProblems))]
 pub(crate) async fn shell(
     State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
     JobPath(job): JobPath,
     Params(params): Params<Vec<(String, String)>>,
     mut request: Request,
@@ -73,10 +90,13 @@ pub(crate) async fn shell(
         return Err(needs_upgrade());
     }
     let sandbox = api.jobs.shell(job, start).await.map_err(refused)?;
-    let upgrade = hyper::upgrade::on(&mut request);
+    let (jobs, upgrade) = (api.jobs.clone(), hyper::upgrade::on(&mut request));
     tokio::spawn(async move {
         match upgrade.await {
-            Ok(person) => carry(TokioIo::new(person), sandbox).await,
+            Ok(person) => tokio::select! {
+                () = jobs.lapsed(Some(caller)) => {}
+                () = carry(TokioIo::new(person), sandbox) => {}
+            },
             Err(e) => tracing::debug!(%job, "who wanted a shell left before it was there: {e}"),
         }
     });
@@ -84,18 +104,32 @@ pub(crate) async fn shell(
     Ok((StatusCode::SWITCHING_PROTOCOLS, head).into_response())
 }
 
-/// Carries bytes both ways until either side ends: that is the end of it for both.
-async fn carry(person: impl AsyncRead + AsyncWrite, sandbox: Inward) {
-    let ((mut said, mut shown), (mut written, mut read)) = (split(person), split(sandbox));
-    let show = async {
-        copy(&mut written, &mut shown).await?;
-        shown.shutdown().await
-    };
-    // How it ended is between those two.
+/// Carries what is said both ways until the program's side is over and all of it was passed on, or the
+/// person has left: a program that reads no more may have something to say still.
+async fn carry(person: impl AsyncRead + AsyncWrite, sandbox: impl AsyncRead + AsyncWrite) {
+    let ((mut said, shown), (written, mut read)) = (split(person), split(sandbox));
+    let mut left = pin!(async {
+        // How they ended is between those two.
+        let _ = copy(&mut said, &mut read).await;
+        let _ = copy(&mut said, &mut sink()).await;
+    });
     tokio::select! {
-        _ = show => {}
-        _ = copy(&mut said, &mut read) => {}
+        // What they say meanwhile would destroy what they have not read yet.
+        () = show(written, shown) => drop(timeout(FAREWELL_PATIENCE, left).await),
+        () = &mut left => {}
     }
+}
+
+/// Passes on all there is, however it ends.
+async fn show(mut written: impl AsyncRead + Unpin, mut shown: impl AsyncWrite + Unpin) {
+    let mut bytes = vec![0; BUFFER_BYTES];
+    while let Ok(count @ 1..) = written.read(&mut bytes).await {
+        if shown.write_all(&bytes[..count]).await.is_err() {
+            return;
+        }
+    }
+    // Whoever has gone already needs none.
+    let _ = shown.shutdown().await;
 }
 
 fn wanted(params: Vec<(String, String)>) -> Result<Start, Problem> {
@@ -122,11 +156,12 @@ fn wanted(params: Vec<(String, String)>) -> Result<Start, Problem> {
     let [rows, cols] = size.map(Option::unwrap_or_default);
     let kind = kind.unwrap_or_else(|| USUAL_KIND.into());
     let terminal = Terminal { kind, size: Size { rows, cols } };
-    let start = Start::new(command, tty.unwrap_or(false).then_some(terminal));
-    start.map_err(|error| {
+    // What is wrong with a terminal is said also of one that nobody gets.
+    let start = Start::new(command, Some(terminal)).map_err(|error| {
         let field = if error == jobs::shell::InvalidStart::Kind { "term" } else { "command" };
         Problem::field(Code::InvalidField, field, error.to_string())
-    })
+    })?;
+    Ok(Start { terminal: start.terminal.filter(|_| tty == Some(true)), ..start })
 }
 
 fn wants_shell(headers: &HeaderMap) -> bool {
@@ -150,7 +185,14 @@ fn refused(error: DialError) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::duplex;
+    use tokio::sync::oneshot;
+    use tokio::sync::oneshot::error::TryRecvError;
+
     use super::*;
+
+    /// Far above what anything here may take.
+    const PATIENCE: Duration = Duration::from_secs(30);
 
     fn asked(query: &[(&str, &str)]) -> Result<Start, String> {
         let query = query.iter().map(|(n, v)| ((*n).into(), (*v).into())).collect();
@@ -176,11 +218,47 @@ mod tests {
             ("size", "1", "`rows`"),
             ("command", "a\0", "NUL"),
             ("command", &"x".repeat(20_000), "16384"),
+            ("command", &"\x01".repeat(16_000), "control characters"),
+            ("term", "a b", "xterm"),
         ] {
             let problem = asked(&[(name, value)]).unwrap_err();
             assert!(problem.contains(name) && problem.contains(word), "{problem}");
         }
         assert!(asked(&[("tty", "true"), ("tty", "true")]).unwrap_err().contains("twice"));
-        assert!(asked(&[("tty", "true"), ("term", "a b")]).unwrap_err().contains("term"));
+    }
+
+    /// A program that has seen enough of its input is still writing when its side closes.
+    #[tokio::test]
+    async fn all_that_was_written_arrives_though_nobody_reads_what_is_said() {
+        let ((person, here), (there, mut sandbox)) = (duplex(16), duplex(1024));
+        let carried = tokio::spawn(carry(here, there));
+        let (mut seen, mut says) = split(person);
+        let (over, mut says_on) = oneshot::channel::<()>();
+        let said = tokio::spawn(async move {
+            while says_on.try_recv() == Err(TryRecvError::Empty) {
+                says.write_all(b"yes\n").await.unwrap();
+            }
+        });
+        let program = tokio::spawn(async move {
+            sandbox.read_exact(&mut [0; 4]).await.unwrap();
+            sandbox.write_all(&[7; 10_000]).await.unwrap();
+        });
+        let mut all = vec![];
+        timeout(PATIENCE, seen.read_to_end(&mut all)).await.unwrap().unwrap();
+        program.await.unwrap();
+        assert_eq!(all.len(), 10_000);
+        over.send(()).unwrap();
+        timeout(PATIENCE, said).await.unwrap().expect("nothing that was said broke the connection");
+        drop(seen);
+        timeout(PATIENCE, carried).await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn it_ends_when_the_person_has_left() {
+        let ((person, here), (there, mut sandbox)) = (duplex(16), duplex(16));
+        let carried = tokio::spawn(carry(here, there));
+        drop(person);
+        timeout(PATIENCE, carried).await.unwrap().unwrap();
+        assert_eq!(sandbox.read(&mut [0; 16]).await.unwrap(), 0);
     }
 }

@@ -139,6 +139,9 @@ pub struct Job {
     /// The job after which it goes on, in that one's workspace; null for most.
     #[schema(required = true)]
     pub resumes: Option<JobId>,
+    /// The job that goes on after this one; null for most.
+    #[schema(required = true)]
+    pub resumed_by: Option<JobId>,
     /// Where its ZIP is on the server; null until there is one.
     #[schema(required = true)]
     pub output: Option<String>,
@@ -208,6 +211,7 @@ impl Job {
             last_seq: record.last_seq,
             resumable: record.kept,
             resumes: spec.resumes.map(|resumes| resumes.job),
+            resumed_by: None,
             output: zip_bytes.map(|_| zip.display().to_string()),
             zip_bytes,
             links: Links::new(id, zip_bytes.is_some()),
@@ -293,5 +297,6 @@ pub(crate) async fn job(
     JobPath(id): JobPath,
 ) -> Result<Json<Job>, Problem> {
     let record = api.jobs.get(id).await?;
-    Ok(Json(Job::new(record, api.jobs.uses(id), &api.jobs.zip_path(id))))
+    let resumed_by = api.jobs.resumed_by(id).await?;
+    Ok(Json(Job { resumed_by, ..Job::new(record, api.jobs.uses(id), &api.jobs.zip_path(id)) }))
 }

@@ -1,12 +1,19 @@
 //! Serves HTTP on a listener, so that no client can hold up the others: as many connections as
 //! there are file descriptors for, none that says nothing, and none that does not read.
 
+use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::{Request, StatusCode};
+use axum::response::Response;
+use futures_util::TryFutureExt as _;
+use futures_util::future::BoxFuture;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rustix::net::sockopt;
@@ -17,7 +24,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::patient::Patient;
+use crate::patient::{Patient, Upgraded};
 
 /// How long a connection may be open without a whole request head, also between two requests.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
@@ -76,9 +83,11 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, closing: Cancel
             () = closing.cancelled() => break,
             accepted = accept(&listener, &SLOTS) => accepted,
         };
+        let upgraded = Upgraded::default();
         // What a connection is upgraded to is whoever's that did it; its slot goes with it.
-        let stream = TokioIo::new(Patient::new(stream, WRITE_PATIENCE, slot));
-        let connection = http.serve_connection(stream, service.clone()).with_upgrades();
+        let stream = Patient::new(stream, WRITE_PATIENCE, upgraded.clone(), slot);
+        let service = service_fn(telling(service.clone(), upgraded));
+        let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
         let closing = closing.clone();
         let leave = async move {
             closing.cancelled().await;
@@ -102,7 +111,8 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, closing: Cancel
     let late = async {
         loop {
             let (stream, slot) = accept(&listener, &SLOTS).await;
-            let stream = TokioIo::new(Patient::new(stream, WRITE_PATIENCE, slot));
+            let stream = Patient::new(stream, WRITE_PATIENCE, Upgraded::default(), slot);
+            let stream = TokioIo::new(stream);
             let connection = http.keep_alive(false).serve_connection(stream, service.clone());
             tokio::spawn(async move { tell(connection.await) });
         }
@@ -110,6 +120,21 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, closing: Cancel
     tokio::select! {
         () = open.wait() => {}
         never = late => never,
+    }
+}
+
+/// Says of its connection when it becomes something else.
+fn telling(
+    service: TowerToHyperService<Router>,
+    upgraded: Upgraded,
+) -> impl Fn(Request<Incoming>) -> BoxFuture<'static, Result<Response, Infallible>> {
+    move |request| {
+        let (answer, upgraded) = (service.call(request), upgraded.clone());
+        Box::pin(answer.inspect_ok(move |answer| {
+            if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+                upgraded.set();
+            }
+        }))
     }
 }
 
@@ -209,6 +234,38 @@ mod tests {
         tokio::time::timeout(PATIENCE, serving).await.unwrap().unwrap();
     }
 
+    /// Who is asked for nothing more, but has much to read.
+    #[tokio::test]
+    async fn a_connection_that_became_something_else_waits_for_its_reader() {
+        const MUCH: usize = 16 << 20;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        bound(&listener).unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().fallback(async |mut request: axum::extract::Request| {
+            let upgrade = hyper::upgrade::on(&mut request);
+            tokio::spawn(async move {
+                let mut stream = TokioIo::new(upgrade.await.unwrap());
+                stream.write_all(&vec![0; MUCH]).await
+            });
+            (StatusCode::SWITCHING_PROTOCOLS, [("connection", "upgrade"), ("upgrade", "much")])
+        });
+        tokio::spawn(serve(listener, router, CancellationToken::new()));
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let ask = b"GET / HTTP/1.1\r\nHost: here\r\nConnection: upgrade\r\nUpgrade: much\r\n\r\n";
+        client.write_all(ask).await.unwrap();
+        let mut all = vec![];
+        while !all.contains(&0) {
+            client.read_buf(&mut all).await.unwrap();
+        }
+        tokio::time::pause();
+        // Passes once there is nothing else to do.
+        sleep(2 * WRITE_PATIENCE).await;
+        tokio::time::resume();
+        let read = tokio::time::timeout(PATIENCE, client.read_to_end(&mut all)).await.unwrap();
+        read.unwrap();
+        assert!(all.len() > MUCH, "{}", all.len());
+    }
+
     #[tokio::test]
     async fn who_is_gone_for_a_minute_is_given_up() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -231,7 +288,7 @@ mod tests {
         let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let slots = Arc::new(Semaphore::new(1));
         let (stream, slot) = accept(&listener, &slots).await;
-        let stream = Patient::new(stream, WRITE_PATIENCE, slot);
+        let stream = Patient::new(stream, WRITE_PATIENCE, Upgraded::default(), slot);
         assert_eq!(slots.available_permits(), 0);
         drop(stream);
         assert_eq!(slots.available_permits(), 1);

@@ -40,6 +40,7 @@ mod spot;
 mod sse;
 mod text;
 mod tools;
+mod unheard;
 mod value;
 
 use std::io;

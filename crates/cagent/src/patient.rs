@@ -1,27 +1,55 @@
 //! A connection that ends when its client does not take what it asked for.
 //!
-//! Only writing is watched: a connection with nothing to write may be silent. Not here: clients that
-//! do not say what they want (`listener`).
+//! Only writing is watched: a connection with nothing to write may be silent. One that became
+//! something else than HTTP is a person's, who may stop reading for as long as they like (Ctrl-S, a
+//! pager); it ends when their machine does not answer any more. Not here: clients that do not say what
+//! they want (`listener`).
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use rustix::net::sockopt::set_tcp_user_timeout;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep, sleep};
+
+use crate::unheard::is_unheard;
+
+/// How often it is looked whether a person's machine answers.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// So many times in a row it may not: as long as for a connection on which nothing is under way.
+const MOST_UNHEARD: u32 = 5;
+
+/// Says of a connection that it is not HTTP any more.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Upgraded(Arc<AtomicBool>);
 
 /// A stream whose writes fail once nothing could be written for as long as its patience.
 #[derive(Debug)]
 pub(crate) struct Patient {
     stream: TcpStream,
     patience: Duration,
-    /// Runs while a write waits.
+    upgraded: Upgraded,
+    /// Runs while a write waits; of a person's connection, until the next look.
     deadline: Pin<Box<Sleep>>,
     waits: bool,
+    is_persons: bool,
+    /// How many times in a row their machine did not answer.
+    unheard: u32,
     _slot: Option<OwnedSemaphorePermit>,
+}
+
+impl Upgraded {
+    /// From now on.
+    pub(crate) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Patient {
@@ -29,10 +57,12 @@ impl Patient {
     pub(crate) fn new(
         stream: TcpStream,
         patience: Duration,
+        upgraded: Upgraded,
         slot: Option<OwnedSemaphorePermit>,
     ) -> Self {
         let deadline = Box::pin(sleep(patience));
-        Self { stream, patience, deadline, waits: false, _slot: slot }
+        let (waits, is_persons, unheard) = (false, false, 0);
+        Self { stream, patience, upgraded, deadline, waits, is_persons, unheard, _slot: slot }
     }
 
     /// Passes on what a write came to, unless it waits for too long.
@@ -45,14 +75,44 @@ impl Patient {
             self.waits = false;
             return written;
         }
+        if self.is_persons() {
+            return self.look(context).map(Err);
+        }
         if !self.waits {
             self.waits = true;
             self.deadline.as_mut().reset(Instant::now() + self.patience);
         }
         ready!(self.deadline.as_mut().poll(context));
-        let what = "the client does not read what is sent to it";
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, what)))
+        Poll::Ready(Err(timed_out("the client does not read what is sent to it")))
     }
+
+    fn is_persons(&mut self) -> bool {
+        if !self.is_persons && self.upgraded.0.load(Ordering::Relaxed) {
+            self.is_persons = true;
+            self.deadline.as_mut().reset(Instant::now() + LOOK);
+            // The kernel's own takes who does not read for who is gone.
+            if let Err(e) = set_tcp_user_timeout(&self.stream, 0) {
+                tracing::debug!("could not allow a client not to read: {e}");
+            }
+        }
+        self.is_persons
+    }
+
+    /// Ready when the other machine is gone.
+    fn look(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
+        loop {
+            ready!(self.deadline.as_mut().poll(context));
+            self.deadline.as_mut().reset(Instant::now() + LOOK);
+            self.unheard = if is_unheard(&self.stream) { self.unheard + 1 } else { 0 };
+            if self.unheard >= MOST_UNHEARD {
+                return Poll::Ready(timed_out("the client's machine does not answer"));
+            }
+        }
+    }
+}
+
+fn timed_out(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, what)
 }
 
 impl AsyncRead for Patient {
@@ -61,7 +121,11 @@ impl AsyncRead for Patient {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        match read.is_pending() && self.is_persons() {
+            true => self.look(context).map(Err),
+            false => read,
+        }
     }
 }
 
@@ -110,7 +174,8 @@ mod tests {
     async fn connection(patience: Duration) -> (Patient, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        (Patient::new(listener.accept().await.unwrap().0, patience, None), client)
+        let stream = listener.accept().await.unwrap().0;
+        (Patient::new(stream, patience, Upgraded::default(), None), client)
     }
 
     #[tokio::test]
@@ -135,5 +200,25 @@ mod tests {
             received += client.read(&mut buffer).await.unwrap();
         }
         sent.await.unwrap().unwrap();
+    }
+    #[tokio::test]
+    async fn a_person_may_stop_reading_for_as_long_as_they_like() {
+        let patience = Duration::from_secs(30);
+        let (mut server, mut client) = connection(patience).await;
+        set_tcp_user_timeout(&server.stream, 50_000).unwrap();
+        server.upgraded.set();
+        let mut sent = tokio::spawn(async move {
+            server.write_all(&vec![0; MUCH]).await.unwrap();
+            rustix::net::sockopt::tcp_user_timeout(&server.stream).unwrap()
+        });
+        tokio::time::pause();
+        tokio::time::timeout(100 * patience, &mut sent).await.unwrap_err();
+        tokio::time::resume();
+        let mut buffer = vec![0; 1 << 16];
+        let mut received = 0;
+        while received < MUCH {
+            received += client.read(&mut buffer).await.unwrap();
+        }
+        assert_eq!(sent.await.unwrap(), 0, "the kernel gives nobody up for that either");
     }
 }

@@ -24,54 +24,45 @@ impl Inner {
         if let Some(sandbox) = self.known().get(&job) {
             return Ok(sandbox.clone());
         }
-        if !self.folder(job).exists() {
+        let folder = self.folder(job);
+        if !folder.exists()? {
             return Err(EngineError::NotFound(job));
         }
         let link = self.link().await?;
         let found = census::containers(link, Some(job)).await?;
-        match found.iter().find(|found| self.is_sandbox(found)) {
-            Some(found) => Ok(self.adopt(link, found).await.0),
-            None if self.folder(job).was_started() => Ok(self.adopt_lost(job)),
+        let named = folder.this_try()?;
+        match found.iter().find(|found| !found.is_filler && named.as_ref() == Some(&found.id)) {
+            Some(found) => Ok(self.adopt(link, found).await?.0),
+            None if folder.was_started()? => Ok(self.adopt_lost(job)),
             None => Err(EngineError::NotFound(job)),
         }
     }
 
-    pub(crate) async fn list(&self) -> Result<Vec<(JobId, SandboxState)>, EngineError> {
-        let link = self.link().await?;
-        let (mut all, mut left) = (HashMap::new(), Vec::new());
+    pub(crate) async fn list(self: &Arc<Self>) -> Result<Vec<(JobId, SandboxState)>, EngineError> {
+        let (link, sweeper) = (self.link().await?, self.sweeper());
+        let mut all = HashMap::new();
         for found in census::containers(link, None).await? {
-            if self.is_sandbox(&found) {
-                all.insert(found.job, self.adopt(link, &found).await.1);
-            } else if self.is_left(&found) {
-                left.push(found);
+            if self.folder(found.job).this_try()?.as_ref() != Some(&found.id) {
+                sweeper.notify_one();
+            } else if !found.is_filler {
+                all.insert(found.job, self.adopt(link, &found).await?.1);
             }
-        }
-        if let Err(e) = link.sweep(&left).await {
-            tracing::warn!("what a crash left stays until the next look: {e}");
         }
         // Those without a container: somebody took it away, or it was never made.
         for job in folder::all(&self.config.home)? {
-            let was_started = self.folder(job).was_started();
+            let was_started = self.folder(job).was_started()?;
             let state = if was_started { SandboxState::Ended } else { SandboxState::Created };
             all.entry(job).or_insert(state);
         }
         Ok(all.into_iter().collect())
     }
 
-    /// Whether it is what its job's folder names.
-    fn is_sandbox(&self, found: &Found) -> bool {
-        !found.is_filler && self.folder(found.job).this_try().as_ref() == Some(&found.id)
-    }
-
-    /// Whether nobody has it any more, nor is about to remove it.
-    fn is_left(&self, found: &Found) -> bool {
-        let known = self.known().get(&found.job).cloned();
-        self.folder(found.job).this_try().as_ref() != Some(&found.id)
-            && known.is_none_or(|known| !known.is_discarded())
-    }
-
     /// Goes on with a container that an earlier process made.
-    async fn adopt(&self, link: &Link, found: &Found) -> (Arc<Sandbox>, SandboxState) {
+    async fn adopt(
+        &self,
+        link: &Link,
+        found: &Found,
+    ) -> Result<(Arc<Sandbox>, SandboxState), EngineError> {
         let job = found.job;
         let number = |name| found.label(name)?.parse::<u64>().ok();
         let wall =
@@ -79,7 +70,7 @@ impl Inner {
         let disk = number(container::DISK).unwrap_or(u64::MAX);
         let bridged = found.label(container::BRIDGED) == Some("true");
         let name = link.name(job, &found.id);
-        let is_new = found.state() == Some(State::CREATED) && !self.starts(link, found).await;
+        let is_new = found.state() == Some(State::CREATED) && !self.starts(link, found).await?;
         let sandbox = Arc::new(Sandbox::new(job, name, self.folder(job), bridged, wall, disk));
         let kept = self.known().entry(job).or_insert(sandbox.clone()).clone();
         let is_first = Arc::ptr_eq(&kept, &sandbox);
@@ -95,18 +86,18 @@ impl Inner {
             _ if is_new => SandboxState::Created,
             _ => SandboxState::Running,
         };
-        (kept, state)
+        Ok((kept, state))
     }
 
     /// Whether the daemon starts it at this moment, as somebody told it who is gone: what runs inside may
     /// have said hello before the daemon says that it runs. Its answer waits for that.
-    async fn starts(&self, link: &Link, found: &Found) -> bool {
-        if !self.folder(found.job).was_started() {
-            return false;
+    async fn starts(&self, link: &Link, found: &Found) -> Result<bool, EngineError> {
+        if !self.folder(found.job).was_started()? {
+            return Ok(false);
         }
         let looked = timeout(START, link.docker.inspect_container(found.container(), None)).await;
         let state = looked.ok().and_then(Result::ok).and_then(|found| found.state);
-        state.is_some_and(|state| state.running == Some(true))
+        Ok(state.is_some_and(|state| state.running == Some(true)))
     }
 
     /// A folder whose container somebody took away.

@@ -4,10 +4,10 @@
 //! before the daemon is told to make the container until before it is told to remove it
 //! ([`crate::folder::Folder::begin_try`], [`Link::remove`]). So an order of an orchestrator that is gone,
 //! which the daemon may follow at any time later, hits what that one meant, or nothing. And what no
-//! folder names is left over, whoever made it, and is removed by whoever finds it ([`Link::sweep`]).
+//! folder names is left over, whoever made it, and goes ([`crate::sweep`]).
 
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
-use bollard::query_parameters::ListContainersOptionsBuilder;
+use bollard::query_parameters::{ListContainersOptionsBuilder, ListVolumesOptionsBuilder};
 use engine::EngineError;
 use types::JobId;
 
@@ -44,7 +44,7 @@ impl Found {
 
 /// The name of the container that a job's try makes, and of its volume.
 pub(crate) fn name(owner: &str, job: JobId, id: &str) -> String {
-    format!("cagent-{owner}-{job}-{id}")
+    format!("{}{job}-{id}", prefix(owner))
 }
 
 /// All of them, or those of one job.
@@ -57,17 +57,35 @@ pub(crate) async fn containers(link: &Link, job: Option<JobId>) -> Result<Vec<Fo
     Ok(found.into_iter().filter_map(|found| read(link.owner(), found)).collect())
 }
 
+/// The jobs and tries that have volumes, whatever became of their containers.
+pub(crate) async fn volumes(link: &Link) -> Result<Vec<(JobId, String)>, EngineError> {
+    let filters = [("name".to_owned(), vec![prefix(link.owner())])].into();
+    let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
+    let found = link.docker.list_volumes(Some(options)).await.map_err(|e| link.lost(&e))?;
+    let found = found.volumes.into_iter().flatten();
+    Ok(found.filter_map(|volume| read_name(link.owner(), &volume.name)).collect())
+}
+
 /// Whose it is. Any container has the labels of its image, but only ours has such a name as well.
 fn read(owner: &str, summary: ContainerSummary) -> Option<Found> {
-    let job = summary.labels.as_ref()?.get(JOB)?.parse().ok()?;
-    let ours = name(owner, job, "");
+    let labelled: JobId = summary.labels.as_ref()?.get(JOB)?.parse().ok()?;
     let mut names = summary.names.iter().flatten().map(|name| name.trim_start_matches('/'));
-    let rest = names.find_map(|name| name.strip_prefix(&ours))?;
-    let (id, is_filler) = match rest.strip_suffix(filler::SUFFIX) {
-        Some(id) => (id, true),
-        None => (rest, false),
-    };
-    is_id(id).then(|| id.to_owned()).map(|id| Found { job, id, is_filler, summary })
+    let (job, id, is_filler) = names.find_map(|name| {
+        let filled = name.strip_suffix(filler::SUFFIX);
+        let (job, id) = read_name(owner, filled.unwrap_or(name))?;
+        Some((job, id, filled.is_some()))
+    })?;
+    (job == labelled).then_some(Found { job, id, is_filler, summary })
+}
+
+/// The job and the try of a [`name`].
+fn read_name(owner: &str, name: &str) -> Option<(JobId, String)> {
+    let (job, id) = name.strip_prefix(&prefix(owner))?.rsplit_once('-')?;
+    Some((job.parse().ok()?, is_id(id).then(|| id.to_owned())?))
+}
+
+fn prefix(owner: &str) -> String {
+    format!("cagent-{owner}-")
 }
 
 #[cfg(test)]
@@ -77,19 +95,26 @@ mod tests {
     #[test]
     fn labels_alone_make_no_sandbox() {
         let job = JobId::generate();
-        let read = |name: String| {
+        let read = |label: JobId, name: String| {
             let summary = ContainerSummary {
-                labels: Some([(JOB.to_owned(), job.to_string())].into()),
+                labels: Some([(JOB.to_owned(), label.to_string())].into()),
                 names: Some(vec![name]),
                 ..ContainerSummary::default()
             };
             read("o", summary).map(|found| (found.job, found.id, found.is_filler))
         };
         let (id, ours) = ("0123456789ab", format!("/cagent-o-{job}-0123456789ab"));
-        assert_eq!(read(ours.clone()), Some((job, id.into(), false)));
-        assert_eq!(read(format!("{ours}-filler")), Some((job, id.into(), true)));
+        assert_eq!(read(job, ours.clone()), Some((job, id.into(), false)));
+        assert_eq!(read(job, format!("{ours}-filler")), Some((job, id.into(), true)));
         for other in ["/web", &format!("{ours}-x"), &format!("/cagent-p-{job}-{id}")] {
-            assert_eq!(read(other.to_owned()), None, "{other}");
+            assert_eq!(read(job, other.to_owned()), None, "{other}");
         }
+        assert_eq!(read(JobId::generate(), ours), None, "the job of another");
+    }
+
+    #[test]
+    fn reads_the_names_that_it_gives() {
+        let (job, id) = (JobId::generate(), "0123456789ab");
+        assert_eq!(read_name("o", &name("o", job, id)), Some((job, id.into())));
     }
 }

@@ -1,10 +1,10 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use async_trait::async_trait;
 use engine::{Ended, Engine, EngineError, SandboxEnd, SandboxSpec, SandboxState, Workspace};
-use tokio::sync::OnceCell;
+use tokio::sync::{Notify, OnceCell};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use types::{JobId, SandboxReport, Usage};
 
@@ -14,7 +14,7 @@ use crate::folder::{self, Folder, io_error};
 use crate::link::Link;
 use crate::probe::Way;
 use crate::sandbox::Sandbox;
-use crate::{ENGINE, look, owner, usage, watch};
+use crate::{ENGINE, look, owner, sweep, usage, watch};
 
 /// Sandboxes as containers.
 #[derive(Clone, Debug)]
@@ -25,10 +25,12 @@ pub struct DockerEngine {
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) config: DockerConfig,
-    owner: String,
+    pub(crate) owner: String,
     link: OnceCell<Link>,
     known: Mutex<HashMap<JobId, Arc<Sandbox>>>,
-    /// Ends the tasks that watch.
+    /// Tells the task that sweeps that there is something.
+    sweeper: OnceLock<Arc<Notify>>,
+    /// Ends the tasks that watch, and the one that sweeps.
     pub(crate) closing: CancellationToken,
     _close: DropGuard,
 }
@@ -49,8 +51,9 @@ impl DockerEngine {
         let closing = CancellationToken::new();
         let _close = closing.clone().drop_guard();
         let config = DockerConfig { home, ..config };
-        let (link, known) = (OnceCell::new(), Mutex::default());
-        Ok(Self { inner: Arc::new(Inner { config, owner, link, known, closing, _close }) })
+        let (link, known, sweeper) = (OnceCell::new(), Mutex::default(), OnceLock::new());
+        let inner = Inner { config, owner, link, known, sweeper, closing, _close };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// How sandboxes are reached here, for people: by mounted directories, or why not.
@@ -82,9 +85,21 @@ impl Inner {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Begun by whoever first asks what there is.
+    pub(crate) fn sweeper(self: &Arc<Self>) -> &Notify {
+        self.sweeper.get_or_init(|| sweep::begin(self))
+    }
+
+    async fn ready(self: &Arc<Self>) -> Result<(), EngineError> {
+        let link = self.link().await?;
+        self.sweeper();
+        // Who knows of an image answers.
+        link.check_image().await
+    }
+
     async fn stop(&self, job: JobId) -> Result<(), EngineError> {
         let (sandbox, link) = (self.find(job).await?, self.link().await?);
-        if !sandbox.folder.was_started() {
+        if !sandbox.folder.was_started()? {
             return Ok(());
         }
         if sandbox.ended().is_none() {
@@ -116,7 +131,7 @@ impl Inner {
     async fn workspace(&self, job: JobId) -> Result<Workspace, EngineError> {
         let sandbox = self.find(job).await?;
         let folder = &sandbox.folder;
-        let path = match sandbox.bridged && folder.was_started() {
+        let path = match sandbox.bridged && folder.was_started()? {
             false => folder.workspace(),
             true if sandbox.ended().is_some() => folder.result(),
             true => {
@@ -147,6 +162,10 @@ impl Engine for DockerEngine {
 
     async fn report(&self) -> Result<SandboxReport, EngineError> {
         Ok(self.inner.link().await?.report.clone())
+    }
+
+    async fn ready(&self) -> Result<(), EngineError> {
+        self.inner.ready().await
     }
 
     async fn create(&self, spec: &SandboxSpec) -> Result<(), EngineError> {

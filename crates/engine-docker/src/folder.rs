@@ -3,7 +3,7 @@
 //! Not here: what is noted there (`notes`).
 
 use std::fs::{self, DirBuilder};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, chown};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -61,16 +61,24 @@ impl Folder {
             fs::rename(&result, &workspace).map_err(|e| io_error("make", &workspace, e))?;
         }
         self.forget()?;
-        remove(&gateway)?;
+        self.remove_gateway()?;
         make_dir(&gateway).map_err(|e| io_error("create", &gateway, e))
     }
 
+    /// Nobody wants to hear of its agent any more: one whose container the daemon has forgotten, and
+    /// which goes on, ends by that.
+    pub(crate) fn remove_gateway(&self) -> Result<(), EngineError> {
+        remove(&self.gateway())
+    }
+
     pub(crate) fn remove(&self) -> Result<(), EngineError> {
+        // First, so that nobody goes on writing into the rest.
+        self.remove_gateway()?;
         remove(&self.0)
     }
 
-    pub(crate) fn exists(&self) -> bool {
-        self.0.is_dir()
+    pub(crate) fn exists(&self) -> Result<bool, EngineError> {
+        is_there(&self.0)
     }
 
     /// What is called so in it.
@@ -116,9 +124,14 @@ impl Folder {
 
 /// Every job that has a folder.
 pub(crate) fn all(home: &Path) -> Result<Vec<JobId>, EngineError> {
-    let entries = fs::read_dir(home).map_err(|e| io_error("read", home, e))?;
-    let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-    Ok(names.filter_map(|name| name.parse().ok()).collect())
+    let entries = fs::read_dir(home).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let entries = entries.map_err(|e| io_error("read", home, e))?;
+    Ok(entries.iter().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect())
+}
+
+/// Whether there is such a thing; an error if nobody can tell.
+pub(crate) fn is_there(path: &Path) -> Result<bool, EngineError> {
+    path.try_exists().map_err(|e| io_error("look for", path, e))
 }
 
 /// Also while somebody still writes into it: a container whose start was under way when an earlier
@@ -137,11 +150,11 @@ fn remove(path: &Path) -> Result<(), EngineError> {
 }
 
 /// Makes a directory for us alone.
-pub(crate) fn make_dir(path: &Path) -> std::io::Result<()> {
+pub(crate) fn make_dir(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(path)
 }
 
-pub(crate) fn io_error(what: &'static str, path: &Path, source: std::io::Error) -> EngineError {
+pub(crate) fn io_error(what: &'static str, path: &Path, source: io::Error) -> EngineError {
     EngineError::Io { what, path: path.into(), source }
 }
 
@@ -181,16 +194,17 @@ mod tests {
         fs::write(fetched.path().join("made"), "1").unwrap();
         old.keep_result(fetched).unwrap();
         let first = old.begin_try().unwrap();
-        assert_eq!(old.this_try().as_ref(), Some(&first));
+        assert_eq!(old.this_try().unwrap().as_ref(), Some(&first));
         old.end_try().unwrap();
         old.end_try().unwrap();
-        assert_eq!((old.this_try(), old.last_try()), (None, Some(first)));
+        assert_eq!((old.this_try().unwrap(), old.last_try().unwrap()), (None, Some(first)));
         let new = Folder::of(home.path(), JobId::generate());
         old.hand_over(&new).unwrap();
         for _ in 0..2 {
             new.renew().unwrap();
-            assert!(!old.exists() && !new.was_started() && new.intent().is_none());
-            assert!(new.this_try().is_none() && new.last_try().is_none());
+            assert!(!old.exists().unwrap() && !new.was_started().unwrap());
+            assert!(new.intent().is_none());
+            assert_eq!((new.this_try().unwrap(), new.last_try().unwrap()), (None, None));
             assert!(new.workspace().join("made").exists() && new.gateway().is_dir());
             assert!(!new.workspace().join("given").exists() && !new.result().exists());
         }
@@ -199,10 +213,11 @@ mod tests {
     #[test]
     fn a_folder_goes_though_somebody_writes_into_it() {
         let (_home, folder) = folder();
-        let (workspace, end) = (folder.workspace(), Instant::now() + Duration::from_millis(200));
+        let (workspace, gateway) = (folder.workspace(), folder.gateway());
         let writing = std::thread::spawn(move || {
             let mut written = 0_u32;
-            while Instant::now() < end {
+            // As one does whose agent ends when it finds that out.
+            while gateway.exists() {
                 let made = fs::create_dir_all(&workspace);
                 written += u32::from(made.and_then(|()| File::create(workspace.join("x"))).is_ok());
             }
@@ -210,6 +225,7 @@ mod tests {
         });
         while !folder.workspace().join("x").exists() {}
         let removed = folder.remove();
+        drop(fs::remove_dir_all(folder.gateway()));
         assert!(writing.join().unwrap() > 0);
         removed.unwrap();
     }

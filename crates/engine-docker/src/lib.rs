@@ -34,6 +34,7 @@ mod probe;
 mod report;
 mod sandbox;
 mod socket;
+mod sweep;
 mod tools;
 mod unpack;
 mod usage;

@@ -175,30 +175,18 @@ impl Link {
             return Ok(());
         }
         // What a crash left of a try whose container was removed already has no other name.
-        for id in found.into_iter().map(|found| found.id).chain(folder.last_try()) {
+        for id in found.into_iter().map(|found| found.id).chain(folder.last_try()?) {
             self.remove_volume(job, &id).await?;
         }
         Ok(())
     }
 
-    /// Removes containers that no folder names: somebody who is gone told the daemon to make them, or
-    /// was about to tell it to remove them.
-    pub(crate) async fn sweep(&self, left: &[Found]) -> Result<(), EngineError> {
-        for found in left {
-            self.remove_found(found).await?;
-        }
-        for Found { job, id, .. } in left {
-            self.remove_volume(*job, id).await?;
-        }
-        Ok(())
-    }
-
-    async fn remove_found(&self, found: &Found) -> Result<(), EngineError> {
+    pub(crate) async fn remove_found(&self, found: &Found) -> Result<(), EngineError> {
         let removed = remove_container(&self.docker, found.container()).await;
         removed.map_err(|e| failed(found.job, "remove its container", &e))
     }
 
-    async fn remove_volume(&self, job: JobId, id: &str) -> Result<(), EngineError> {
+    pub(crate) async fn remove_volume(&self, job: JobId, id: &str) -> Result<(), EngineError> {
         let options = RemoveVolumeOptionsBuilder::default().force(true).build();
         match self.docker.remove_volume(&self.name(job, id), Some(options)).await {
             Err(e) if !is_gone(&e) => Err(failed(job, "remove its volume", &e)),

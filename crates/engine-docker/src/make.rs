@@ -16,14 +16,18 @@ impl Inner {
     pub(crate) async fn create(&self, spec: &SandboxSpec) -> Result<(), EngineError> {
         let link = self.link().await?;
         let folder = self.folder(spec.job);
-        if folder.exists() {
+        if folder.exists()? {
             return Err(EngineError::Exists(spec.job));
         }
         let made = match folder.make((!is_bridged(link)).then_some(protocol::COMMAND_ID)) {
             Ok(()) => self.make(link, folder.clone(), spec).await,
             failed => failed,
         };
-        if made.is_err() {
+        if let Err(e) = &made {
+            // What a daemon that does not answer has made of it, or makes later, is swept.
+            if !matches!(e, EngineError::Away { .. }) {
+                drop(link.remove(spec.job, &folder, is_bridged(link)).await);
+            }
             drop(self.blocking(move || folder.remove()).await);
         }
         made
@@ -67,7 +71,9 @@ impl Inner {
         let has_volume = known.as_ref().is_none_or(|known| known.bridged);
         let link = match self.link().await {
             // Nothing was made of it by us; what there is all the same, a later sweep finds.
-            Err(EngineError::Unavailable { .. } | EngineError::Away { .. }) if !folder.exists() => {
+            Err(EngineError::Unavailable { .. } | EngineError::Away { .. })
+                if !folder.exists()? =>
+            {
                 return Ok(());
             }
             link => link?,
@@ -80,15 +86,19 @@ impl Inner {
     pub(crate) async fn keep(&self, job: JobId) -> Result<(), EngineError> {
         let sandbox = self.find(job).await?;
         let folder = &sandbox.folder;
-        let fetched = sandbox.bridged && folder.was_started();
+        let was_started = folder.was_started()?;
+        let fetched = sandbox.bridged && was_started;
         let files = if fetched { folder.result() } else { folder.workspace() };
-        let runs = folder.was_started() && sandbox.ended().is_none();
+        let runs = was_started && sandbox.ended().is_none();
         if runs || !files.is_dir() {
             return Err(EngineError::NotFound(job));
         }
-        // What stays, whoever looks next removes.
-        if let Err(e) = self.link().await?.remove(job, folder, sandbox.bridged).await {
-            tracing::warn!(%job, "the container of a kept workspace stays until the next look: {e}");
+        let removed = self.link().await?.remove(job, folder, sandbox.bridged).await;
+        let closing = folder.clone();
+        let closed = self.blocking(move || closing.remove_gateway()).await;
+        // What stays is swept.
+        if let Err(e) = removed.and(closed) {
+            tracing::warn!(%job, "the sandbox of a kept workspace stays for a while: {e}");
         }
         Ok(())
     }
@@ -100,8 +110,8 @@ impl Inner {
     ) -> Result<(), EngineError> {
         let link = self.link().await?;
         let (job, old, new) = (spec.job, self.folder(from), self.folder(spec.job));
-        if !new.exists() {
-            if !old.exists() {
+        if !new.exists()? {
+            if !old.exists()? {
                 return Err(EngineError::NotFound(from));
             }
             if old.result().is_dir() && !is_bridged(link) {

@@ -9,7 +9,7 @@ use engine::{Ended, EngineError, Moment, SandboxEnd};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::folder::{Folder, io_error};
+use crate::folder::{Folder, io_error, is_there};
 use crate::owner::{fresh_id, is_id};
 
 /// Whether the job's files are in a volume.
@@ -42,8 +42,8 @@ impl Folder {
         self.read(BRIDGED).unwrap_or(false)
     }
 
-    pub(crate) fn was_started(&self) -> bool {
-        self.at(STARTED).exists()
+    pub(crate) fn was_started(&self) -> Result<bool, EngineError> {
+        is_there(&self.at(STARTED))
     }
 
     pub(crate) fn note_start(&self) -> Result<(), EngineError> {
@@ -91,18 +91,24 @@ impl Folder {
     }
 
     /// The id of the try that its container is from.
-    pub(crate) fn this_try(&self) -> Option<String> {
+    pub(crate) fn this_try(&self) -> Result<Option<String>, EngineError> {
         self.id(TRY)
     }
 
     /// That of the one before, of which something may be left.
-    pub(crate) fn last_try(&self) -> Option<String> {
+    pub(crate) fn last_try(&self) -> Result<Option<String>, EngineError> {
         self.id(LAST_TRY)
     }
 
-    fn id(&self, name: &str) -> Option<String> {
-        let id = fs::read_link(self.at(name)).ok()?.into_os_string().into_string().ok()?;
-        is_id(&id).then_some(id)
+    /// None only if none is noted: what cannot be read may name what runs.
+    fn id(&self, name: &str) -> Result<Option<String>, EngineError> {
+        let path = self.at(name);
+        let found = match fs::read_link(&path) {
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+            found => found.map_err(|e| io_error("read", &path, e))?,
+        };
+        let id = found.to_str().filter(|id| is_id(id)).map(Into::into);
+        id.map(Some).ok_or_else(|| io_error("read", &path, ErrorKind::InvalidData.into()))
     }
 
     /// Forgets what became of a sandbox.

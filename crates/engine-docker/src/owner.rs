@@ -8,13 +8,16 @@ use engine::EngineError;
 
 use crate::folder::io_error;
 
+/// The file with the name.
+const OWNER: &str = "owner";
+
 /// The random end of a UUID.
 const ID_LENGTH: usize = 12;
 
 /// The name by which this data directory's containers are told from others', made once; a copy of the
 /// directory gets one of its own.
 pub(crate) fn owner(home: &Path) -> Result<String, EngineError> {
-    let (path, of) = (home.join("owner"), home.join("owner-of"));
+    let (path, of) = (home.join(OWNER), home.join("owner-of"));
     let identity = engine::identity(home).map_err(|e| io_error("look at", home, e))?;
     // The first ones did not say which directory they named.
     let is_copy = read_if_there(&of)?.is_some_and(|of| of != identity);
@@ -24,6 +27,13 @@ pub(crate) fn owner(home: &Path) -> Result<String, EngineError> {
     replace(&path, &id)?;
     replace(&of, &identity)?;
     Ok(id)
+}
+
+/// An error unless the directory of this name is still there, and what its folders name with it.
+pub(crate) fn check(home: &Path, owner: &str) -> Result<(), EngineError> {
+    let path = home.join(OWNER);
+    let found = read_if_there(&path)?.filter(|found| found == owner);
+    found.map(drop).ok_or_else(|| io_error("find our name in", &path, ErrorKind::NotFound.into()))
 }
 
 /// One that nobody had before.
@@ -73,5 +83,8 @@ mod tests {
         assert_eq!(owner(&copy).unwrap(), other, "it keeps its own");
         fs::rename(&home, &moved).unwrap();
         assert_eq!(owner(&moved).unwrap(), id);
+        check(&moved, &id).unwrap();
+        check(&moved, &other).unwrap_err();
+        check(&home, &id).unwrap_err();
     }
 }

@@ -18,6 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// When the engine behaves differently.
 pub async fn suite(engine: &dyn Engine) {
     engine.report().await.expect("the engine reports what it can do");
+    engine.ready().await.expect("the engine is ready");
     a_sandbox_lives_and_leaves_nothing(engine).await;
     wall_time_ends_it(engine).await;
     a_second_sandbox_of_one_job_is_refused(engine).await;

@@ -44,6 +44,11 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
     /// enforced on this machine.
     async fn report(&self) -> Result<SandboxReport, EngineError>;
 
+    /// Whether a job that names no image could begin at this moment. Asked every second, so it is cheap.
+    async fn ready(&self) -> Result<(), EngineError> {
+        self.list().await.map(drop)
+    }
+
     /// Makes everything a sandbox needs but starts nothing.
     ///
     /// After it, the workspace and the gateway directory exist. A failure leaves nothing behind.

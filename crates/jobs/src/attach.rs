@@ -15,6 +15,7 @@ use types::{Ending, JobId, JobRecord, JobSpec, Mode, Reason, Resumes};
 use crate::ask::{self, Asking};
 use crate::door::Door;
 use crate::reach::Unreached;
+use crate::room::{self, NoRoom, SetAside};
 use crate::service::Inner;
 use crate::sink::JobSink;
 use crate::staging;
@@ -37,6 +38,25 @@ impl Inner {
         record: &JobRecord,
         engine: &dyn Engine,
     ) -> Result<Attached, Unreached> {
+        let prepared = self.prepare(record, engine).await;
+        if matches!(prepared, Err(Unreached::NoRoom(_)))
+            && record.spec.resumes.is_none()
+            && let Err(e) = engine.remove(record.id).await
+        {
+            // It is tried again; until then what is half made takes room that others could have.
+            tracing::warn!(job = %record.id, "could not remove a half-made sandbox: {e}");
+        }
+        let attached = prepared?;
+        engine.start(record.id).await?;
+        Ok(attached)
+    }
+
+    /// All of a new sandbox but that it runs.
+    async fn prepare(
+        self: &Arc<Self>,
+        record: &JobRecord,
+        engine: &dyn Engine,
+    ) -> Result<Attached, Unreached> {
         let job = record.id;
         self.folders.make_for_job(job).map_err(Unreached::unless_full)?;
         let (limits, image) = (record.spec.limits, record.spec.image.clone());
@@ -49,16 +69,36 @@ impl Inner {
             })?;
             self.unkeep(from).await;
         } else {
-            if engine.create(&spec).await.is_err() {
-                // What an earlier try left may be in its way.
-                engine.remove(job).await?;
-                engine.create(&spec).await?;
-            }
-            self.place_inputs(job, engine).await?;
+            self.create(&spec, engine).await?;
         }
-        let attached = self.connect(record, engine, self.session(job).await?).await?;
-        engine.start(job).await?;
-        Ok(attached)
+        self.connect(record, engine, self.session(job).await?).await
+    }
+
+    /// A sandbox with the job's input files in its workspace.
+    async fn create(&self, spec: &SandboxSpec, engine: &dyn Engine) -> Result<(), Unreached> {
+        let inputs = self.inputs(spec.job).and_then(|inputs| inputs.take());
+        let _room = inputs.map(|bytes| self.room_for(bytes)).transpose()?;
+        if engine.create(spec).await.is_err() {
+            // What an earlier try left may be in its way.
+            engine.remove(spec.job).await?;
+            engine.create(spec).await?;
+        }
+        if inputs.is_some() {
+            self.place_inputs(spec.job, engine).await?;
+        }
+        Ok(())
+    }
+
+    /// Room for a copy of input files where they lie: most engines have their workspaces there, too.
+    /// Without it the copy would fill the disk and cost other jobs their lives.
+    fn room_for(&self, bytes: u64) -> Result<SetAside, Unreached> {
+        let room = self.room.set_aside(&self.folders.all_inputs(), bytes);
+        room.map_err(|NoRoom { free, needed }| {
+            Unreached::NoRoom(format!(
+                "the server's disk has no room for the job's input files of {bytes} bytes: {free} \
+                 are free, and with what is kept in reserve it takes {needed}"
+            ))
+        })
     }
 
     /// What is remembered of a job's agent; of one that was never connected, where it begins.
@@ -72,13 +112,11 @@ impl Inner {
 
     /// Puts a job's input files into its workspace.
     async fn place_inputs(&self, job: JobId, engine: &dyn Engine) -> Result<(), Unreached> {
-        if !self.inputs(job).is_some_and(|inputs| inputs.take()) {
-            return Ok(());
-        }
         let (from, workspace) = (self.folders.inputs(job), engine.workspace(job).await?);
+        let is_on_disk = room::is_on_one_disk(&from, &workspace.path());
         let place = move || staging::place(&from, &workspace);
         let placed = tokio::task::spawn_blocking(place).await.map_err(failed)?;
-        placed.map_err(|e| Unreached::unplaced(&e, self.room.is_short()))
+        placed.map_err(|e| Unreached::unplaced(&e, self.room.is_short(), is_on_disk))
     }
 
     /// A sandbox that outlived an earlier orchestrator.

@@ -26,8 +26,10 @@ impl Inner {
         let clock = self.config.clock.clone();
         let with_move = move |draft: &mut Draft| {
             draft.now = clock.now();
+            let was_ended = draft.state.status.is_final();
             let (before, waited) = (draft.state.status, draft.state.waiting.clone());
             let answer = change(draft);
+            debug_assert!(!was_ended || draft.events().is_empty(), "`ended` is a job's last event");
             let moved = (draft.state.status != before).then(|| draft.state.clone());
             let is_listed = moved.is_some() || draft.state.waiting != waited;
             let newest = draft.state.last_seq + draft.events().len() as u64;

@@ -11,6 +11,7 @@ use store::{Draft, Durability, StoreError};
 use tokio::sync::watch;
 use types::{Event, EventKind, JobId, JobStatus, Mode, Speaker, Waiting};
 
+use crate::lifecycle;
 use crate::service::{Inner, JobError, Jobs};
 
 /// The longest message or reason, in bytes.
@@ -200,8 +201,7 @@ pub(crate) fn hear(
     record: impl FnOnce(&mut Draft) -> Result<(), TalkError>,
 ) -> Result<u64, TalkError> {
     let state = &draft.state;
-    let over = state.status == JobStatus::Packaging || state.status.is_final();
-    if over || state.cancel_requested {
+    if lifecycle::is_over(state.status) || state.cancel_requested {
         return Err(TalkError::Over(state.status));
     }
     record(draft)?;

@@ -8,6 +8,7 @@ use types::{Event, EventKind, JobId, JobStatus, NoticeLevel};
 
 use crate::bound;
 use crate::converse::TalkError;
+use crate::lifecycle;
 use crate::service::{Inner, JobError, Jobs};
 
 /// Why there is no connection into a job's sandbox.
@@ -98,7 +99,7 @@ pub(crate) fn is_desktop_taken(said: &[Event]) -> bool {
 
 fn opened(draft: &mut Draft, start: &Start) -> Result<(), DialError> {
     let status = draft.state.status;
-    if status == JobStatus::Packaging || status.is_final() {
+    if lifecycle::is_over(status) {
         return Err(DialError::NotRunning(status));
     }
     let event = EventKind::Notice { level: NoticeLevel::Info, text: bound::text(ran(start)) };

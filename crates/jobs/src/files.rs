@@ -280,7 +280,7 @@ impl Inner {
                 // Nobody knows it any more: it came to its end meanwhile.
                 let inputs = self.inputs(record.id).ok_or(FilesError::Over)?;
                 let folder = inputs.folder(&self.folders.inputs(record.id))?;
-                Ok((folder, Home::Inputs { inputs, room: self.room.clone() }))
+                Ok((folder, Home::Inputs { inputs, room: self.room.clone(), is_accepted: true }))
             }
             JobStatus::Starting => Err(FilesError::NotYet),
             JobStatus::Running => {

@@ -176,7 +176,7 @@ impl Inner {
     /// Removes the input files of a job that is never started again, beside its work.
     pub(crate) fn release_inputs(self: &Arc<Self>, job: JobId) {
         let this = self.clone();
-        if self.inputs(job).is_some_and(|inputs| inputs.take()) {
+        if self.inputs(job).is_some_and(|inputs| inputs.take().is_some()) {
             self.tasks.spawn(async move { this.drop_inputs(job).await });
         }
     }

@@ -26,7 +26,7 @@ use uuid::Uuid;
 use crate::folders::{self, Folders, OpenError};
 use crate::inner::Inner;
 use crate::service::Jobs;
-use crate::sessions::Signer;
+use crate::sessions::{SessionId, Signer};
 
 /// The longest name of a key, in characters.
 const MAX_KEY_NAME: usize = 100;
@@ -70,13 +70,15 @@ impl fmt::Debug for MadeKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct KeyId(u64);
 
-/// Who showed a key.
+/// Who showed a key, or a session in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Holder {
     /// What they may do.
     pub scope: Scope,
     /// Their key; none for that of this process.
     pub key: Option<KeyId>,
+    /// The session that they showed, if it was one.
+    pub session: Option<SessionId>,
 }
 
 /// Why a key was not made or revoked.
@@ -163,8 +165,7 @@ impl Jobs {
     }
 
     /// Whether a key that somebody has shown before works still.
-    #[must_use]
-    pub fn key_works(&self, key: KeyId) -> bool {
+    pub(crate) fn key_works(&self, key: KeyId) -> bool {
         let all = self.inner.keys.all();
         all.get(&key.to_string())
             .is_some_and(|kept| still(kept, self.inner.config.clock.now()).is_ok())
@@ -224,11 +225,12 @@ impl Keys {
     /// What the holder of the key of this id may do, if it works, and what is kept of the key.
     pub(crate) fn holder(&self, id: &str, now: Timestamp) -> Option<(Holder, [u8; 32])> {
         if id == LOCAL {
-            return Some((Holder { scope: Scope::Admin, key: None }, self.local));
+            return Some((Holder { scope: Scope::Admin, key: None, session: None }, self.local));
         }
         let all = self.all();
         let kept = all.get(id).filter(|kept| still(kept, now).is_ok())?;
-        let holder = Holder { scope: kept.key.scope, key: Some(KeyId::of(id)?) };
+        let key = Some(KeyId::of(id)?);
+        let holder = Holder { scope: kept.key.scope, key, session: None };
         Some((holder, kept.hash))
     }
 
@@ -278,12 +280,12 @@ fn judge(
     // Hashes may be compared in any time: who does not know the secret cannot choose the hash.
     let hash = hash(secret);
     if id == LOCAL && hash == *local {
-        return Ok(Holder { scope: Scope::Admin, key: None });
+        return Ok(Holder { scope: Scope::Admin, key: None, session: None });
     }
     let kept = all.get(id).filter(|kept| kept.hash == hash).ok_or(BadKey::Unknown)?;
     still(kept, now)?;
     let key = KeyId::of(id).ok_or(BadKey::Unknown)?;
-    Ok(Holder { scope: kept.key.scope, key: Some(key) })
+    Ok(Holder { scope: kept.key.scope, key: Some(key), session: None })
 }
 
 fn still(kept: &KeptKey, now: Timestamp) -> Result<(), BadKey> {
@@ -325,11 +327,12 @@ mod tests {
         let mut all = BTreeMap::from([(about.id.clone(), kept)]);
         let (hash, local) = (hash(&local), format!("cagent_local_{local}"));
         let at = |key: &str, all: &_, now| judge(key, &hash, all, now);
-        let held = Holder { scope: Scope::Operate, key: KeyId::of(&about.id) };
+        let held = Holder { scope: Scope::Operate, key: KeyId::of(&about.id), session: None };
         assert!(held.key.is_some_and(|key| key.to_string() == about.id));
         assert_eq!(at(&key, &all, now), Ok(held));
         assert_eq!(at(&key, &all, now + DAY), Err(BadKey::Expired(now + DAY)));
-        assert_eq!(at(&local, &all, now), Ok(Holder { scope: Scope::Admin, key: None }));
+        let admin = Holder { scope: Scope::Admin, key: None, session: None };
+        assert_eq!(at(&local, &all, now), Ok(admin));
         for wrong in [
             "",
             "cagent_",

@@ -62,6 +62,8 @@ mod ask;
 mod attach;
 mod backup;
 mod ballast;
+#[cfg(test)]
+mod bed;
 mod bound;
 mod change;
 mod changes;
@@ -138,7 +140,7 @@ pub use room::NoRoom;
 pub use service::{
     Cancellation, Config, ForgetError, JobError, JobPage, Jobs, ListRequest, NetworkPolicy,
 };
-pub use sessions::SESSION;
+pub use sessions::{SESSION, SessionId};
 pub use staging::{Staged, Staging};
 pub use store::{Census, Spent};
 pub use store::{Message, StoreError};

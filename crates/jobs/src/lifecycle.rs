@@ -117,6 +117,11 @@ pub(crate) fn apply_to(draft: &mut store::Draft, input: Input) -> Result<(), Imp
     Ok(())
 }
 
+/// Whether a job's work is over: nobody is there any more who could be told anything.
+pub(crate) fn is_over(status: JobStatus) -> bool {
+    status == JobStatus::Packaging || status.is_final()
+}
+
 fn over(job: &mut JobState, ending: Ending) -> Vec<EventKind> {
     job.status = JobStatus::Packaging;
     job.waiting = None;

@@ -10,8 +10,9 @@ use types::{JobId, SandboxReport, Usage};
 use crate::metrics::Metrics;
 
 /// What is counted.
-const CALLS: [&str; 11] = [
+const CALLS: [&str; 12] = [
     "report",
+    "ready",
     "create",
     "keep",
     "adopt",
@@ -56,6 +57,10 @@ impl Engine for Metered {
 
     async fn report(&self) -> Result<SandboxReport, EngineError> {
         self.note("report", self.engine.report().await)
+    }
+
+    async fn ready(&self) -> Result<(), EngineError> {
+        self.note("ready", self.engine.ready().await)
     }
 
     async fn create(&self, spec: &SandboxSpec) -> Result<(), EngineError> {

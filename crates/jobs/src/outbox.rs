@@ -24,18 +24,28 @@ impl Jobs {
 }
 
 impl Outbox {
-    /// The message whose turn is next, due or not. Those of one job come one after the other. Too many
-    /// of them are given up, the oldest first.
+    /// The message whose turn is next, due or not. Those of one job come one after the other. One that
+    /// cannot be read is given up, and so were the oldest of too many.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn next(&self) -> Result<Option<Message>, StoreError> {
-        let dropped = self.inner.store.bound_outbox().await?;
-        if dropped > 0 {
-            tracing::warn!("gave up {dropped} messages to the webhook: too many wait");
-            self.inner.metrics.told("given_up", dropped);
+        let Inner { store, metrics, .. } = &*self.inner;
+        let crowded_out = store.crowded_out();
+        if crowded_out > 0 {
+            tracing::warn!("gave up {crowded_out} messages to the webhook: too many wait");
+            metrics.told("given_up", crowded_out);
         }
-        self.inner.store.next_message().await
+        loop {
+            match store.next_message().await {
+                Err(StoreError::BadMessage { id, job, why }) => {
+                    store.drop_message(id).await?;
+                    tracing::error!(%job, "gave up a message to the webhook that cannot be read: {why}");
+                    metrics.told("given_up", 1);
+                }
+                next => return next,
+            }
+        }
     }
 
     /// Returns when there is a message that was not there the last time.

@@ -88,7 +88,7 @@ impl Jobs {
 /// What an engine says of itself may be an old answer; so it is also made to answer.
 async fn standing(engine: &dyn Engine) -> EngineStanding {
     let asked = async {
-        engine.list().await?;
+        engine.ready().await?;
         engine.report().await
     };
     let report = match timeout(PATIENCE, asked).await {

@@ -62,17 +62,18 @@ impl Unreached {
         }
     }
 
-    /// Why input files are not in the workspace: it is full only if the server's disk is not.
-    pub(crate) fn unplaced(error: &PackError, disk_is_short: bool) -> Self {
-        let text = error.to_string();
-        match (disk_is_short, room::is_cause(error)) {
-            (true, _) => Self::NoRoom(text),
-            (false, true) => {
-                let text = format!("the input files do not fit into limits.disk_bytes: {text}");
-                Self::Over(Ending::error(Reason::LimitDisk, text))
-            }
-            (false, false) => Self::Failed(text),
+    /// Why input files are not in the workspace: it is full only if the server's disk is not. If it
+    /// lies on that, it is that which was full, though there may be room again now that they are gone.
+    pub(crate) fn unplaced(error: &PackError, disk_is_short: bool, is_on_disk: bool) -> Self {
+        let (text, is_full) = (error.to_string(), room::is_cause(error));
+        if disk_is_short || is_full && is_on_disk {
+            return Self::NoRoom(text);
         }
+        if !is_full {
+            return Self::Failed(text);
+        }
+        let text = format!("the input files do not fit into limits.disk_bytes: {text}");
+        Self::Over(Ending::error(Reason::LimitDisk, text))
     }
 
     /// What a job in this status waits for, or else its end; none if the orchestrator stops.
@@ -130,7 +131,7 @@ impl Inner {
         record: &JobRecord,
         engine: &dyn Engine,
         mut found: Option<Option<SandboxState>>,
-        cancel: &CancellationToken,
+        (cancel, evict): (&CancellationToken, &CancellationToken),
     ) -> Option<Result<Attached, Ending>> {
         let (mut begun, mut pause) = (Instant::now(), FIRST_PAUSE);
         let mut record = record.clone();
@@ -154,6 +155,7 @@ impl Inner {
             tokio::select! {
                 () = self.stopping.cancelled() => return None,
                 () = cancel.cancelled() => return Some(Err(Ending::cancelled())),
+                () = evict.cancelled() => return Some(Err(self.evict(record.id, engine).await)),
                 () = tokio::time::sleep(pause) => pause = (pause * 2).min(LAST_PAUSE),
             }
             // Its agent may have come all the same, and what was made may be there.
@@ -213,7 +215,31 @@ fn given_up(status: JobStatus, away: &str) -> Ending {
 
 #[cfg(test)]
 mod tests {
+    use engine::FakeEngine;
+
     use super::*;
+    use crate::Config;
+    use crate::bed::{self, Bed};
+
+    /// As one that is ended for the room it holds, before it runs.
+    #[tokio::test]
+    async fn who_waits_can_be_ended() {
+        let engine = FakeEngine::idle().unwrap();
+        engine.set_away(true);
+        let config = Config { engine_patience: ENGINE_PATIENCE, ..bed::config(1) };
+        let bed = Bed::with(config, engine).await;
+        let (jobs, job) = (&bed.jobs, bed.sink.job);
+        let mut follower = jobs.follow(job, 0).await.unwrap();
+        let waits = |event: &EventKind| matches!(event, EventKind::Notice { .. });
+        let told = async {
+            while !follower.next().await.unwrap().unwrap().iter().any(|e| waits(&e.event)) {}
+        };
+        tokio::time::timeout(Duration::from_secs(30), told).await.expect("it waits");
+        jobs.inner.live()[&job].evict.cancel();
+        let record = jobs.wait_until_over(job, Duration::from_secs(30)).await.unwrap();
+        assert_eq!(record.ending.unwrap().reason, Reason::LimitDisk);
+        jobs.stop().await;
+    }
 
     #[test]
     fn only_a_job_whose_agent_was_never_connected_gets_a_new_sandbox() {
@@ -246,12 +272,14 @@ mod tests {
         };
         let (full, broken) =
             (full(std::io::ErrorKind::StorageFull), full(std::io::ErrorKind::PermissionDenied));
-        let end = |error, disk_is_short| {
-            let passes = Unreached::unplaced(error, disk_is_short).passes(JobStatus::Starting);
+        let end = |error, disk_is_short, is_on_disk| {
+            let unreached = Unreached::unplaced(error, disk_is_short, is_on_disk);
+            let passes = unreached.passes(JobStatus::Starting);
             passes.map_err(|over| over.unwrap().reason).map(drop)
         };
-        assert_eq!((end(&full, true), end(&broken, true)), (Ok(()), Ok(())));
-        assert_eq!(end(&full, false), Err(Reason::LimitDisk));
-        assert_eq!(end(&broken, false), Err(Reason::SandboxFailed));
+        assert_eq!((end(&full, true, false), end(&broken, true, false)), (Ok(()), Ok(())));
+        assert_eq!(end(&full, false, true), Ok(()));
+        assert_eq!(end(&full, false, false), Err(Reason::LimitDisk));
+        assert_eq!(end(&broken, false, true), Err(Reason::SandboxFailed));
     }
 }

@@ -67,7 +67,7 @@ impl Inner {
         let store = check("store".into(), self.store.touch());
         let engines = self.engines.iter().map(|engine| {
             let name = format!("engine:{}", engine.name());
-            check(name, engine.list())
+            check(name, engine.ready())
         });
         let (store, engines) = tokio::join!(store, join_all(engines));
         let checks: Vec<_> = std::iter::once(store).chain(engines).collect();

@@ -75,6 +75,14 @@ impl Jobs {
         let resumed = self.inner.tasks.spawn(async move { this.resume(record).await });
         resumed.await.map_err(|_| ScheduleError::Stopping)?
     }
+
+    /// The job that goes on after this one, if there is one.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn resumed_by(&self, job: JobId) -> Result<Option<JobId>, JobError> {
+        Ok(self.inner.store.resumed_by(job).await?)
+    }
 }
 
 impl Inner {

@@ -2,8 +2,9 @@
 //! new ones are refused some time before.
 
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a measurement counts.
@@ -15,6 +16,15 @@ pub(crate) struct Room {
     directories: Vec<PathBuf>,
     reserve: u64,
     measured: Mutex<Option<(Instant, u64)>>,
+    /// Bytes that are being written and are not all there yet.
+    set_aside: Mutex<u64>,
+}
+
+/// Room for what is being written; somebody else's once this is dropped.
+#[derive(Debug)]
+pub(crate) struct SetAside {
+    room: Arc<Room>,
+    bytes: u64,
 }
 
 /// There is too little.
@@ -30,7 +40,8 @@ pub struct NoRoom {
 impl Room {
     /// Nothing is taken while one of these has less than `reserve` bytes.
     pub(crate) fn new(directories: Vec<PathBuf>, reserve: u64) -> Self {
-        Self { directories, reserve, measured: Mutex::default() }
+        let (measured, set_aside) = Default::default();
+        Self { directories, reserve, measured, set_aside }
     }
 
     /// # Errors
@@ -55,6 +66,25 @@ impl Room {
         left.map(drop).ok_or(NoRoom { free, needed: self.reserve })
     }
 
+    /// Sets so many bytes aside, for who writes them at this place at once and would fill it.
+    ///
+    /// # Errors
+    /// When too little would be left.
+    pub(crate) fn set_aside(
+        self: &Arc<Self>,
+        place: &Path,
+        bytes: u64,
+    ) -> Result<SetAside, NoRoom> {
+        let mut all = self.set_aside.lock().unwrap_or_else(PoisonError::into_inner);
+        let needed = self.reserve.saturating_add(*all).saturating_add(bytes);
+        let free = free(place);
+        if free < needed {
+            return Err(NoRoom { free, needed });
+        }
+        *all += bytes;
+        Ok(SetAside { room: self.clone(), bytes })
+    }
+
     /// What to say to whom the disk was full for.
     pub(crate) fn refusal(&self) -> NoRoom {
         NoRoom { free: self.free(), needed: self.reserve }
@@ -72,6 +102,12 @@ impl Room {
     }
 }
 
+impl Drop for SetAside {
+    fn drop(&mut self) {
+        *self.room.set_aside.lock().unwrap_or_else(PoisonError::into_inner) -= self.bytes;
+    }
+}
+
 /// What an ordinary user may still write; all that can be said if nobody knows.
 pub(crate) fn free(path: &Path) -> u64 {
     match rustix::fs::statvfs(path) {
@@ -81,6 +117,11 @@ pub(crate) fn free(path: &Path) -> u64 {
             u64::MAX
         }
     }
+}
+
+/// Whether they take their room from each other, as far as anybody knows.
+pub(crate) fn is_on_one_disk(a: &Path, b: &Path) -> bool {
+    matches!((a.metadata(), b.metadata()), (Ok(a), Ok(b)) if a.dev() == b.dev())
 }
 
 /// Whether a write failed for want of room.
@@ -114,6 +155,18 @@ mod tests {
         assert_eq!(room.take(4), Err(NoRoom { free: 1003, needed: 1000 }));
         assert_eq!((room.take(3), room.check()), (Ok(()), Ok(())));
         assert_eq!(room.take(1), Err(NoRoom { free: 1000, needed: 1000 }));
+    }
+
+    #[test]
+    fn who_writes_much_at_once_does_not_take_the_room_of_another() {
+        let place = Path::new("/");
+        let (room, most) = (Arc::new(Room::new(vec![], 0)), free(place) / 5 * 3);
+        let first = room.set_aside(place, most).unwrap();
+        room.set_aside(place, most).unwrap_err();
+        drop(first);
+        drop(room.set_aside(place, most).unwrap());
+        let reserved = Arc::new(Room::new(vec![], most));
+        reserved.set_aside(place, most).unwrap_err();
     }
 
     #[test]

@@ -59,8 +59,11 @@ impl Inner {
         let (job, text) = (record.id, not_configured(&record.spec.engine));
         tracing::warn!(%job, "{text}");
         let tell = move |draft: &mut Draft| {
-            let event = EventKind::Notice { level: NoticeLevel::Warning, text };
-            draft.append(draft.now, event);
+            // It may have been cancelled in the queue.
+            if !draft.state.status.is_final() {
+                let event = EventKind::Notice { level: NoticeLevel::Warning, text };
+                draft.append(draft.now, event);
+            }
         };
         self.insist(job, Durability::Grouped, tell).await;
         // It keeps no slot from others; one in the queue is cancelled without us.
@@ -101,7 +104,7 @@ impl Inner {
             Some(live) => (live.cancel.clone(), live.evict.clone()),
             None => Default::default(),
         };
-        let attached = match self.reach(record, engine, found, &cancel).await? {
+        let attached = match self.reach(record, engine, found, (&cancel, &evict)).await? {
             Ok(attached) => attached,
             Err(ending) => return Some((ending, None)),
         };
@@ -205,9 +208,36 @@ async fn is_dead(job: JobId, engine: &dyn Engine) -> bool {
     all.contains(&(job, SandboxState::Ended))
 }
 
-/// Ends when an agent had its time to say hello and did not; never if it did.
+/// Ends when an agent had its time to say hello and did not; never if it did. While the store cannot
+/// take it (a full disk, say) it is not the agent that fails.
 async fn no_hello(sink: &JobSink) {
-    if tokio::time::timeout(HELLO_PATIENCE, sink.connected()).await.is_ok() {
-        std::future::pending::<()>().await;
+    while tokio::time::timeout(HELLO_PATIENCE, sink.connected()).await.is_err() {
+        if !sink.was_unheard() {
+            return;
+        }
+    }
+    std::future::pending().await
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::Hello;
+
+    use super::*;
+    use crate::bed::{self, Bed};
+
+    #[tokio::test]
+    async fn an_agent_that_could_not_be_heard_has_its_time_again() {
+        let bed = Bed::new().await;
+        // A store that does not take it.
+        let unheard = bed::sink(&bed.jobs, JobId::generate());
+        let hello = Hello { protocol: protocol::VERSION, agent_version: "1".into() };
+        unheard.hello(hello, None).await.unwrap_err();
+        tokio::time::pause();
+        for (sink, patiences) in [(&unheard, 2), (&unheard, 1), (&bed.sink, 1)] {
+            let begun = tokio::time::Instant::now();
+            no_hello(sink).await;
+            assert_eq!(begun.elapsed().as_secs() / HELLO_PATIENCE.as_secs(), patiences);
+        }
     }
 }

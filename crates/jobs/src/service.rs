@@ -154,7 +154,7 @@ impl Jobs {
         let ballast = Ballast::of(&folders.store());
         let store = match Store::open(&folders.store()) {
             // To open it takes some room, too; how a full disk fails that depends on the file.
-            Err(StoreError::Sqlite { .. }) => {
+            Err(StoreError::Sqlite { .. } | StoreError::InDoubt { .. }) => {
                 ballast.give_way();
                 Store::open(&folders.store())?
             }

@@ -6,12 +6,13 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use gateway::SinkError;
 use protocol::{AgentSpec, Hello, Report, ReportKind};
 use store::{Draft, Durability};
 use tokio::sync::{Mutex, watch};
-use types::{Egress, Ending, EventKind, JobId, Reason, SandboxReport, Stream};
+use types::{Egress, Ending, EventKind, JobId, JobStatus, Reason, SandboxReport, Stream};
 
 use crate::ask::Asking;
 use crate::bound;
@@ -33,6 +34,8 @@ pub(crate) struct JobSink {
     /// How the agent says its work went, or which limit its reports broke. The first one stays.
     verdict: watch::Sender<Option<Ending>>,
     connected: watch::Sender<bool>,
+    /// Whether it said hello last, and that could not be recorded.
+    unheard: AtomicBool,
     pub(crate) greeting: Arc<Mutex<()>>,
 }
 
@@ -55,6 +58,7 @@ impl JobSink {
             verdict: watch::Sender::new(session.verdict.clone()),
             // An agent that used its key once will come back by itself.
             connected: watch::Sender::new(session.key_used),
+            unheard: AtomicBool::new(false),
             greeting: Arc::default(),
             intake: Intake::new(measure, progress),
         }
@@ -81,6 +85,11 @@ impl JobSink {
         *self.connected.borrow()
     }
 
+    /// Whether the agent has said hello since somebody asked last, and there was no way to record it.
+    pub(crate) fn was_unheard(&self) -> bool {
+        self.unheard.swap(false, Ordering::Relaxed)
+    }
+
     /// Decides how the job ends, if nobody did before.
     pub(crate) fn decide(&self, ending: Ending) {
         self.verdict.send_if_modified(|verdict| {
@@ -100,14 +109,22 @@ impl JobSink {
         hello: Hello,
         new_key: Option<[u8; 32]>,
     ) -> Result<(AgentSpec, u64), SinkError> {
+        let recorded = self.record_hello(hello, new_key).await;
+        let unheard = matches!(recorded, Err(SinkError::Unavailable(_)));
+        self.unheard.store(unheard, Ordering::Relaxed);
+        recorded?;
+        self.connected.send_replace(true);
+        self.inner.release_inputs(self.job);
+        Ok((self.spec.clone(), self.intake.acked().await))
+    }
+
+    async fn record_hello(&self, hello: Hello, new_key: Option<[u8; 32]>) -> Result<(), SinkError> {
+        self.may_tell()?;
         let agent = bound::text(hello.agent_version);
         let input = Input::Connected { agent, sandbox: self.sandbox.clone() };
         let change = move |draft: &mut Draft| greet(draft, input, new_key);
         // On the disk: from here on the job is never started again.
-        self.inner.change(self.job, Durability::Full, change).await.map_err(unavailable)??;
-        self.connected.send_replace(true);
-        self.inner.release_inputs(self.job);
-        Ok((self.spec.clone(), self.intake.acked().await))
+        self.inner.change(self.job, Durability::Full, change).await.map_err(unavailable)?
     }
 
     pub(crate) async fn key_used(&self, key: [u8; 32]) -> Result<(), SinkError> {
@@ -116,14 +133,12 @@ impl JobSink {
     }
 
     pub(crate) async fn egress(&self, egress: Egress) -> Result<(), SinkError> {
-        self.inner.metrics.connection_closed(&egress);
-        let change = move |draft: &mut Draft| {
-            let session = &mut draft.state.session;
-            session.sent_bytes = session.sent_bytes.saturating_add(egress.sent_bytes);
-            session.received_bytes = session.received_bytes.saturating_add(egress.received_bytes);
-            draft.append(draft.now, EventKind::Egress { egress });
-        };
-        self.inner.change(self.job, Durability::Grouped, change).await.map_err(unavailable)
+        self.may_tell()?;
+        let closed = egress.clone();
+        let change = move |draft: &mut Draft| note_egress(draft, egress);
+        self.inner.change(self.job, Durability::Grouped, change).await.map_err(unavailable)??;
+        self.inner.metrics.connection_closed(&closed);
+        Ok(())
     }
 
     pub(crate) async fn reports(&self, reports: Vec<Report>) -> Result<u64, SinkError> {
@@ -137,9 +152,7 @@ impl JobSink {
     async fn take(&self, reports: Vec<Report>) -> Result<u64, SinkError> {
         let is_last = reports.iter().any(|report| matches!(report.report, ReportKind::Finished(_)));
         if !is_last {
-            // Told once, when room was given up for it.
-            let room = self.inner.ballast.check(&self.inner.folders.store());
-            room.map_err(|full| SinkError::Unavailable(full.to_string()))?;
+            self.may_tell()?;
         }
         let write = |before, output| self.write_logs(before, output);
         let record = async |record: Record| {
@@ -161,6 +174,13 @@ impl JobSink {
             self.decide(ending);
         }
         Ok(acked)
+    }
+
+    /// What may wait takes nothing of the room that is held for what may not. The log has it once:
+    /// when some of that was given up.
+    fn may_tell(&self) -> Result<(), SinkError> {
+        let room = self.inner.ballast.check(&self.inner.folders.store());
+        room.map_err(|full| SinkError::Unavailable(full.to_string()))
     }
 
     async fn write_logs(&self, (out, err): (u64, u64), output: Output) -> Result<(), SinkError> {
@@ -208,6 +228,18 @@ pub(crate) fn use_key(draft: &mut Draft, key: [u8; 32]) {
     (session.key_hash, session.key_used) = (Some(key), true);
 }
 
+/// A connection is over. What is told too late for the result must not be in the log either.
+pub(crate) fn note_egress(draft: &mut Draft, egress: Egress) -> Result<(), SinkError> {
+    if draft.state.status != JobStatus::Running {
+        return Err(SinkError::Refused(format!("the job is {}", draft.state.status)));
+    }
+    let session = &mut draft.state.session;
+    session.sent_bytes = session.sent_bytes.saturating_add(egress.sent_bytes);
+    session.received_bytes = session.received_bytes.saturating_add(egress.received_bytes);
+    draft.append(draft.now, EventKind::Egress { egress });
+    Ok(())
+}
+
 pub(crate) fn unavailable(error: impl std::fmt::Display) -> SinkError {
     tracing::error!("could not keep an agent's report: {error}");
     SinkError::Unavailable("the report could not be kept; try again".into())
@@ -215,11 +247,14 @@ pub(crate) fn unavailable(error: impl std::fmt::Display) -> SinkError {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use jiff::Timestamp;
     use store::JobState;
     use types::Isolation;
 
     use super::*;
+    use crate::bed::{self, Bed};
 
     fn hello(draft: &mut Draft, key: u8) -> Result<(), SinkError> {
         let (engine, isolation, shortfalls) = ("fake".into(), Isolation::None, vec![]);
@@ -237,5 +272,18 @@ mod tests {
         hello(&mut draft, 3).unwrap_err();
         let session = draft.state.session;
         assert_eq!((session.key_hash, session.key_used), (Some([1; 32]), true));
+    }
+
+    /// However late the gateway comes with it.
+    #[tokio::test]
+    async fn nothing_is_told_of_a_job_that_is_over() {
+        let bed = Bed::new().await;
+        let job = bed.sink.job;
+        bed.jobs.cancel(job).await.unwrap();
+        let record = bed.jobs.wait_until_over(job, Duration::from_secs(30)).await.unwrap();
+        assert_eq!(record.status, JobStatus::Cancelled);
+        let told = bed.sink.egress(bed::egress()).await;
+        assert!(matches!(told, Err(SinkError::Refused(_))), "{told:?}");
+        assert_eq!(bed.state().await.last_seq, record.last_seq);
     }
 }

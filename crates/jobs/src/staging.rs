@@ -55,7 +55,7 @@ impl Staging {
     /// When the path leads over a file or is a directory's, or the disk is full.
     pub async fn file(&self, path: &WorkspacePath) -> Result<FileWriter, FilesError> {
         let (inputs, room) = (self.inputs.clone(), self.room.clone());
-        let home = Home::Inputs { inputs, room };
+        let home = Home::Inputs { inputs, room, is_accepted: false };
         FileWriter::begin(Workspace::open(self.folder.path())?, path.clone(), u64::MAX, home).await
     }
 
@@ -115,11 +115,11 @@ impl Inputs {
         Arc::new(Self(Mutex::new(State { files, bytes, stage: Stage::Open })))
     }
 
-    /// From now on nothing is added. False if there is nothing.
-    pub(crate) fn take(&self) -> bool {
+    /// From now on nothing is added. How many bytes there are; none if there is no file.
+    pub(crate) fn take(&self) -> Option<u64> {
         let mut state = self.state();
         state.stage = Stage::Taken;
-        state.files > 0
+        (state.files > 0).then_some(state.bytes)
     }
 
     /// From now on nothing is added, because the job is over.
@@ -158,6 +158,17 @@ impl Inputs {
         }
         let replaced = new.finish()?;
         (state.files, state.bytes) = (files, bytes);
+        Ok(replaced)
+    }
+
+    /// The same, on the disk.
+    pub(crate) fn keep(&self, new: NewFile, bytes: u64, most: u64) -> Result<Replaced, FilesError> {
+        let file = new.file().try_clone()?;
+        // Before: a power cut must not leave an empty file in the place of one that was kept.
+        file.sync_all()?;
+        let replaced = self.add(new, bytes, most)?;
+        // Its name, and the directories on the way to it.
+        rustix::fs::syncfs(&file).map_err(io::Error::from)?;
         Ok(replaced)
     }
 

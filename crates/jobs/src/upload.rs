@@ -26,8 +26,9 @@ pub struct FileWriter {
 /// What becomes of a file.
 #[derive(Clone, Debug)]
 pub(crate) enum Home {
-    /// An input of a job that has not begun.
-    Inputs { inputs: Arc<Inputs>, room: Arc<Room> },
+    /// An input of a job that has not begun. If that was not accepted yet, all of them are brought
+    /// to the disk at once when it is.
+    Inputs { inputs: Arc<Inputs>, room: Arc<Room>, is_accepted: bool },
     /// In the workspace of a job that runs: the engine bounds it, and the job answers for it.
     Workspace,
 }
@@ -71,12 +72,15 @@ impl FileWriter {
     /// When it is too late: the job has begun or is over; or there is no room.
     pub async fn finish(self) -> Result<bool, FilesError> {
         let Self { file, home, written, most } = self;
-        let add = move |new: NewFile| match home {
+        let to = home.clone();
+        let add = move |new: NewFile| match to {
+            Home::Inputs { inputs, is_accepted: true, .. } => inputs.keep(new, written, most),
             Home::Inputs { inputs, .. } => inputs.add(new, written, most),
             Home::Workspace => Ok(new.finish()?),
         };
         let finish = move || file.finish(add);
-        Ok(blocking(finish).await? == Replaced::Nothing)
+        let replaced = blocking(finish).await.map_err(|e| home.blame(e, most))?;
+        Ok(replaced == Replaced::Nothing)
     }
 }
 

@@ -52,6 +52,10 @@ impl Inner {
         if let Some(live) = self.live().get_mut(&job) {
             live.uses = Some(usage);
         }
+        // It may as well be left out.
+        if self.ballast.check(&self.folders.store()).is_err() {
+            return;
+        }
         let note = move |draft: &mut Draft| {
             if draft.state.status == JobStatus::Running {
                 draft.append(draft.now, EventKind::Usage { usage });

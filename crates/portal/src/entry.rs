@@ -12,7 +12,7 @@ use axum::http::header::{COOKIE, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::Response;
 use jiff::{SignedDuration, Timestamp};
-use jobs::{KeyId, SESSION};
+use jobs::{Holder, SESSION};
 use serde::Deserialize;
 use types::JobId;
 
@@ -37,11 +37,11 @@ struct Ticket {
 }
 
 impl Portal {
-    /// Makes a ticket and the address to use it at. What it opens ends with the key that it was had
-    /// with, if there was one.
+    /// Makes a ticket and the address to use it at. What it opens ends with what its holder has
+    /// shown, if that was anything.
     #[must_use]
-    pub fn link(&self, job: JobId, view: View, key: Option<KeyId>) -> Link {
-        let ticket = self.tickets.give(Instant::now(), Grant { job, view, key });
+    pub fn link(&self, job: JobId, view: View, holder: Option<Holder>) -> Link {
+        let ticket = self.tickets.give(Instant::now(), Grant { job, view, holder });
         let expires = Timestamp::now() + SignedDuration::try_from(TICKET).unwrap_or_default();
         Link { url: format!("{}{PATH}?ticket={ticket}", self.address(job, view)), expires }
     }
@@ -95,7 +95,7 @@ impl Portal {
 
     /// Lets somebody in who needs no key; the cookie for it.
     pub(crate) fn admit(&self, job: JobId, view: View) -> HeaderValue {
-        self.begin(Grant { job, view, key: None })
+        self.begin(Grant { job, view, holder: None })
     }
 
     /// Begins a session; the cookie for it.
@@ -111,12 +111,7 @@ impl Portal {
         HeaderValue::try_from(cookie).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
 
-    /// Whether whoever sends these headers was let in to this view of this job.
-    pub(crate) fn is_in(&self, headers: &HeaderMap, job: JobId, view: View) -> bool {
-        self.grant(headers, job, view).is_some()
-    }
-
-    /// By what whoever sends these headers was let in to this view of this job.
+    /// By what whoever sends these headers was let in to this view of this job, if they were.
     pub(crate) fn grant(&self, headers: &HeaderMap, job: JobId, view: View) -> Option<Grant> {
         let now = Instant::now();
         let name = self.cookie(view);
@@ -133,7 +128,7 @@ impl Portal {
     }
 
     fn is_good(&self, grant: &Grant) -> bool {
-        grant.key.is_none_or(|key| self.jobs.key_works(key))
+        grant.holder.is_none_or(|holder| self.jobs.still_holds(holder))
     }
 }
 
@@ -146,7 +141,7 @@ fn admitted(cookie: &HeaderValue, home: &str) -> Response {
 
 /// The values of the cookies of this name, so many of them as are worth a look: another origin may
 /// have set one beside ours.
-pub fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
+pub fn cookies<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a str> {
     let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
     let pairs =
         lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));

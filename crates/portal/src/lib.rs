@@ -36,7 +36,7 @@ use axum::extract::ws::WebSocketUpgrade;
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use jiff::Timestamp;
-use jobs::{Jobs, SESSION};
+use jobs::{Holder, Jobs, SESSION};
 use types::JobId;
 
 pub use desktop::SeatError;
@@ -115,8 +115,8 @@ impl Portal {
     }
 
     /// Makes a connection to a job's desktop of a request that asks for `Upgrade: rfb`, or of the
-    /// WebSocket that was taken from it. It is
-    /// as in the browser: one has mouse and keyboard, and who only watches can move nothing.
+    /// WebSocket that was taken from it. It is as in the browser: one has mouse and keyboard, and who
+    /// only watches can move nothing. It ends with what its holder has shown.
     ///
     /// # Errors
     /// [`SeatError`]; before anything was answered.
@@ -124,10 +124,12 @@ impl Portal {
         &self,
         job: JobId,
         control: bool,
+        holder: Holder,
         socket: Option<WebSocketUpgrade>,
         request: Request,
     ) -> Result<Response, SeatError> {
-        desktop::rfb(self, job, control, socket, request).await
+        let seat = self.desktops.sit(job, control, Some(holder)).await?;
+        Ok(desktop::rfb(job, seat, socket, request))
     }
 
     fn router(&self, door: Door) -> Router {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use jobs::KeyId;
+use jobs::{Holder, KeyId};
 use types::JobId;
 use uuid::Uuid;
 
@@ -25,8 +25,14 @@ const MOST_ALIKE: usize = 64;
 pub(crate) struct Grant {
     pub(crate) job: JobId,
     pub(crate) view: View,
-    /// The key that it was had with, and ends with; none where none was needed.
-    pub(crate) key: Option<KeyId>,
+    /// Who had it, and with what it ends; none where nobody had to show anything.
+    pub(crate) holder: Option<Holder>,
+}
+
+impl Grant {
+    fn key(&self) -> Option<KeyId> {
+        self.holder?.key
+    }
 }
 
 /// Secrets of one kind.
@@ -58,7 +64,7 @@ impl Secrets {
             drop_oldest(&mut held, |other| *other == grant);
         } else if held.len() >= MOST {
             let greediest = greediest(&held);
-            drop_oldest(&mut held, |other| other.key == greediest);
+            drop_oldest(&mut held, |other| other.key() == greediest);
         }
         held.insert(secret.clone(), (now + self.lifetime, grant));
         secret
@@ -90,7 +96,7 @@ fn drop_oldest(held: &mut Held, of: impl Fn(&Grant) -> bool) {
 /// The key that has the most of them.
 fn greediest(held: &Held) -> Option<KeyId> {
     let mut by_key = HashMap::<_, usize>::new();
-    held.values().for_each(|(_, grant)| *by_key.entry(grant.key).or_default() += 1);
+    held.values().for_each(|(_, grant)| *by_key.entry(grant.key()).or_default() += 1);
     by_key.into_iter().max_by_key(|(_, count)| *count).and_then(|(key, _)| key)
 }
 
@@ -104,7 +110,7 @@ mod tests {
     use super::*;
 
     fn grant() -> Grant {
-        Grant { job: JobId::generate(), view: View::Watch, key: None }
+        Grant { job: JobId::generate(), view: View::Watch, holder: None }
     }
 
     #[test]

@@ -76,6 +76,12 @@ pub enum InvalidStart {
     /// More than [`MAX_COMMAND_BYTES`].
     #[error("the command has more than {MAX_COMMAND_BYTES} bytes; put it into a file")]
     TooLong,
+    /// It does not fit into a frame.
+    #[error(
+        "the command is mostly control characters, of which each takes six bytes on its way, and \
+             it takes more than {MAX_BODY_BYTES}; put it into a file"
+    )]
+    TooWide,
     /// No program can be given one.
     #[error("the command has a NUL in it")]
     Nul,
@@ -102,7 +108,16 @@ impl Start {
         if terminal.as_ref().is_some_and(|terminal| !is_kind(&terminal.kind)) {
             return Err(InvalidStart::Kind);
         }
-        Ok(Self { command, terminal })
+        let start = Self { command, terminal };
+        if start.encoded().len() > MAX_BODY_BYTES {
+            return Err(InvalidStart::TooWide);
+        }
+        Ok(start)
+    }
+
+    fn encoded(&self) -> Vec<u8> {
+        // Texts and numbers can always be written.
+        serde_json::to_vec(self).unwrap_or_default()
     }
 }
 
@@ -155,8 +170,7 @@ pub trait Message: Sized {
 impl Message for ToShell {
     fn parts(&self) -> (u8, Bytes) {
         match self {
-            // Texts and numbers can always be written.
-            Self::Start(start) => (0, serde_json::to_vec(start).unwrap_or_default().into()),
+            Self::Start(start) => (0, start.encoded().into()),
             Self::Input(bytes) => (1, bytes.clone()),
             Self::InputEnd => (2, Bytes::new()),
             Self::Resize(Size { rows, cols }) => {
@@ -216,6 +230,8 @@ mod tests {
         of(&"x".repeat(MAX_COMMAND_BYTES - 1), terminal("xterm-256color")).unwrap();
         assert_eq!(of(&"x".repeat(MAX_COMMAND_BYTES), None), Err(InvalidStart::TooLong));
         assert_eq!(of("a\0", None), Err(InvalidStart::Nul));
+        let wide = |count| of(&"\u{1}".repeat(count), None);
+        assert_eq!((wide(10_900), wide(10_923)), (Ok(()), Err(InvalidStart::TooWide)));
         for kind in ["", "a b", "a\n", &"x".repeat(65)] {
             assert_eq!(of("x", terminal(kind)), Err(InvalidStart::Kind), "{kind:?}");
         }

@@ -1,5 +1,5 @@
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Row};
 use types::{JobStatus, Usd};
 
 use crate::{StoreError, row};
@@ -60,51 +60,35 @@ pub(crate) fn take(db: &Connection) -> Result<Census, StoreError> {
     Ok(Census { jobs, oldest_waiting: oldest.map(row::from_micros), result_bytes, messages })
 }
 
-/// Of a job that is over its usage says what it spent, of another one its session.
+/// Of a job that is over its usage says what it spent, of another one its session. The `LIMIT` has each
+/// number read once for both sums.
 pub(crate) fn spent(db: &Connection, since: Timestamp) -> Result<[Spent; 2], StoreError> {
-    let failed = StoreError::sqlite("add up what was spent");
-    let mut statement = db
-        .prepare_cached(
-            "SELECT recent, total(calls), total(input), total(output), sum(cost) FROM \
-             (SELECT created >= ?1 AS recent, \
-                     coalesce(usage ->> 'model_calls', spend ->> 'model_calls') AS calls, \
-                     coalesce(usage ->> 'input_tokens', spend ->> 'input_tokens') AS input, \
-                     coalesce(usage ->> 'output_tokens', spend ->> 'output_tokens') AS output, \
-                     coalesce(usage ->> 'cost_usd', spend ->> 'cost') AS cost \
-              FROM jobs) WHERE calls GROUP BY recent",
-        )
-        .map_err(&failed)?;
-    let rows = statement
-        .query_map([row::micros(since)], |found| {
-            let cost = found.get::<_, Option<f64>>(4)?.map(Usd::from_dollars);
-            let [calls, input_tokens, output_tokens] =
-                [1, 2, 3].map(|column| found.get::<_, f64>(column).map(whole));
-            let (calls, input_tokens) = (calls?, input_tokens?);
-            Ok((found.get(0)?, Spent { calls, input_tokens, output_tokens: output_tokens?, cost }))
-        })
-        .map_err(&failed)?;
-    let (mut recent, mut all) = (Spent::default(), Spent::default());
-    for found in rows {
-        let (is_recent, spent) = found.map_err(&failed)?;
-        all = all.plus(spent);
-        recent = if is_recent { spent } else { recent };
-    }
-    Ok([recent, all])
+    db.prepare_cached(
+        "SELECT total(calls) FILTER (WHERE recent), total(input) FILTER (WHERE recent), \
+                total(output) FILTER (WHERE recent), sum(cost) FILTER (WHERE recent), \
+                total(calls), total(input), total(output), sum(cost) FROM \
+         (SELECT created >= ?1 AS recent, \
+                 coalesce(usage ->> 'model_calls', spend ->> 'model_calls') AS calls, \
+                 coalesce(usage ->> 'input_tokens', spend ->> 'input_tokens') AS input, \
+                 coalesce(usage ->> 'output_tokens', spend ->> 'output_tokens') AS output, \
+                 coalesce(usage ->> 'cost_usd', spend ->> 'cost') AS cost \
+          FROM jobs LIMIT -1) WHERE calls",
+    )
+    .and_then(|mut statement| {
+        statement.query_row([row::micros(since)], |sums| Ok([sum(sums, 0)?, sum(sums, 4)?]))
+    })
+    .map_err(StoreError::sqlite("add up what was spent"))
+}
+
+/// What these columns, from this one on, have of it.
+fn sum(sums: &Row<'_>, first: usize) -> rusqlite::Result<Spent> {
+    let number = |column| sums.get::<_, f64>(first + column).map(whole);
+    let cost = sums.get::<_, Option<f64>>(first + 3)?.map(Usd::from_dollars);
+    Ok(Spent { calls: number(0)?, input_tokens: number(1)?, output_tokens: number(2)?, cost })
 }
 
 /// A total is a number with a point, which never overflows.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates")]
 fn whole(total: f64) -> u64 {
     total as u64
-}
-
-impl Spent {
-    fn plus(self, other: Self) -> Self {
-        Self {
-            calls: self.calls.saturating_add(other.calls),
-            input_tokens: self.input_tokens.saturating_add(other.input_tokens),
-            output_tokens: self.output_tokens.saturating_add(other.output_tokens),
-            cost: self.cost.into_iter().chain(other.cost).reduce(Usd::plus),
-        }
-    }
 }

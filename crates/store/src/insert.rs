@@ -1,13 +1,62 @@
 //! A new job, once for every request.
 
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
-use types::{EventKind, JobId, JobStatus, Speaker};
+use types::{EventKind, JobId, JobSpec, JobStatus, Speaker};
 
 use crate::writer::Inner;
-use crate::{GivenUp, Inserted, NewJob, RequestKey, StoreError, read, row};
+use crate::{StoreError, read, row};
 
 /// What fails when a job cannot be inserted.
 const KEEP: &str = "keep a job";
+
+/// A job to be kept.
+#[derive(Clone, Debug)]
+pub struct NewJob {
+    /// Its id.
+    pub id: JobId,
+    /// When it was accepted.
+    pub created: Timestamp,
+    /// What is to be done.
+    pub spec: JobSpec,
+    /// Its first event.
+    pub first: EventKind,
+    /// What its client named the request, if it did.
+    pub key: Option<RequestKey>,
+}
+
+/// A client's name of a request, by which a repeat is known. Kept as long as the job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestKey {
+    /// The name.
+    pub key: String,
+    /// SHA-256 of what was asked for.
+    pub fingerprint: [u8; 32],
+}
+
+/// What became of a new job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inserted {
+    /// It is kept.
+    New,
+    /// The same request was kept before, as this job; nothing was kept now.
+    Before(JobId),
+    /// Another request of that name was kept before, as this job; nothing was kept now.
+    Other(JobId),
+    /// It is to go on after this job, whose workspace is not kept; nothing was kept now.
+    NotKept(JobId),
+}
+
+/// What became of the wish to give up the workspace that an ended job left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GivenUp {
+    /// None is kept any more, and nobody can go on in it.
+    Yes,
+    /// There was none.
+    NotKept,
+    /// This job, which is not over, is to go on in it; it stays.
+    Claimed(JobId),
+}
 
 impl Inner {
     pub(crate) fn insert(&mut self, new: NewJob) -> Result<Inserted, StoreError> {
@@ -83,11 +132,8 @@ impl Inner {
             let sql = "UPDATE jobs SET resumes = NULL WHERE resumes = ?1 AND completed IS NOT NULL";
             self.execute("free a workspace", sql, params![name])?;
         }
-        let mut statement =
-            self.db.prepare_cached("SELECT id FROM jobs WHERE resumes = ?1").map_err(&failed)?;
-        let by = statement.query_row([&name], |row| row.get::<_, String>(0)).optional();
-        Ok(match by.map_err(&failed)? {
-            Some(id) => Some(Inserted::Before(row::id(&id)?)),
+        Ok(match successor(&self.db, resumed)? {
+            Some(by) => Some(Inserted::Before(by)),
             None if kept => None,
             None => Some(Inserted::NotKept(resumed)),
         })
@@ -96,6 +142,15 @@ impl Inner {
 
 fn is_from_a_person(event: &EventKind) -> bool {
     matches!(event, EventKind::Said { by: Speaker::Person, .. })
+}
+
+/// The job that resumes this one.
+pub(crate) fn successor(db: &Connection, job: JobId) -> Result<Option<JobId>, StoreError> {
+    let failed = StoreError::sqlite("look who resumes a job");
+    let mut statement =
+        db.prepare_cached("SELECT id FROM jobs WHERE resumes = ?1").map_err(&failed)?;
+    let by = statement.query_row([job.to_string()], |row| row.get::<_, String>(0)).optional();
+    by.map_err(&failed)?.map(|id| row::id(&id)).transpose()
 }
 
 /// The job that was made from the request of this name.

@@ -1,7 +1,8 @@
 //! What is to be told of jobs, written by the change that makes it true, kept until somebody has
 //! heard it, though the job is forgotten meanwhile.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::error::Error;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -12,8 +13,8 @@ use crate::row::JobState;
 use crate::writer::Inner;
 use crate::{Durability, Store, StoreError, row};
 
-/// How many messages may wait; beyond it the oldest go.
-const MOST: u32 = 20_000;
+/// A message goes when so many came after it; so no more than these wait.
+const MOST: i64 = 20_000;
 
 /// What is told of the code that a job waits with, in bytes.
 const CODE_BYTES: usize = 4096;
@@ -76,14 +77,20 @@ pub struct Message {
 pub(crate) struct Outbox {
     pub(crate) is_on: AtomicBool,
     pub(crate) bell: Notify,
-    /// Whether somebody put something in since it rang.
+    /// Whether this transaction put something in, and how many messages that crowded out.
     has_more: AtomicBool,
+    crowding_out: AtomicU64,
+    /// How many were crowded out since somebody asked.
+    crowded_out: AtomicU64,
 }
 
 impl Outbox {
-    /// To be called when a transaction is over; one that failed rings for nothing.
-    pub(crate) fn ring(&self) {
-        if self.has_more.swap(false, Ordering::Relaxed) {
+    /// To be called when a transaction is over.
+    pub(crate) fn settle(&self, is_committed: bool) {
+        let has_more = self.has_more.swap(false, Ordering::Relaxed);
+        let gone = self.crowding_out.swap(0, Ordering::Relaxed);
+        if is_committed && has_more {
+            self.crowded_out.fetch_add(gone, Ordering::Relaxed);
             self.bell.notify_one();
         }
     }
@@ -99,7 +106,7 @@ impl Store {
     /// other; each stays until it is dropped.
     ///
     /// # Errors
-    /// When SQLite fails.
+    /// When SQLite fails; [`StoreError::BadMessage`] as long as one that cannot be read is not dropped.
     pub async fn next_message(&self) -> Result<Option<Message>, StoreError> {
         self.readers.run(next).await
     }
@@ -125,12 +132,10 @@ impl Store {
         self.writer.submit(Durability::Grouped, move |inner| inner.put_off(id, due)).await
     }
 
-    /// Drops the oldest messages if the outbox has too many; how many.
-    ///
-    /// # Errors
-    /// When SQLite fails.
-    pub async fn bound_outbox(&self) -> Result<u64, StoreError> {
-        self.writer.submit(Durability::Grouped, |inner| inner.bound_outbox()).await
+    /// How many messages went untold since the last time, because too many came after them.
+    #[must_use]
+    pub fn crowded_out(&self) -> u64 {
+        self.writer.outbox().crowded_out.swap(0, Ordering::Relaxed)
     }
 }
 
@@ -153,7 +158,7 @@ impl Inner {
         let values = params![name, after.last_seq, at, told.as_str(), summary];
         self.execute("keep a message", sql, values)?;
         self.outbox.has_more.store(true, Ordering::Relaxed);
-        Ok(())
+        self.crowd_out()
     }
 
     /// The message was told, or nobody wants to hear it.
@@ -167,15 +172,13 @@ impl Inner {
         self.execute("put a message off", sql, params![id, row::micros(due)])
     }
 
-    /// Drops the oldest of too many, and counts them.
-    pub(crate) fn bound_outbox(&self) -> Result<u64, StoreError> {
-        let sql = "DELETE FROM outbox WHERE id IN \
-                   (SELECT id FROM outbox ORDER BY id DESC LIMIT -1 OFFSET ?1)";
-        self.db
-            .prepare_cached(sql)
-            .and_then(|mut statement| statement.execute([MOST]))
-            .map(|dropped| dropped as u64)
-            .map_err(StoreError::sqlite("drop old messages"))
+    /// A look at the oldest, whatever waits: to count them for each would take longer than all else.
+    fn crowd_out(&self) -> Result<(), StoreError> {
+        let last = self.db.last_insert_rowid() - MOST;
+        let sql = "DELETE FROM outbox WHERE id <= ?1";
+        self.execute("drop old messages", sql, params![last])?;
+        self.outbox.crowding_out.fetch_add(self.db.changes(), Ordering::Relaxed);
+        Ok(())
     }
 
     fn summary(&self, job: JobId, state: &JobState) -> Result<JobSummary, StoreError> {
@@ -214,24 +217,29 @@ fn in_short(waiting: Waiting) -> Waiting {
 /// The message whose turn is next: a job's own come one after the other.
 pub(crate) fn next(db: &Connection) -> Result<Option<Message>, StoreError> {
     let failed = StoreError::sqlite("read the outbox");
-    let sql = "SELECT id, seq, at, kind, summary, tries, due FROM outbox WHERE NOT EXISTS \
+    let sql = "SELECT id, job, seq, at, kind, summary, tries, due FROM outbox WHERE NOT EXISTS \
                (SELECT 1 FROM outbox AS older WHERE older.job = outbox.job AND older.id < outbox.id) \
                ORDER BY due, id LIMIT 1";
     let mut statement = db.prepare_cached(sql).map_err(&failed)?;
-    statement.query_row([], |found| Ok(message(found))).optional().map_err(&failed)?.transpose()
+    let found = statement.query_row([], |found| {
+        let id = found.get("id")?;
+        let job = || found.get("job").unwrap_or_default();
+        let bad =
+            |why: Box<dyn Error>| StoreError::BadMessage { id, job: job(), why: why.to_string() };
+        Ok(message(found).map_err(bad))
+    });
+    found.optional().map_err(&failed)?.transpose()
 }
 
-fn message(found: &Row<'_>) -> Result<Message, StoreError> {
-    let column = StoreError::sqlite("read the outbox");
-    let summary: String = found.get("summary").map_err(&column)?;
+fn message(found: &Row<'_>) -> Result<Message, Box<dyn Error>> {
     Ok(Message {
-        id: found.get("id").map_err(&column)?,
-        seq: found.get("seq").map_err(&column)?,
-        at: row::from_micros(found.get("at").map_err(&column)?),
-        kind: found.get("kind").map_err(&column)?,
-        job: serde_json::from_str(&summary).map_err(row::damaged("(any)", "summary"))?,
-        tries: found.get("tries").map_err(&column)?,
-        due: row::from_micros(found.get("due").map_err(&column)?),
+        id: found.get("id")?,
+        seq: found.get("seq")?,
+        at: row::from_micros(found.get("at")?),
+        kind: found.get("kind")?,
+        job: serde_json::from_str(&found.get::<_, String>("summary")?)?,
+        tries: found.get("tries")?,
+        due: row::from_micros(found.get("due")?),
     })
 }
 

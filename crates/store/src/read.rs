@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use tokio::sync::Semaphore;
-use types::{Event, EventKind, JobId, JobRecord, JobSummary, LastStep};
+use types::{Event, EventKind, JobId, JobRecord, JobStatus, JobSummary, LastStep};
 
-use crate::{JobFilter, StoreError, row, schema};
+use crate::{StoreError, row, schema};
 
 /// How many read at one time; others wait. Each has a connection of its own: three descriptors and
 /// up to 2 MiB of cache.
@@ -27,6 +27,19 @@ pub(crate) const HEIR: &str =
 static JOB: LazyLock<String> = LazyLock::new(|| {
     format!("SELECT prompt, spec, {} FROM jobs JOIN specs ON job = id WHERE id = ?1", row::STATE)
 });
+
+/// Which jobs to list.
+#[derive(Clone, Debug, Default)]
+pub struct JobFilter {
+    /// Only those in one of these; all if empty.
+    pub statuses: Vec<JobStatus>,
+    /// Only those with this in their title, or at the beginning of their id; A to Z in any case.
+    pub search: Option<String>,
+    /// Only those older than this one, which need not be there any more.
+    pub before: Option<JobId>,
+    /// So many at most.
+    pub limit: Option<u32>,
+}
 
 /// The connections, which are opened when they are needed and kept to be used again.
 #[derive(Debug)]

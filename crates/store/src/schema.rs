@@ -9,6 +9,7 @@ use std::sync::Arc;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use crate::wal::Wal;
 use crate::{StoreError, backup};
 
 /// Every schema ever released, oldest first; never edited, only added to.
@@ -28,20 +29,23 @@ const BUSY_MS: u32 = 5_000;
 /// What is left of the write-ahead log after a burst, in bytes.
 const JOURNAL_BYTES: u32 = 16 * 1024 * 1024;
 
-/// A connection that may write; the file is made and migrated if need be.
-pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
+/// A connection that may write, and its log; the file is made and migrated if need be. What is in the
+/// log is on the disk before anything is changed.
+pub(crate) fn open(path: &Path) -> Result<(Connection, Wal), StoreError> {
     let failed = StoreError::sqlite("open the store");
     make_private(path)?;
     refuse_newer(path)?;
     let mut connection = Connection::open(path).map_err(&failed)?;
     set_up(&connection).map_err(&failed)?;
+    let wal = Wal::watch(&mut connection).map_err(&failed)?;
+    wal.make_sure()?;
     // Only has an effect on a new file. What is deleted goes back to the disk, in pieces.
     connection.pragma_update(None, "auto_vacuum", "incremental").map_err(&failed)?;
     connection.pragma_update(None, "journal_mode", "wal").map_err(&failed)?;
     connection.pragma_update(None, "journal_size_limit", JOURNAL_BYTES).map_err(&failed)?;
     connection.pragma_update(None, "foreign_keys", true).map_err(&failed)?;
     migrate(&mut connection, path)?;
-    Ok(connection)
+    Ok((connection, wal))
 }
 
 /// Prompts and environments may hold secrets. SQLite gives the files beside this one its mode.
@@ -88,6 +92,8 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
 /// What every connection has.
 pub(crate) fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "busy_timeout", BUSY_MS)?;
+    // The writer's is the one that does; see `wal`.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     // A plan that may depend on a bound value is made anew for each; that takes longer than most reads.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use jiff::Timestamp;
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use store::{Durability, JobFilter, NewJob, Store, StoreError};
 use tempfile::TempDir;
 use types::{EventKind, JobId, Mode, NoticeLevel};
@@ -23,6 +25,13 @@ const TRACED: &str = "TRACED_STORE";
 /// Set where it fails for want of room only.
 const FULL: &str = "FULL_STORE";
 
+/// Set where somebody reads now and then while the log goes into the file, to [`BEHIND`] or
+/// [`FOLLOWED`], as it is in the end.
+const READ: &str = "READ_STORE";
+
+const BEHIND: &str = "behind";
+const FOLLOWED: &str = "followed";
+
 /// The change that is too long then for SQLite to hold it in memory until the transaction ends.
 const LONG: usize = 5;
 
@@ -31,16 +40,46 @@ const PAGE: u64 = 4096;
 
 #[test]
 fn nothing_that_a_failed_sync_lost_counts_as_written() {
-    let home = TempDir::new().unwrap();
+    let home = fresh();
     let failed = traced(&home, "inject=fsync,fdatasync:error=EIO:when=10+7");
     assert!(failed > 20, "only {failed} syncs failed");
 }
 
 #[test]
 fn writes_that_fail_change_nothing() {
-    let home = TempDir::new().unwrap();
+    let home = fresh();
     let failed = traced(&home, "inject=pwrite64:error=EIO:when=100+1501");
     assert!(failed > 5, "only {failed} writes failed");
+}
+
+/// Beside a reader nothing of what goes into the file is synced, and a later sync may lose it.
+#[test]
+fn what_the_file_lost_comes_from_the_log_again_after_a_restart() {
+    let home = fresh();
+    let [fails, well] = [("1+2", BEHIND), ("65535", FOLLOWED)].map(|(when, then)| {
+        let inject = format!("inject=fsync,fdatasync:error=EIO:when={when}");
+        let mut strace = strace(&home, &inject);
+        run(strace.arg("-P").arg(home.path().join("cagent.db")).env(READ, then), &home)
+    });
+    assert!(well.contains("sync("), "the log never went into the file");
+    assert!(judge(&[fails, well].concat(), BTreeMap::new()) > 0, "no sync failed");
+}
+
+/// Who had the store before may have died of a sync that failed.
+#[test]
+fn what_a_log_holds_is_written_again_before_the_schema_changes() {
+    let home = TempDir::new().unwrap();
+    let db = Connection::open(home.path().join("cagent.db")).unwrap();
+    db.execute_batch(include_str!("schemas/5.sql")).unwrap();
+    db.pragma_update(None, "journal_mode", "wal").unwrap();
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
+    assert!(db.execute("UPDATE jobs SET title = 'hi'", []).unwrap() > 0);
+    drop(db);
+    let log = home.path().join("cagent.db-wal");
+    let lost = (0..log.metadata().unwrap().len().div_ceil(PAGE)).collect();
+    let trace = run(strace(&home, "inject=fsync:error=EIO:when=65535").arg("-P").arg(&log), &home);
+    let lost = Pages { lost, ..Pages::default() };
+    judge(&trace, BTreeMap::from([(log.to_str().unwrap(), lost)]));
 }
 
 /// A quota has an error of its own, and so has the index of the log; the log's own fails while a long
@@ -53,7 +92,7 @@ fn want_of_room_is_known_whatever_sqlite_says_of_it() {
         (at_once("ENOSPC"), None),
         ("inject=pwrite64:error=ENOSPC:when=1".into(), Some("cagent.db-shm")),
     ] {
-        let home = TempDir::new().unwrap();
+        let home = fresh();
         let mut strace = strace(&home, &inject);
         strace.args(of.map(|of| home.path().join(of)).iter().flat_map(|of| [Path::new("-P"), of]));
         let trace = run(strace.env(FULL, "1"), &home);
@@ -61,16 +100,22 @@ fn want_of_room_is_known_whatever_sqlite_says_of_it() {
     }
 }
 
+/// With a new store.
+fn fresh() -> TempDir {
+    let home = TempDir::new().unwrap();
+    drop(Store::open(&home.path().join("cagent.db")).unwrap());
+    home
+}
+
 /// Changes a store under this fault of its files; tells how many calls failed.
 fn traced(home: &TempDir, inject: &str) -> usize {
     let path = home.path().join("cagent.db");
     let mut strace = strace(home, inject);
     strace.arg("-P").arg(&path).arg("-P").arg(home.path().join("cagent.db-wal"));
-    judge(&run(&mut strace, home))
+    judge(&run(&mut strace, home), BTreeMap::new())
 }
 
 fn strace(home: &TempDir, inject: &str) -> Command {
-    drop(Store::open(&home.path().join("cagent.db")).unwrap());
     let mut strace = Command::new("strace");
     strace.args(["-f", "-y", "-s", "0", "-o"]).arg(home.path().join("trace"));
     strace.args(["-e", "trace=pwrite64,ftruncate,fsync,fdatasync", "-e", inject]);
@@ -97,15 +142,34 @@ async fn under_strace() {
             Err(e) => assert!(is_expected(&e), "{e:?}"),
         }
     };
+    let before = store.jobs(JobFilter::default()).await.unwrap().len();
     let job = JobId::generate();
     insist(async || store.insert(new(job)).await.map(drop)).await;
+    let (reads, mut reader) = (std::env::var(READ).ok(), None);
     for n in 0..changes() {
+        match n % 100 {
+            10 => reader = reads.as_ref().map(|_| reading(&path)),
+            60 => reader = None,
+            _ => {}
+        }
         let durability = if n % 3 == 0 { Durability::Full } else { Durability::Grouped };
         insist(async || store.update(job, durability, move |d| d.append(now(), notice(n))).await)
             .await;
     }
-    drop(store);
-    verify(&path, job).await;
+    if let Some(then) = reads {
+        let touched = store.touch().await.map(|()| FOLLOWED);
+        let behind = |e| if matches!(e, StoreError::Behind { .. }) { BEHIND } else { "failed" };
+        assert_eq!(touched.unwrap_or_else(behind), then);
+    }
+    drop((reader, store));
+    verify(&path, job, before + 1).await;
+}
+
+/// Somebody who still sees what the store holds now.
+fn reading(path: &Path) -> Connection {
+    let db = Connection::open(path).unwrap();
+    db.execute_batch("BEGIN; SELECT count(*) FROM events").unwrap();
+    db
 }
 
 async fn insist(change: impl AsyncFn() -> Result<(), StoreError>) {
@@ -134,9 +198,9 @@ fn for_want_of_room() -> bool {
 }
 
 /// Each change once, in order, in a file that is whole.
-async fn verify(path: &Path, job: JobId) {
+async fn verify(path: &Path, job: JobId, jobs: usize) {
     let store = Store::open(path).unwrap();
-    assert_eq!(store.jobs(JobFilter::default()).await.unwrap().len(), 1);
+    assert_eq!(store.jobs(JobFilter::default()).await.unwrap().len(), jobs);
     let mut events = vec![];
     while events.len() <= changes() {
         let page = store.events(job, events.len() as u64, 100).await.unwrap();
@@ -145,7 +209,7 @@ async fn verify(path: &Path, job: JobId) {
     }
     let told = events[1..].iter().map(|event| event.event.clone());
     assert!(told.eq((0..changes()).map(notice)));
-    let db = rusqlite::Connection::open(path).unwrap();
+    let db = Connection::open(path).unwrap();
     let whole: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(whole, "ok");
 }
@@ -158,9 +222,10 @@ struct Pages {
     lost: BTreeSet<u64>,
 }
 
-/// Follows the calls as a system does that forgets what it could not write; tells how many failed.
-fn judge(trace: &str) -> usize {
-    let (mut files, mut failed) = (BTreeMap::<&str, Pages>::new(), 0);
+/// Follows the calls as a system does that forgets what it could not write, and has files that are
+/// like that to begin with; tells how many failed.
+fn judge<'a>(trace: &'a str, mut files: BTreeMap<&'a str, Pages>) -> usize {
+    let mut failed = 0;
     for line in trace.lines() {
         let Some((call, file, rest)) = call(line) else { continue };
         let pages = files.entry(file).or_default();

@@ -7,7 +7,7 @@ mod support;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use store::{Draft, Durability, Message, NewJob, Store};
+use store::{Draft, Durability, Message, NewJob, Store, StoreError};
 use tempfile::TempDir;
 use types::{Ending, EventKind, JobId, JobStatus, Mode};
 
@@ -107,11 +107,32 @@ async fn nothing_is_kept_for_nobody_and_of_too_much_the_newest() {
                 INSERT INTO outbox (job, seq, at, kind, summary, due) \
                 SELECT 'x' || i, i, at, kind, summary, due FROM n, (SELECT * FROM outbox)";
     db.execute(many, []).unwrap();
-    assert_eq!(store.census().await.unwrap().messages, 20_011);
-    assert_eq!(store.bound_outbox().await.unwrap(), 11);
+    assert_eq!((store.census().await.unwrap().messages, store.crowded_out()), (20_011, 0));
+    let job = new_job(&store).await;
+    becomes(&store, job, JobStatus::Running).await;
     assert_eq!(store.census().await.unwrap().messages, 20_000);
-    assert_eq!(next(&store).await.seq, 11, "the oldest went");
-    assert_eq!(store.bound_outbox().await.unwrap(), 0);
+    assert_eq!(next(&store).await.seq, 12, "the oldest went");
+    assert_eq!((store.crowded_out(), store.crowded_out()), (12, 0));
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_read_is_named_and_can_be_dropped() {
+    for damage in ["summary = '{'", "seq = -1", "tries = -1"] {
+        let (home, store) = open();
+        let (one, other) = (new_job(&store).await, new_job(&store).await);
+        for job in [one, other] {
+            becomes(&store, job, JobStatus::Running).await;
+        }
+        let first = next(&store).await.id;
+        let db = rusqlite::Connection::open(home.path().join("cagent.db")).unwrap();
+        db.execute(&format!("UPDATE outbox SET {damage} WHERE id = ?1"), [first]).unwrap();
+        let error = store.next_message().await.unwrap_err();
+        let said = error.to_string();
+        let StoreError::BadMessage { id, job, .. } = error else { panic!("{damage}: {said}") };
+        assert_eq!((id, job), (first, one.to_string()), "{said}");
+        store.drop_message(id).await.unwrap();
+        assert_eq!(next(&store).await.job.id, other);
+    }
 }
 
 #[tokio::test]

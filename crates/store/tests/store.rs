@@ -326,7 +326,9 @@ async fn what_a_job_is_to_go_on_in_is_not_given_up() {
     };
     let old = new_job(&store).await;
     store.update(old, Durability::Full, end(true)).await.unwrap();
+    assert_eq!(store.resumed_by(old).await.unwrap(), None);
     let (next, _) = resume(old).await;
+    assert_eq!(store.resumed_by(old).await.unwrap(), Some(next));
     assert!(nobody_may(old).await);
     assert_eq!(store.give_up(old).await.unwrap(), GivenUp::Claimed(next));
     assert!(store.job(old).await.unwrap().kept);
@@ -334,6 +336,8 @@ async fn what_a_job_is_to_go_on_in_is_not_given_up() {
     assert!(!nobody_may(old).await);
     assert_eq!(store.give_up(old).await.unwrap(), GivenUp::Yes);
     assert_eq!(store.give_up(old).await.unwrap(), GivenUp::NotKept);
+    store.delete(next).await.unwrap();
+    assert_eq!(store.resumed_by(old).await.unwrap(), None);
     let late = new_job(&store).await;
     store.update(late, Durability::Full, end(true)).await.unwrap();
     assert_eq!(store.give_up(late).await.unwrap(), GivenUp::Yes);

@@ -34,7 +34,12 @@ enum Turn {
 pub async fn run(outbox: Outbox, hook: Hook, closing: CancellationToken) {
     let client = match models::client() {
         Ok(client) => client,
-        Err(e) => return tracing::error!("the webhook is not told anything: {e}"),
+        Err(e) => {
+            outbox.close();
+            return tracing::error!(
+                "the webhook is told nothing until the server starts anew: {e}"
+            );
+        }
     };
     let end = async {
         closing.cancelled().await;

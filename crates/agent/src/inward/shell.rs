@@ -24,6 +24,9 @@ use crate::step::{Runner, Service, Shell, resize};
 /// How long the orchestrator may take to say what to start.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long the other side may take to leave after its program has ended.
+const FAREWELL_PATIENCE: Duration = Duration::from_secs(5);
+
 /// What a shell says of a program that it could not start.
 const CANNOT_START: i32 = 126;
 
@@ -41,7 +44,7 @@ pub(super) async fn serve(runner: &Runner, outside: impl AsyncRead + AsyncWrite)
         return;
     };
     let served = match runner.shell(&start).await {
-        Ok(shell) => carry(shell, from, &mut to).await,
+        Ok(shell) => carry(shell, &mut from, &mut to).await,
         Err(error) => {
             let why = format!("agentd: start it: {error}; is the process limit reached?\n");
             let told = send(&mut to, &FromShell::Errors(why.into())).await;
@@ -52,13 +55,16 @@ pub(super) async fn serve(runner: &Runner, outside: impl AsyncRead + AsyncWrite)
         // Who has left does not want to know it.
         drop(send(&mut to, &FromShell::Exit(code)).await);
         drop(to.shutdown().await);
+        // What is sent meanwhile would destroy what was not read yet.
+        let rest = async { while let Ok(Some(_)) = from.next().await {} };
+        drop(timeout(FAREWELL_PATIENCE, rest).await);
     }
 }
 
 /// The exit code, once all it wrote was sent; an error if the connection ended before.
 async fn carry(
     shell: Shell,
-    from: Incoming<impl AsyncRead + Unpin, ToShell>,
+    from: &mut Incoming<impl AsyncRead + Unpin, ToShell>,
     to: &mut (impl AsyncWrite + Unpin),
 ) -> io::Result<i32> {
     let Shell { mut service, terminal, input, output, errors } = shell;
@@ -110,7 +116,7 @@ struct Orders<'a> {
 
 impl Orders<'_> {
     /// Does what is wanted until the connection ends, or nothing of it makes sense.
-    async fn obey(mut self, mut from: Incoming<impl AsyncRead + Unpin, ToShell>) {
+    async fn obey(mut self, from: &mut Incoming<impl AsyncRead + Unpin, ToShell>) {
         while let Ok(Some(order)) = from.next().await {
             if self.take(order).is_none() {
                 return;

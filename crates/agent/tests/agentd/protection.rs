@@ -71,7 +71,7 @@ for thread in threads:
 #[test]
 fn nobody_can_speak_for_agentd() {
     let code = "import socket, os
-s = socket.socket(socket.AF_UNIX); s.connect(os.environ['HOME'] + '/../gateway.sock')
+s = socket.socket(socket.AF_UNIX); s.connect(os.environ['HOME'] + '/../run/gateway.sock')
 s.sendall(b'POST /v1/hello HTTP/1.1\\r\\nhost: x\\r\\ncontent-length: 0\\r\\n\\r\\n')
 print(s.recv(100).split(b'\\r\\n')[0].decode())";
     let log = run(vec![block(Program::Python, code)]);

@@ -3,6 +3,7 @@
 use protocol::{AgentSpec, Checkpoint, Verdict};
 use runbook::Block;
 use std::fs;
+use std::time::Duration;
 use types::StepOutcome::{Interrupted, Ok as Fine};
 use types::{JobId, LastStep, Resumes};
 
@@ -64,6 +65,18 @@ fn a_cancel_that_was_missed_is_obeyed_after_a_reconnect() {
     sandbox.gateway.cancel();
     sandbox.gateway.start();
     assert_eq!(sandbox.finish().0.verdict(), Verdict::Cancelled);
+}
+
+#[test]
+fn without_a_gateway_it_goes_on_as_long_as_there_may_be_one_again() {
+    let mut sandbox = Sandbox::start(vec![bash("echo ready; sleep 1000")]);
+    sandbox.gateway.wait_for_output("ready");
+    sandbox.gateway.stop();
+    assert!(sandbox.lives(Duration::from_secs(3)), "its server is merely away");
+    // As a server does whose daemon has forgotten the container.
+    fs::remove_dir(sandbox.dir.path().join("gateway")).unwrap();
+    let said = sandbox.fail();
+    assert!(said.contains("was removed"), "{said}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
+use std::time::Duration;
 
 use protocol::{AgentSpec, Assignment, Checkpoint, CommandUser};
 use runbook::{Block, Program, Runbook, Work};
@@ -58,8 +59,7 @@ impl Sandbox {
     /// One whose first key is replaced before it is used.
     pub(crate) fn with_a_late_hello(blocks: Vec<Block>) -> Self {
         let (dir, no_model) = (rooms(Users::One), Box::new(|_: &_| None));
-        let socket = dir.path().join("gateway.sock");
-        let gateway = Gateway::new(&socket, spec(blocks), Hosts::new(), no_model);
+        let gateway = Gateway::new(&socket(&dir), spec(blocks), Hosts::new(), no_model);
         Self::start_at(dir, Users::One, gateway.with_a_late_hello())
     }
 
@@ -82,7 +82,7 @@ impl Sandbox {
         hosts: Hosts,
         model: Model,
     ) -> Self {
-        let gateway = Gateway::new(&dir.path().join("gateway.sock"), spec, hosts, model);
+        let gateway = Gateway::new(&socket(&dir), spec, hosts, model);
         Self::start_at(dir, users, gateway)
     }
 
@@ -129,6 +129,11 @@ impl Sandbox {
         (log, dir)
     }
 
+    /// Whether agentd goes on for so long.
+    pub(crate) fn lives(&self, time: Duration) -> bool {
+        self.ended.recv_timeout(time).is_err()
+    }
+
     /// Waits until agentd ends with an error; what it said.
     pub(crate) fn fail(self) -> String {
         let status = self.ended.recv_timeout(PATIENCE).unwrap();
@@ -173,7 +178,7 @@ pub(crate) fn spec(blocks: Vec<Block>) -> AgentSpec {
 
 pub(crate) fn rooms(users: Users) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
-    for name in ["workspace", "steps", "home"] {
+    for name in ["workspace", "steps", "home", "gateway", "run"] {
         fs::create_dir(dir.path().join(name)).unwrap();
     }
     // The test's own target directory may be closed to others.
@@ -189,27 +194,32 @@ pub(crate) fn rooms(users: Users) -> TempDir {
     dir
 }
 
-const RAISE_LOOPBACK: &str = "ip link set lo up; exec \"$@\"";
+/// Where the gateway listens; agentd sees its directory as `run`.
+fn socket(dir: &TempDir) -> PathBuf {
+    dir.path().join("gateway/gateway.sock")
+}
+
+const FURNISH: &str = "mount --bind \"$0/gateway\" \"$0/run\"; ip link set lo up; exec \"$@\"";
 
 fn agentd(users: Users, dir: &Path) -> Command {
     let mut command = Command::new("unshare");
     command.args(["--pid", "--net", "--fork", "--kill-child", "--mount-proc"]);
     match users {
         Users::One => {
-            // Whoever raises the loopback has capabilities; agentd is to have none.
-            command.args(["--user", "--map-root-user", "sh", "-ec", RAISE_LOOPBACK, "sh"]);
+            // Whoever furnishes it has capabilities; agentd is to have none.
+            command.args(["--user", "--map-root-user", "sh", "-ec", FURNISH]).arg(dir);
             command.args(["unshare", "--user", "--map-user=1000", "--map-group=1000"]);
         }
         Users::Two => {
             let caps = "-all,+setuid,+setgid,+kill";
-            command.args(["sh", "-ec", RAISE_LOOPBACK, "sh"]);
+            command.args(["sh", "-ec", FURNISH]).arg(dir);
             command.args(["setpriv", "--no-new-privs", "--inh-caps=-all"]);
             command.arg(format!("--bounding-set={caps}"));
         }
     }
     command.arg(dir.join("agentd"));
     for (name, file) in
-        [("--gateway", "gateway.sock"), ("--steps", "steps"), ("--workspace", "workspace")]
+        [("--gateway", "run/gateway.sock"), ("--steps", "steps"), ("--workspace", "workspace")]
     {
         command.arg(name).arg(dir.join(file));
     }

@@ -16,7 +16,7 @@ use crate::support::{Server, request};
 const PICTURE: &[u8] = b"\x89PNG\r\n\x1a\nas it is now";
 
 /// What it says to whoever connects.
-const GREETING: &[u8] = b"RFB 003.008\n";
+pub(crate) const GREETING: &[u8] = b"RFB 003.008\n";
 
 /// What a sandbox without a desktop says; hostile, as all it says.
 const NONE: &str = "<b>no Xvnc</b>";
@@ -35,12 +35,18 @@ pub(crate) async fn answer(client: &Client, dial: Dial, desktop: &str) {
         assert!(stream.read(&mut [0; 1024]).await.unwrap() > 0);
     }
     stream.write_all(bytes).await.unwrap();
+    if desktop.trim() == "stays" {
+        tokio::spawn(async move { stream.read_to_end(&mut vec![]).await });
+        return;
+    }
     stream.shutdown().await.unwrap();
 }
 
 /// A job whose desktop is of this kind.
-async fn running(server: &Server, desktop: &str) -> JobId {
-    let job = server.schedule(&format!("# Wait\n\n```bash\nwait {desktop}\n```\n")).await;
+pub(crate) async fn running(server: &Server, desktop: &str) -> JobId {
+    let body = json!({ "prompt": format!("# Wait\n\n```bash\nwait {desktop}\n```\n") });
+    let scheduled = call(server, &server.local_key(), Method::POST, "/schedule", &body).await;
+    let job = scheduled.read::<api::Scheduled>().job_id;
     server.until(job, |event| matches!(event, EventKind::StepStarted { .. })).await;
     job
 }

@@ -9,6 +9,7 @@ mod desktop;
 mod downloads;
 mod files;
 mod keys;
+mod lapse;
 mod lists;
 mod live;
 mod pages;

@@ -4,15 +4,21 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::examples;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum ImageCommand {
     /// Have the Docker daemon build one
+    #[command(after_help = examples::IMAGE_BUILD)]
     Build(ImageBuildArgs),
     /// Unpack one for the embedded engine, which needs no Docker for it
+    #[command(after_help = examples::IMAGE_IMPORT)]
     Import(ImageImportArgs),
     /// List those there are
+    #[command(after_help = examples::IMAGE_LS)]
     Ls,
     /// Remove some of those that were imported; `docker rmi` removes Docker's
+    #[command(after_help = examples::IMAGE_RM)]
     Rm {
         /// Their names
         #[arg(required = true, value_name = "NAME:TAG")]

@@ -4,16 +4,19 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use types::Scope;
 
-use super::word;
+use super::{examples, word};
 use crate::value;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyCommand {
     /// Make a key and print it, this once
+    #[command(after_help = examples::KEY_CREATE)]
     Create(KeyCreateArgs),
     /// List the keys, also those that work no more
+    #[command(after_help = examples::KEY_LS)]
     Ls,
     /// Take keys back, from now on
+    #[command(after_help = examples::KEY_REVOKE)]
     Revoke {
         /// Their ids: what stands after `cagent_` in each
         #[arg(required = true, value_parser = key_id)]

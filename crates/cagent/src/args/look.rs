@@ -1,11 +1,34 @@
-//! The arguments of commands that look at jobs on a terminal.
+//! The arguments of commands that look at jobs.
 
-use std::path::PathBuf;
+use std::num::NonZeroU32;
 
 use clap::{Args, ValueEnum};
-use clap_complete::Shell;
+use types::JobStatus;
 
+use super::word;
 use crate::job_name::JobName;
+
+#[derive(Debug, Args)]
+pub(crate) struct PsArgs {
+    /// Only jobs that are in one of these, such as running or complete,error
+    #[arg(long = "status", value_parser = status, value_delimiter = ',', value_name = "STATUS,...")]
+    pub(crate) statuses: Vec<JobStatus>,
+    /// Only the newest
+    #[arg(long, value_name = "JOBS")]
+    pub(crate) limit: Option<NonZeroU32>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogsArgs {
+    /// The job's id, or at least 4 characters of its beginning or its end
+    pub(crate) job: JobName,
+    /// Go on until the job ends
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Standard error instead of standard output
+    #[arg(long)]
+    pub(crate) stderr: bool,
+}
 
 #[derive(Debug, Args)]
 pub(crate) struct WatchArgs {
@@ -38,52 +61,6 @@ pub(crate) enum Sort {
     Processes,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct DiffArgs {
-    /// The job's id, or at least 4 characters of its beginning or its end
-    pub(crate) job: JobName,
-    /// What it is compared with: a directory here, such as the one that was uploaded, or another
-    /// job [default: the job that it resumed, else nothing: all its files are new]
-    #[arg(long, value_name = "DIR|JOB")]
-    pub(crate) base: Option<PathBuf>,
-    /// Only which files, and by how much
-    #[arg(long)]
-    pub(crate) stat: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct CompletionsArgs {
-    /// The shell
-    #[arg(value_enum, hide_possible_values = true, value_name = "bash|zsh|fish")]
-    pub(crate) shell: Shell,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct FilesArgs {
-    /// The job's id, or at least 4 characters of its beginning or its end
-    pub(crate) job: JobName,
-    /// The directory, within its workspace
-    #[arg(default_value = "")]
-    pub(crate) path: String,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct LogsArgs {
-    /// The job's id, or at least 4 characters of its beginning or its end
-    pub(crate) job: JobName,
-    /// Go on until the job ends
-    #[arg(short, long)]
-    pub(crate) follow: bool,
-    /// Standard error instead of standard output
-    #[arg(long)]
-    pub(crate) stderr: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct DownloadArgs {
-    /// The job's id, or at least 4 characters of its beginning or its end
-    pub(crate) job: JobName,
-    /// Where to; `-` for standard output [default: JOB.zip]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) output: Option<PathBuf>,
+fn status(text: &str) -> Result<JobStatus, String> {
+    word(text)
 }

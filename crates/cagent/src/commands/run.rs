@@ -14,6 +14,7 @@ use super::{Context, live, save, task};
 use crate::args::{Format, RunArgs};
 use crate::client::Refused;
 use crate::place::Place;
+use crate::progress::painter::Size;
 use crate::progress::{report, view};
 use crate::settings::{EngineName, Settings};
 use crate::signals::{Signals, exit_code};
@@ -105,7 +106,8 @@ fn report(job: &Job, saved: Option<&Path>, format: Format) -> anyhow::Result<()>
     match format {
         Format::Json => output::json(job),
         Format::Text if view::may_draw() => {
-            let rows = if job.status.is_final() { report::report(job, saved) } else { vec![] };
+            let over = job.status.is_final().then(|| Size::now().columns);
+            let rows = over.map(|columns| report::report(job, saved, columns)).unwrap_or_default();
             rows.iter().try_for_each(|row| output::line(&row.painted()))
         }
         Format::Text => match (&job.output, saved) {

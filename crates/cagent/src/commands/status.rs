@@ -41,7 +41,7 @@ fn facts(job: &Job) -> Vec<(&'static str, String)> {
 type Fact = (&'static str, Option<String>);
 
 /// How far it is, and what came of it.
-fn outcome(job: &Job) -> [Fact; 11] {
+fn outcome(job: &Job) -> [Fact; 12] {
     [
         ("job", Some(job.job_id.to_string())),
         ("title", Some(job.title.clone())),
@@ -53,6 +53,7 @@ fn outcome(job: &Job) -> [Fact; 11] {
             job.resumable.then(|| format!("cagent resume {} goes on with it", job.job_id)),
         ),
         ("resumes", job.resumes.map(|old| format!("goes on after job {old}"))),
+        ("resumed by", job.resumed_by.map(|new| format!("job {new} goes on after it"))),
         ("exit code", job.exit_code.map(|code| code.to_string())),
         ("summary", job.summary.clone()),
         ("artifacts", job.artifacts.clone().and_then(|all| value::shown_list(all.iter(), ", "))),

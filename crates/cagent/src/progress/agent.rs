@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use types::{CheckResult, Ending, JobResult, JobStatus, Plan, PlanState, Speaker};
+use types::{CheckResult, JobResult, Plan, PlanState, Speaker};
 
 use super::{BAD, BOLD, DIM, GOOD, INDENT, Progress};
 use crate::text;
@@ -45,16 +45,6 @@ impl<W: Write> Progress<W> {
         let claim = if result.verified { "" } else { "it says: " };
         self.line(format_args!("{DIM}{claim}{DIM:#}{}", text::plain(&result.summary).trim()))
     }
-
-    /// What there is to say beside a job's last status.
-    pub(super) fn how(&self, ending: &Ending) -> String {
-        match (ending.status, self.verified) {
-            (JobStatus::Error, _) => format!(" ({})", text::word(&ending.reason)),
-            (JobStatus::Complete, Some(true)) => ", verified".into(),
-            (JobStatus::Complete, Some(false)) => ", not verified".into(),
-            _ => String::new(),
-        }
-    }
 }
 
 /// What was checked, and what was found where that is not so, on one line.
@@ -69,7 +59,7 @@ pub(crate) fn checked(check: &CheckResult) -> String {
 
 #[cfg(test)]
 mod tests {
-    use types::{EventKind, PlanItem};
+    use types::{Ending, EventKind, PlanItem};
 
     use super::super::tests::shown;
     use super::*;

@@ -3,7 +3,6 @@
 //!
 //! Pure: how it looks follows from the events, the time and the size alone.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,13 +10,8 @@ use types::{Event, EventKind, Plan, PlanState, StepKind, StepOutcome, UsageSampl
 
 use super::painter::Size;
 use super::row::{Look, Row};
+use super::tail::Tail;
 use crate::text;
-
-/// The most lines that are kept of what a step wrote.
-const KEPT: usize = 500;
-
-/// The most characters of one of them.
-const LINE_CHARS: usize = 1000;
 
 /// The most rows of what a step wrote below a plan.
 const TAIL: usize = 6;
@@ -47,14 +41,6 @@ pub(crate) struct Step {
     kind: StepKind,
     title: String,
     since: Timestamp,
-}
-
-/// The last lines of a text that comes in pieces.
-#[derive(Debug, Default)]
-pub(crate) struct Tail {
-    lines: VecDeque<String>,
-    /// Whether the last of them may go on.
-    open: bool,
 }
 
 impl Board {
@@ -152,7 +138,7 @@ impl Board {
     /// What it took so far.
     pub(crate) fn spent_row(&self, now: Timestamp) -> Row {
         let took = self.began.map(|began| clock(between(began, self.ended.unwrap_or(now))));
-        let plan = self.plan.as_ref().filter(|plan| !plan.items.is_empty()).map(|plan| {
+        let plan = self.plan.as_ref().filter(|plan| is_ticked(plan)).map(|plan| {
             let done = plan.items.iter().filter(|item| item.state == PlanState::Done).count();
             format!("{done}/{} done", plan.items.len())
         });
@@ -190,34 +176,9 @@ impl Step {
     }
 }
 
-impl Tail {
-    fn add(&mut self, text: &str) {
-        for piece in text::plain(text).split_inclusive('\n') {
-            let line = piece.trim_end_matches('\n');
-            match self.lines.back_mut().filter(|_| self.open) {
-                Some(last) => last.push_str(line),
-                None => self.lines.push_back(line.into()),
-            }
-            if let Some(last) = self.lines.back_mut()
-                && let Some((cut, _)) = last.char_indices().nth(LINE_CHARS)
-            {
-                last.truncate(cut);
-            }
-            self.open = !piece.ends_with('\n');
-        }
-        self.lines.drain(..self.lines.len().saturating_sub(KEPT));
-    }
-
-    /// The last lines that have something on them.
-    pub(crate) fn rows(&self, most: usize) -> Vec<Row> {
-        let some = self.lines.iter().rev().filter(|line| !line.trim().is_empty());
-        let mut rows: Vec<_> = some
-            .take(most)
-            .map(|line| Row::of(Look::Dim, "  │ ").and(Look::Usual, line.as_str()))
-            .collect();
-        rows.reverse();
-        rows
-    }
+/// Whether anybody said how far it is.
+pub(crate) fn is_ticked(plan: &Plan) -> bool {
+    plan.items.iter().any(|item| item.state != PlanState::Open)
 }
 
 /// A plan as a checklist.
@@ -310,16 +271,5 @@ mod tests {
                 assert!(!row.0.iter().any(|(_, text)| text.contains('\u{1b}')), "{row:?}");
             }
         }
-    }
-
-    #[test]
-    fn the_tail_is_the_end_of_what_was_written() {
-        let shown = |text: &str| {
-            let rows = board(0, text).tail.rows(2);
-            rows.into_iter().map(|row| row.0[1].1.clone()).collect::<Vec<_>>()
-        };
-        assert_eq!(shown("one\ntwo\n\nthr"), ["two", "thr"]);
-        assert_eq!(shown("10 %\r20 %"), ["10 %", "20 %"]);
-        assert_eq!(shown(&"x".repeat(5000))[0].len(), LINE_CHARS);
     }
 }

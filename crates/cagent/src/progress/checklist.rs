@@ -6,7 +6,7 @@ use std::io::{self, Stdout, Write as _};
 use jiff::Timestamp;
 use types::{Event, EventKind, JobId};
 
-use super::board::{Board, plan_rows};
+use super::board::{Board, is_ticked, plan_rows};
 use super::painter::{Painter, Size};
 use super::row::{Look, Row};
 use super::{Open, Progress};
@@ -63,9 +63,10 @@ impl Checklist {
                 self.board.finished(*outcome, *exit_code, *millis)
             }
             EventKind::Ended { .. } => {
-                let plan = self.board.plan.as_ref().map(plan_rows).unwrap_or_default();
-                let head = (!plan.is_empty()).then(|| Row::of(Look::Bold, "plan"));
-                head.into_iter().chain(plan).collect()
+                // One that nobody ticked says nothing of what was done.
+                let plan = self.board.plan.as_ref().filter(|plan| is_ticked(plan));
+                let head = plan.map(|_| Row::of(Look::Bold, "plan"));
+                head.into_iter().chain(plan.map(plan_rows).unwrap_or_default()).collect()
             }
             _ => vec![],
         }

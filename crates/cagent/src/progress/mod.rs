@@ -11,17 +11,19 @@
 //! On a terminal what is done now is drawn below them ([`checklist`]), by a [`board`] that others draw
 //! too; [`view`] chooses.
 //!
-//! Not here: what an agent says ([`agent`]), the models it asks ([`model`]), and steps that wait for
-//! a person ([`approval`]).
+//! Not here: what an agent says ([`agent`]), the models it asks ([`model`]), steps that wait for a
+//! person ([`approval`]), and how a job ends ([`ending`]).
 
 pub(crate) mod agent;
 pub(crate) mod approval;
 pub(crate) mod board;
 mod checklist;
+mod ending;
 mod model;
 pub(crate) mod painter;
 pub(crate) mod report;
 pub(crate) mod row;
+mod tail;
 pub(crate) mod view;
 
 use std::io::{self, Write};
@@ -30,11 +32,11 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
 use types::{
-    Egress, EgressVerdict, Ending, Event, EventKind, JobId, JobStatus, NoticeLevel, SandboxReport,
-    StepOutcome, Stream,
+    Egress, EgressVerdict, Event, EventKind, JobId, NoticeLevel, SandboxReport, StepOutcome, Stream,
 };
 
 use crate::text;
+use ending::packed;
 use model::Asked;
 
 const BOLD: Style = Style::new().bold();
@@ -200,22 +202,6 @@ impl<W: Write> Progress<W> {
         self.line(format_args!("{ODD}network:{ODD:#} {host}:{port}{times}: {why}"))
     }
 
-    fn ended(&mut self, ending: &Ending, at: Timestamp) -> io::Result<()> {
-        let style = match ending.status {
-            JobStatus::Complete => GOOD,
-            JobStatus::Cancelled => ODD,
-            _ => BAD,
-        };
-        if let Some(error) = ending.error.as_ref().filter(|_| ending.status == JobStatus::Error) {
-            self.line(format_args!("{}", text::plain(error).trim_end()))?;
-        }
-        let took = self.began.and_then(|began| Duration::try_from(at.duration_since(began)).ok());
-        let took = took.map(|took| format!(", {}", text::took(took))).unwrap_or_default();
-        let packed = self.packed.take().unwrap_or_else(|| "no ZIP".into());
-        let (how, spent) = (self.how(ending), self.asked.spent());
-        self.line(format_args!("{style}{}{style:#}{how}{took}{spent}: {packed}", ending.status))
-    }
-
     /// A line of ours.
     fn line(&mut self, text: std::fmt::Arguments<'_>) -> io::Result<()> {
         self.close_line()?;
@@ -232,18 +218,10 @@ impl<W: Write> Progress<W> {
     }
 }
 
-fn packed(files: u64, bytes: u64, left_out: u64) -> String {
-    let all = format!("{}, {}", text::count(files, "file"), text::size(bytes));
-    match left_out {
-        0 => all,
-        _ => format!("{all}, {left_out} left out (see .cagent/manifest.json in it)"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use anstream::adapter::strip_str;
-    use types::{Mode, Reason, StepKind};
+    use types::{Ending, Mode, StepKind};
 
     use super::*;
 
@@ -291,13 +269,6 @@ mod tests {
     }
 
     #[test]
-    fn what_was_left_out_is_said() {
-        assert_eq!(packed(1, 100, 0), "1 file, 100 bytes");
-        let text = packed(2, 100, 5);
-        assert_eq!(text, "2 files, 100 bytes, 5 left out (see .cagent/manifest.json in it)");
-    }
-
-    #[test]
     fn lines_of_two_streams_and_of_ours_are_not_mixed() {
         let text = shown(vec![
             output(Stream::Stdout, "out"),
@@ -305,12 +276,5 @@ mod tests {
             finished(StepOutcome::Failed, 3),
         ]);
         assert_eq!(text, "    out\n    err\n[1] failed, exit code 3, 5 ms\n");
-    }
-
-    #[test]
-    fn a_job_that_failed_says_why() {
-        let ending = Ending::error(Reason::StepFailed, "step 1 failed\x1b[2J");
-        let text = shown(vec![EventKind::Ended { ending }]);
-        assert_eq!(text, "step 1 failed\nerror (step_failed): no ZIP\n");
     }
 }

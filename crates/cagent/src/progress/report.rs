@@ -8,16 +8,18 @@ use api::Job;
 use types::JobStatus;
 
 use super::agent::checked;
-use super::row::{Look, Row};
+use super::row::{Look, Row, broken};
 use crate::{job_name, text};
 
-/// The report; `saved` is where its ZIP was saved here.
-pub(crate) fn report(job: &Job, saved: Option<&Path>) -> Vec<Row> {
+const INDENT: &str = "  ";
+
+/// The report, its text in so many columns; `saved` is where its ZIP was saved here.
+pub(crate) fn report(job: &Job, saved: Option<&Path>, columns: usize) -> Vec<Row> {
     let error = job.error.as_deref().filter(|_| job.status == JobStatus::Error);
     let error = error.map(text::plain).unwrap_or_default();
     let mut rows = vec![outcome(job)];
-    rows.extend(error.trim().lines().map(|line| Row::of(Look::Usual, format!("  {line}"))));
-    rows.extend(summary(job));
+    rows.extend(indented(error.trim(), columns));
+    rows.extend(summary(job, columns));
     rows.extend(job.checks.iter().flatten().map(|check| {
         let (look, mark) = if check.passed { (Look::Good, '✓') } else { (Look::Bad, '✗') };
         Row::of(look, format!("  {mark} ")).and(Look::Usual, checked(check))
@@ -53,16 +55,21 @@ fn outcome(job: &Job) -> Row {
         .and(Look::Dim, took(job))
 }
 
-/// What nothing proves is a claim.
-fn summary(job: &Job) -> Vec<Row> {
+fn summary(job: &Job, columns: usize) -> Vec<Row> {
+    // What nothing proves is a claim.
     let claim = if job.verified == Some(true) { "" } else { "it says: " };
     let summary = text::plain(job.summary.as_deref().unwrap_or_default());
-    let lines = summary.trim().lines().enumerate();
-    let row = |(at, line): (usize, &str)| {
-        Row::of(Look::Dim, if at == 0 { format!("  {claim}") } else { "  ".into() })
-            .and(Look::Usual, line)
-    };
-    lines.map(row).collect()
+    match summary.trim() {
+        "" => vec![],
+        summary => indented(&format!("{claim}{summary}"), columns),
+    }
+}
+
+/// Broken between words, so that the terminal does not break them.
+fn indented(text: &str, columns: usize) -> Vec<Row> {
+    let lines =
+        text.lines().flat_map(|line| broken(line, columns.saturating_sub(INDENT.len() + 1)));
+    lines.map(|line| Row::of(Look::Usual, format!("{INDENT}{line}"))).collect()
 }
 
 fn took(job: &Job) -> String {

@@ -82,6 +82,22 @@ pub(crate) fn width(text: &str) -> usize {
     text.chars().map(columns).sum()
 }
 
+/// A line as lines of at most so many columns, if its words are not wider.
+pub(crate) fn broken(line: &str, most: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in line.split_inclusive(' ') {
+        let full =
+            |last: &String| !last.trim().is_empty() && width(last) + width(word.trim_end()) > most;
+        if lines.last().is_some_and(full) {
+            lines.push(String::new());
+        }
+        if let Some(last) = lines.last_mut() {
+            last.push_str(word);
+        }
+    }
+    lines.iter().map(|line| line.trim_end().to_owned()).collect()
+}
+
 /// As much of a text as fits; tabs become spaces.
 fn fitting(text: &str, most: usize) -> String {
     let mut left = most;
@@ -133,5 +149,13 @@ mod tests {
                 assert!(row.width() <= columns, "{text:?} in {columns}: {row:?}");
             }
         }
+    }
+    #[test]
+    fn lines_are_broken_between_words() {
+        assert_eq!(broken("the tests found it", 9), ["the tests", "found it"]);
+        assert_eq!(broken("  indented words", 9), ["  indented", "words"]);
+        assert_eq!(broken("世界 世界 a", 5), ["世界", "世界", "a"]);
+        assert_eq!(broken("longerthanthat a", 3), ["longerthanthat", "a"]);
+        assert_eq!(broken("", 0), [""]);
     }
 }

@@ -59,15 +59,16 @@ fn draw_list(frame: &mut Frame<'_>, state: &State, head: Rect, body: Rect) {
     let (room, at) = (usize::from(body.height), state.at());
     let first = at.saturating_sub(room.saturating_sub(1));
     let now = Timestamp::now();
-    let rows = state.jobs.iter().skip(first).take(room).map(|job| list_row(job, now));
-    let rows: Vec<_> = rows.collect();
-    show(frame, body, rows);
+    // By shape too: without colours some terminals show nothing reversed.
+    let mark = |row| if row == at { "› " } else { "  " };
+    let jobs = (0..).zip(&state.jobs).skip(first).take(room);
+    show(frame, body, jobs.map(|(row, job)| list_row(mark(row), job, now)).collect());
     let line = Rect { y: body.y + u16::try_from(at - first).unwrap_or(0), height: 1, ..body };
     frame.buffer_mut().set_style(line, Style::new().add_modifier(Modifier::REVERSED));
 }
 
 /// State by shape as well as by colour.
-fn list_row(job: &JobSummary, now: Timestamp) -> Row {
+fn list_row(selected: &'static str, job: &JobSummary, now: Timestamp) -> Row {
     let (look, mark) = match job.status {
         _ if job.waiting.is_some() => (Look::Odd, '?'),
         JobStatus::Complete => (Look::Good, '✓'),
@@ -81,7 +82,8 @@ fn list_row(job: &JobSummary, now: Timestamp) -> Row {
     let took = time.map(text::took).unwrap_or_default();
     let why = job.waiting.as_ref().map(approval::in_short).or_else(|| job.error.clone());
     let why = why.map(|why| format!("  {}", text::one_line(&why))).unwrap_or_default();
-    Row::of(look, format!("{mark} {:<10}", job.status.to_string()))
+    Row::of(Look::Bold, selected)
+        .and(look, format!("{mark} {:<10}", job.status.to_string()))
         .and(Look::Dim, format!("{}  {took:>12}  ", job_name::short(job.job_id)))
         .and(Look::Usual, text::one_line(&job.title))
         .and(Look::Odd, why)

@@ -1,7 +1,7 @@
 //! `cagent attach` and `cagent exec`: people beside a job that runs.
 
 use std::io::Write as _;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -104,6 +104,22 @@ async fn a_program_is_one_of_a_pipeline() {
     let mut yes = yes.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(yes.stdout.take());
     assert_eq!(yes.wait().unwrap().code(), Some(141));
+}
+
+#[tokio::test]
+async fn all_it_says_arrives_though_its_input_goes_on_or_has_ended() {
+    let (server, job) = with_a_job().await;
+    let (data, job) = (server.data_dir(), job.to_string());
+    let line = "head -c 1 >/dev/null; head -c 300000 /dev/zero; exit 7";
+    for _ in 0..5 {
+        let mut yes = Command::new("yes").stdout(Stdio::piped()).spawn().unwrap();
+        let program = ["exec", "-i", &job, "--", "sh", "-c", line];
+        let said = cagent(data, &program).stdin(yes.stdout.take().unwrap()).output().unwrap();
+        yes.wait().unwrap();
+        assert_eq!((said.status.code(), said.stdout.len()), (Some(7), 300_000));
+    }
+    let late = ["exec", "-i", &job, "--", "sh", "-c", "cat; sleep 1; echo late; exit 7"];
+    assert_eq!(stdout(&call_with(data, &late, ""), 7), "late\n");
 }
 
 #[tokio::test]

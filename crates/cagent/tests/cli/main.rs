@@ -3,6 +3,7 @@
 
 mod attach;
 mod bot;
+mod docs;
 mod files;
 mod full_disk;
 mod given;
@@ -14,6 +15,8 @@ mod run;
 mod screen;
 mod server;
 mod settings;
+mod snapshots;
 mod support;
 mod targets;
+mod tmux;
 mod together;

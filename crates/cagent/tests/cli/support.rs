@@ -5,7 +5,8 @@ use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
 use rustix::process::Signal;
-use testkit::{DataDir, PATIENCE};
+use testkit::scripted::{Provider, Scenario};
+use testkit::{Builder, DataDir, PATIENCE, ScriptedModel, Server};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout};
 use tokio::time::timeout;
@@ -69,6 +70,14 @@ pub(crate) fn refusal(output: &Output) -> String {
 pub(crate) fn json(output: &Output, code: i32) -> serde_json::Value {
     let text = stdout(output, code);
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"))
+}
+
+/// A server with a model that writes a script and its tests, for as long as both are there.
+pub(crate) async fn with_a_model() -> (ScriptedModel, Server) {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../testkit/scenarios/fibonacci.json");
+    let model = ScriptedModel::start(Scenario::read(path.as_ref()).unwrap()).await;
+    let server = Builder::new(CAGENT).model(&model, &[Provider::Gemini]).start().await;
+    (model, server)
 }
 
 /// A runbook of one bash block.

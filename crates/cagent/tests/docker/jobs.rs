@@ -1,4 +1,7 @@
+use std::time::Duration;
+
 use serde_json::json;
+use testkit::PATIENCE;
 use types::{Event, EventKind, JobStatus, Reason, Stream};
 
 use crate::support::{Bed, assert_complete, file, run};
@@ -80,4 +83,24 @@ async fn thirty_at_once() {
         assert_eq!(file(&server, job, "out").await, format!("{n}\n"));
     }
     assert_eq!(bed.left(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_server_without_the_usual_image_is_not_ready() {
+    let bed = Bed::mounted();
+    let missing = "containerized-agent:missing";
+    let server = bed.builder().env("AGENT_IMAGE", missing).start().await;
+    let says_so = async {
+        loop {
+            let answer = server.client().get("/readyz").await;
+            assert_eq!(answer.status(), 503);
+            let said = answer.text().await.unwrap();
+            // Until the daemon was tried, it has not answered in time.
+            if said.contains(missing) && said.contains("cagent image build") {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, says_so).await.expect("it names the image");
 }

@@ -27,6 +27,7 @@ async fn a_job_that_lost_its_container_goes_on_where_it_was_if_somebody_resumes_
         let job = server.client().wait_end(new).await;
         assert_complete(&job);
         assert_eq!(job.resumes, Some(old));
+        assert_eq!(server.client().job(old).await.resumed_by, Some(job.job_id));
         assert_eq!(file(&server, new, "sub/begun").await, "first\nsecond\nsecond\n");
         assert_eq!(server.client().log(new, Stream::Stdout).await, b"waiting for me\n");
         assert_eq!(server.client().resume(old).await, new, "there is one that goes on");

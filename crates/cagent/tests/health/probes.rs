@@ -66,7 +66,7 @@ async fn an_engine_that_is_away_is_named_and_counted() {
     assert_eq!(problem(&body, "engine:local"), None);
     let numbers = Numbers::of(server.client()).await;
     let failed =
-        numbers.sum("cagent_engine_errors_total", &[("engine", "docker"), ("call", "list")]);
+        numbers.sum("cagent_engine_errors_total", &[("engine", "docker"), ("call", "ready")]);
     assert!(failed >= 1.0, "{numbers:#?}");
 }
 

@@ -141,6 +141,25 @@ async fn what_was_not_taken_is_told_again_though_server_and_job_are_gone() {
 }
 
 #[tokio::test]
+async fn a_message_that_cannot_be_read_does_not_hold_up_the_others() {
+    let (receiver, builder) = Receiver::start(503).await;
+    let server = builder.clone().start().await;
+    let job = server.client().run("```bash\ntrue\n```\n").await;
+    server.client().wait_end(job).await;
+    let store = server.data_dir().path().join("cagent.db");
+    server.kill().await;
+    let damage = "UPDATE outbox SET summary = '{' WHERE kind = 'job.started'";
+    assert_eq!(rusqlite::Connection::open(store).unwrap().execute(damage, []).unwrap(), 1);
+
+    receiver.answer(200);
+    let server = builder.start().await;
+    assert_eq!(kinds(&receiver.took(1).await, job), ["job.ended"]);
+    let of = [("outcome", "given_up")];
+    let given_up = |numbers: &Numbers| numbers.sum("cagent_webhooks_total", &of) == 1.0;
+    Numbers::when(server.client(), given_up).await;
+}
+
+#[tokio::test]
 async fn a_webhook_that_is_gone_is_left_alone_until_the_next_start() {
     let (receiver, builder) = Receiver::start(410).await;
     let server = builder.clone().start().await;

@@ -107,6 +107,11 @@ impl Bed {
         job
     }
 
+    /// Waits until the daemon has nothing of it any more.
+    pub(crate) async fn is_swept(&self) {
+        until("it is swept", || self.daemon.left_of(&self.owner()).is_empty()).await;
+    }
+
     pub(crate) async fn wait(&self, job: JobId) -> Ended {
         let ended = tokio::time::timeout(PATIENCE, self.engine.wait(job)).await;
         ended.expect("it ends").unwrap()
@@ -126,6 +131,16 @@ impl Bed {
         self.engine.remove(job).await.unwrap();
         (ended, log)
     }
+}
+
+/// Waits until this is so.
+pub(crate) async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let looking = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, looking).await.expect(what);
 }
 
 /// In place of an agentd that waits for a gateway.

@@ -70,6 +70,8 @@ async fn without_the_usual_image_only_jobs_that_name_one_run() {
         let error = bed.engine.way().await.unwrap_err();
         assert!(matches!(error, EngineError::Image { .. }), "{error}");
         assert!(error.to_string().contains("cagent image build"), "{error}");
+        let error = bed.engine.ready().await.unwrap_err();
+        assert!(error.to_string().contains("cagent image build"), "{error}");
         let spec = |image| SandboxSpec { job: JobId::generate(), limits: Limits::default(), image };
         let error = bed.engine.create(&spec(None)).await.unwrap_err();
         assert!(matches!(error, EngineError::Image { .. }), "{error}");

@@ -1,12 +1,15 @@
 //! What a crash leaves is found and removed, and nothing else.
 
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::time::Duration;
 
 use engine::{Engine, EngineError, SandboxEnd, SandboxSpec, SandboxState};
+use futures_util::FutureExt as _;
 use testkit::docker::{Daemon, IMAGE};
 use types::{JobId, Limits};
 
-use crate::bed::{Bed, IDLE, PATIENCE};
+use crate::bed::{Bed, IDLE, PATIENCE, until};
 
 /// What a daemon is told to make a container that is never started.
 fn make(bed: &Bed, name: &str, more: &[&str]) {
@@ -51,12 +54,107 @@ async fn what_a_dead_server_ordered_comes_late_and_hits_no_later_sandbox() {
         assert_eq!(bed.engine.list().await.unwrap(), [(spec.job, SandboxState::Running)]);
         let owner = format!("label=cagent.owner={}", bed.owner());
         let all = ["ps", "--all", "--filter", &owner, "--format", "{{.Names}}"];
-        assert_eq!(bed.daemon.ask(&all), [second]);
+        until("only its own is left", || bed.daemon.ask(&all) == [&*second]).await;
         bed.engine.remove(spec.job).await.unwrap();
         make(&bed, &first, &[&late[..], &volume].concat());
         assert_eq!(bed.engine.list().await.unwrap(), []);
-        leaves_nothing(&bed);
+        bed.is_swept().await;
     }
+}
+
+#[tokio::test]
+async fn a_crash_between_a_container_and_its_volume() {
+    let bed = Bed::with(IDLE, &Daemon::usual_by_tcp(), |_| {});
+    let [gone, kept] = [bed.create(Limits::default()).await, bed.create(Limits::default()).await];
+    bed.daemon.ask(&["rm", &bed.name(gone)]);
+    fs::remove_dir_all(bed.config.home.join(gone.to_string())).unwrap();
+    let bed = bed.again();
+    assert_eq!(bed.engine.list().await.unwrap(), [(kept, SandboxState::Created)]);
+    let volumes = format!("name=cagent-{}", bed.owner());
+    let volumes = ["volume", "ls", "--quiet", "--filter", &volumes];
+    until("its volume is swept", || bed.daemon.ask(&volumes) == [bed.name(kept)]).await;
+    bed.engine.start(kept).await.unwrap();
+    bed.engine.remove(kept).await.unwrap();
+    leaves_nothing(&bed);
+}
+
+#[tokio::test]
+async fn who_leaves_ends_no_sweeping() {
+    let bed = Bed::with(IDLE, &Daemon::usual_by_tcp(), |_| {});
+    bed.engine.report().await.unwrap();
+    let job = JobId::generate();
+    let name = format!("cagent-{}-{job}-0123456789ab", bed.owner());
+    let of = ["--label", &format!("cagent.job={job}"), "--volume", &format!("{name}:/workspace")];
+    make(&bed, &name, &of);
+    assert!(bed.engine.list().now_or_never().is_none(), "it asks the daemon");
+    bed.is_swept().await;
+}
+
+/// The daemon makes the volume first.
+#[tokio::test]
+async fn a_creation_that_fails() {
+    let bed = Bed::with(IDLE, &Daemon::usual_by_tcp(), |_| {});
+    let image = no_dir_for_work(&bed);
+    let limits = Limits::default();
+    let spec = SandboxSpec { job: JobId::generate(), limits, image: Some(image.clone()) };
+    let made = bed.engine.create(&spec).await;
+    bed.daemon.ask(&["rmi", &image]);
+    assert!(matches!(&made, Err(EngineError::Setup { .. })), "{made:?}");
+    leaves_nothing(&bed);
+    assert!(!bed.config.home.join(spec.job.to_string()).exists());
+}
+
+/// The name of a new image with a file where each job has its workspace.
+fn no_dir_for_work(bed: &Bed) -> String {
+    let path = bed.config.home.with_file_name("image.tar");
+    let mut tar = tar::Builder::new(fs::File::create(&path).unwrap());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(0);
+    header.set_mode(0o644);
+    tar.append_data(&mut header, "workspace", std::io::empty()).unwrap();
+    tar.finish().unwrap();
+    let name = format!("cagent-test-{}", JobId::generate());
+    bed.daemon.ask(&["import", &path.to_string_lossy(), &name]);
+    name
+}
+
+#[tokio::test]
+async fn a_note_that_cannot_be_read_is_not_taken_for_none() {
+    let bed = Bed::idle();
+    let job = bed.start(Limits::default()).await;
+    let note = bed.config.home.join(format!("{job}/try"));
+    let id = fs::read_link(&note).unwrap();
+    fs::remove_file(&note).unwrap();
+    // No link: an error, as on a disk that fails.
+    fs::write(&note, "").unwrap();
+    let mend = || fs::remove_file(&note).and_then(|()| symlink(&id, &note)).unwrap();
+    goes_on(&bed, job, mend).await;
+}
+
+#[tokio::test]
+async fn folders_that_are_away_for_a_moment_are_not_gone() {
+    let bed = Bed::idle();
+    let job = bed.start(Limits::default()).await;
+    let (home, away) = (&bed.config.home, bed.config.home.with_file_name("away"));
+    fs::rename(home, &away).unwrap();
+    goes_on(&bed, job, || fs::rename(&away, home).unwrap()).await;
+}
+
+/// A job whose folder cannot be read until it is mended: it is seen then that what has no folder was
+/// swept, and it was not.
+async fn goes_on(bed: &Bed, job: JobId, mend: impl FnOnce()) {
+    let error = bed.engine.list().await.unwrap_err();
+    assert!(error.to_string().contains(&*bed.config.home.to_string_lossy()), "{error}");
+    mend();
+    let other = JobId::generate();
+    let left = format!("cagent-{}-{other}-0123456789ab", bed.owner());
+    make(bed, &left, &["--label", &format!("cagent.job={other}")]);
+    assert_eq!(bed.engine.list().await.unwrap(), [(job, SandboxState::Running)]);
+    let owner = format!("label=cagent.owner={}", bed.owner());
+    let all = ["ps", "--all", "--filter", &owner, "--format", "{{.Names}}"];
+    until("the other is swept", || bed.daemon.ask(&all) == [bed.name(job)]).await;
+    bed.engine.remove(job).await.unwrap();
+    leaves_nothing(bed);
 }
 
 #[tokio::test]

@@ -123,3 +123,16 @@ async fn our_programs_come_back_if_somebody_removes_them() {
     let job = bed.start(Limits::default()).await;
     bed.engine.remove(job).await.unwrap();
 }
+
+/// By that an agent that goes on, though its daemon has forgotten it, knows that nobody wants it.
+#[tokio::test]
+async fn a_kept_workspace_has_no_gateway() {
+    let bed = Bed::idle();
+    let job = bed.start(Limits::default()).await;
+    bed.engine.stop(job).await.unwrap();
+    bed.wait(job).await;
+    bed.engine.keep(job).await.unwrap();
+    assert!(!bed.engine.gateway_dir(job).exists());
+    assert!(bed.engine.workspace(job).await.unwrap().path().is_dir());
+    bed.engine.remove(job).await.unwrap();
+}

@@ -1,46 +1,16 @@
 use std::pin::pin;
 use std::sync::mpsc;
-use std::time::Duration;
 
-use engine::FakeEngine;
-use models::{Kind, Price, Provider, ToolMode};
-use protocol::{AgentSpec, Assignment};
-use store::{JobState, Spend};
-use tempfile::TempDir;
-use types::{Isolation, JobId, LimitsPolicy, Network, SandboxReport};
+use store::Spend;
 
 use super::*;
-use crate::translate::{Measure, Progress};
-use crate::{Clock, Config, Folders, Jobs, NetworkPolicy, ScheduleRequest};
-
-/// The sink of a job that is not begun.
-struct Bed {
-    jobs: Jobs,
-    sink: JobSink,
-    _home: TempDir,
-}
+use crate::bed::Bed;
 
 impl Bed {
-    async fn new() -> Self {
-        let home = TempDir::new().unwrap();
-        let folders = Folders::claim(&home.path().join("data"), &home.path().join("output"));
-        let engine = Arc::new(FakeEngine::idle().unwrap());
-        let jobs = Jobs::open(folders.unwrap(), config(), vec![engine]).await.unwrap();
-        let job = jobs.schedule(ScheduleRequest { prompt: "ask".into(), ..Default::default() });
-        let job = job.await.unwrap();
-        Self { sink: sink(&jobs, job), jobs, _home: home }
-    }
-
     fn till(&self) -> Till<'_> {
         let asking = self.sink.asking.as_ref().unwrap();
         let (taken_back, open) = (CancellationToken::new(), Mutex::default());
         Till { sink: &self.sink, asking, taken_back, open }
-    }
-
-    /// The job as it is once all before is done.
-    async fn state(&self) -> JobState {
-        let look = |draft: &mut Draft| draft.state.clone();
-        self.jobs.inner.store.update(self.sink.job, Durability::Grouped, look).await.unwrap()
     }
 
     /// Takes a question back while it waits for the store, where it is already.
@@ -58,59 +28,6 @@ impl Bed {
         held.unwrap();
         answer
     }
-}
-
-fn config() -> Config {
-    Config {
-        // Nothing is begun.
-        concurrency: 0,
-        retention: Duration::MAX,
-        limits: LimitsPolicy { defaults: Limits::default(), ceilings: Limits::default() },
-        network: NetworkPolicy { default: Network::None, ceiling: Network::None },
-        egress_allow: Arc::new([]),
-        own_ports: Arc::new([]),
-        models: Arc::new(Models::new(vec![provider()])),
-        reserve_bytes: 0,
-        results_bytes: u64::MAX,
-        engine_patience: Duration::ZERO,
-        tells: false,
-        clock: Clock::default(),
-    }
-}
-
-fn provider() -> Provider {
-    Provider {
-        kind: Kind::Ollama,
-        key: None,
-        base_url: "http://127.0.0.1:9".parse().unwrap(),
-        model: "llama".into(),
-        window_tokens: 32_000,
-        images: false,
-        tools: ToolMode::Native,
-        price: Some(Price { input: 1.0, cached: 1.0, output: 1.0 }),
-        silence: Duration::from_secs(1),
-    }
-}
-
-fn sink(jobs: &Jobs, job: JobId) -> JobSink {
-    let models = jobs.inner.config.models.clone();
-    let asking = Asking::new(models, None, Limits::default()).unwrap();
-    let assignment = Assignment::Task { prompt: "ask".into(), model: asking.facts().unwrap() };
-    let spec = AgentSpec {
-        job,
-        assignment,
-        approve: false,
-        include_caches: false,
-        command_user: None,
-        environment: Default::default(),
-        desktop: false,
-        checkpoint: None,
-        resumes: None,
-    };
-    let (engine, isolation, shortfalls) = ("fake".into(), Isolation::None, vec![]);
-    let report = SandboxReport { engine, isolation, shortfalls };
-    let measure = Measure { output_bytes: 1, steps: None };
-    JobSink::new(jobs.inner.clone(), spec, Some(asking), report, measure, Progress::default())
 }
 
 #[tokio::test]

@@ -35,6 +35,8 @@ pub(super) enum Flaw {
     DialsTwice,
     /// What a decision was about is not looked at.
     DecidesTwice,
+    /// What is still to be told of a job is told, however late.
+    TellsTooLate,
 }
 
 impl Flaw {
@@ -49,6 +51,7 @@ impl Flaw {
         Self::ForgetsReserves,
         Self::DialsTwice,
         Self::DecidesTwice,
+        Self::TellsTooLate,
     ];
 }
 

@@ -4,22 +4,25 @@
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::gateway::{KeyState, Orders, SinkError};
 use protocol::{Instruction, Report};
 use sha2::{Digest, Sha256};
 use store::{Durability, JobState};
 use tokio::sync::{Mutex, oneshot, watch};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use types::{Ending, Isolation, JobId, Reason, SandboxReport, Stream};
+use types::{Ending, EventKind, Isolation, JobId, Reason, SandboxReport, Stream};
 
 use super::faults::Flaw;
 use super::questions::Asking;
 use super::world::{Process, World};
 use crate::attach::key_state;
+use crate::bed;
 use crate::intake::{Intake, Record};
 use crate::lifecycle::Input;
-use crate::sink::{greet, use_key};
+use crate::sink::{greet, note_egress, use_key};
 use crate::translate::{Measure, Output, Progress};
 
 pub(super) struct Gateway {
@@ -71,7 +74,29 @@ impl Gateway {
             greeted: Arc::default(),
         });
         world.gateways.borrow_mut().insert(job, gateway.clone());
+        process.borrow_mut().spawn_local(gateway.clone().tell_egress());
         gateway
+    }
+
+    /// Its connections, as they end; nobody waits for the last one.
+    async fn tell_egress(self: Rc<Self>) {
+        let mut open = true;
+        while open {
+            open = !self.closing.is_cancelled();
+            let lasts = Duration::from_millis(self.world.dice().u64(..5000));
+            sleep(lasts).await;
+            // Once, whether anybody takes it or not.
+            drop(self.change(Durability::Grouped, |draft| self.note_egress(draft)).await);
+        }
+    }
+
+    fn note_egress(&self, draft: &mut store::Draft) {
+        let egress = bed::egress();
+        if self.world.has(Flaw::TellsTooLate) {
+            draft.append(draft.now, EventKind::Egress { egress });
+        } else {
+            drop(note_egress(draft, egress));
+        }
     }
 
     /// Nobody gets in any more.

@@ -21,7 +21,7 @@ use crate::support::{
 };
 
 /// Set where mounts are nobody else's.
-const OWN: &str = "OWN_MOUNTS";
+pub(crate) const OWN: &str = "OWN_MOUNTS";
 
 #[test]
 fn a_result_waits_until_there_is_room() {
@@ -63,7 +63,7 @@ fn a_look_at_a_nearly_full_disk_takes_nothing_of_what_is_held() {
     run_with_own_mounts("full_disk::only_looked_at");
 }
 
-fn run_with_own_mounts(test: &str) {
+pub(crate) fn run_with_own_mounts(test: &str) {
     let mut own = Command::new("unshare");
     own.arg("--mount");
     if !rustix::process::geteuid().is_root() {
@@ -235,6 +235,9 @@ async fn agents_wait() {
     let short = held();
     assert!(short < whole, "a cancel may not");
     say(&mut agent, 1, step(None)).await.unwrap_err();
+    for agent in [&agent, &cancelled] {
+        agent.tunnels().open(&"10.1.2.3:80".parse().unwrap()).await.unwrap_err();
+    }
     say(&mut cancelled, 1, ReportKind::Finished(Verdict::Cancelled)).await.unwrap();
     // Long enough for a first try.
     let record = setup.jobs.wait_until_over(other, Duration::from_secs(2)).await.unwrap();
@@ -245,9 +248,13 @@ async fn agents_wait() {
     taken.set_len(taken.metadata().unwrap().len() - 8 * 1024 * 1024).unwrap();
     say(&mut agent, 1, step(None)).await.unwrap();
     say(&mut agent, 2, ReportKind::Finished(Verdict::Complete)).await.unwrap();
-    for (job, status) in [(one, JobStatus::Complete), (other, JobStatus::Cancelled)] {
-        let (record, _) = setup.end(job).await;
+    for (job, status, connections) in
+        [(one, JobStatus::Complete, 1), (other, JobStatus::Cancelled, 0)]
+    {
+        let (record, events) = setup.end(job).await;
         assert!(record.status == status && record.zip_bytes.is_some(), "{record:#?}");
+        let told = events.iter().filter(|e| matches!(e.event, EventKind::Egress { .. }));
+        assert_eq!(told.count(), connections, "what happened may wait as long as its job works");
     }
     assert_eq!(held(), short);
     setup.jobs.stop().await;
@@ -351,7 +358,8 @@ async fn full_again_and_again() {
     let engine = Arc::new(
         FakeEngine::with_agent(Arc::new(|_, gateway| tokio::spawn(persist(gateway)))).unwrap(),
     );
-    let jobs = Jobs::open(folders, config(4), vec![engine.clone()]).await.unwrap();
+    let config = Config { tells: true, ..config(4) };
+    let jobs = Jobs::open(folders, config, vec![engine.clone()]).await.unwrap();
     let setup = Setup { home, engine, jobs };
 
     let (mut accepted, mut refused) = (vec![], 0);
@@ -388,6 +396,11 @@ async fn full_again_and_again() {
         let zip = File::open(setup.jobs.zip_path(*job)).unwrap();
         zip::ZipArchive::new(zip).unwrap().by_name(".cagent/manifest.json").unwrap();
     }
+    let mut told = setup.told().await;
+    for job in &accepted {
+        assert_eq!(told.remove(job).unwrap(), ["job.started", "job.ended"]);
+    }
+    assert!(told.is_empty(), "{told:?}");
     let mut known: Vec<_> = setup.list().await.into_iter().map(|job| job.id).collect();
     known.sort();
     accepted.sort();
@@ -423,28 +436,32 @@ fn step(code: Option<String>) -> ReportKind {
     ReportKind::StepStarted { step: 1, kind: StepKind::Bash, title: "hello".into(), line: 3, code }
 }
 
-async fn say(client: &mut Client, n: u64, report: ReportKind) -> Result<(), ClientError> {
+pub(crate) async fn say(
+    client: &mut Client,
+    n: u64,
+    report: ReportKind,
+) -> Result<(), ClientError> {
     let acked = client.report(&[Report { n, at: Timestamp::now(), report }]).await?.acked;
     assert_eq!(acked, n);
     Ok(())
 }
 
-fn held_in(data: &Path) -> u64 {
+pub(crate) fn held_in(data: &Path) -> u64 {
     fs::metadata(data.join("ballast")).map_or(0, |file| file.len())
 }
 
-fn mount(at: &Path, size: &str) {
+pub(crate) fn mount(at: &Path, size: &str) {
     let mut mount = Command::new("mount");
     mount.args(["-t", "tmpfs", "-o", &format!("size={size}"), "none"]).arg(at);
     assert!(mount.status().unwrap().success());
 }
 
 /// So that the temporary directory can go.
-fn unmount(at: &Path) {
+pub(crate) fn unmount(at: &Path) {
     assert!(Command::new("umount").arg("--lazy").arg(at).status().unwrap().success());
 }
 
-fn fill(path: &Path) {
+pub(crate) fn fill(path: &Path) {
     let mut file = File::create(path).unwrap();
     while file.write_all(&[7; 4096]).is_ok() {}
 }

@@ -8,6 +8,7 @@ mod agents;
 mod dial;
 mod files;
 mod full_disk;
+mod full_start;
 mod health;
 mod life;
 mod list;

@@ -72,9 +72,11 @@ async fn it_goes_on_in_the_workspace_from_the_checkpoint() {
 async fn whoever_asks_again_gets_the_same_job() {
     let setup = Setup::new(break_off, 1).await;
     let old = broken(&setup).await;
+    assert_eq!(setup.jobs.resumed_by(old).await.unwrap(), None);
     let asked = (0..8).map(|_| setup.jobs.resume(old));
     let all = futures_of(asked).await;
     assert!(all.iter().all(|job| *job == all[0]), "{all:?}");
+    assert_eq!(setup.jobs.resumed_by(old).await.unwrap(), Some(all[0]));
     setup.end(all[0]).await;
     assert_eq!(setup.jobs.resume(old).await.unwrap(), all[0], "also when it is over");
     assert_eq!(setup.list().await.len(), 2);

@@ -199,6 +199,16 @@ impl Setup {
         self.jobs.list(&ListRequest::default()).await.unwrap().jobs
     }
 
+    /// What webhooks are to hear of each job.
+    pub(crate) async fn told(&self) -> BTreeMap<JobId, Vec<String>> {
+        let (outbox, mut told) = (self.jobs.outbox(), BTreeMap::<_, Vec<_>>::new());
+        while let Some(message) = outbox.next().await.unwrap() {
+            outbox.told(&message).await.unwrap();
+            told.entry(message.job.id).or_default().push(message.kind);
+        }
+        told
+    }
+
     pub(crate) async fn sandboxes(&self) -> usize {
         self.engine.list().await.unwrap().len()
     }

@@ -33,6 +33,7 @@ pub use seats::SeatError;
 pub(crate) use seats::{Desktops, Left};
 
 use crate::pages::{self, Page};
+use crate::tickets::Grant;
 use crate::view::{Door, View};
 use crate::{Portal, guard, list};
 use seats::Seat;
@@ -85,38 +86,34 @@ pub(crate) async fn answer(portal: &Portal, job: JobId, request: Request) -> Res
         "/novnc.js" => return pages::asset(JAVASCRIPT, NOVNC),
         _ => {}
     }
-    let control = portal.is_in(request.headers(), job, View::Control);
-    let watch = control || portal.is_in(request.headers(), job, View::Watch);
+    let control = portal.grant(request.headers(), job, View::Control);
+    let watch = control.or_else(|| portal.grant(request.headers(), job, View::Watch));
     match path {
-        "/" if watch => page(),
+        "/" if watch.is_some() => page(),
         "/" => stranger(portal, job, request.headers()).await,
-        "/state" if watch => {
+        "/state" if watch.is_some() => {
             let list = portal.list(Door::Desktops);
-            state(portal, job, control).await.unwrap_or_else(|e| pages::unseen(&e, &list))
+            state(portal, job, control.is_some()).await.unwrap_or_else(|e| pages::unseen(&e, &list))
         }
         "/jupyter" if guard::is_own(request.headers()) => {
             to_jupyter(portal, job, request.headers())
         }
-        "/rfb/control" if control => connect(portal, job, true, request).await,
-        "/rfb/watch" if watch => connect(portal, job, false, request).await,
-        "/state" | "/rfb/control" | "/rfb/watch" => {
-            plain(StatusCode::FORBIDDEN, "you were not let in to this, or it is too long ago")
-        }
+        "/rfb/control" => connect(portal, control, true, request).await,
+        "/rfb/watch" => connect(portal, watch, false, request).await,
+        "/state" => not_in(),
         _ => pages::nothing(&portal.list(Door::Desktops)),
     }
 }
 
 /// Hands the connection of a request over to a desktop, plainly if it is no WebSocket.
-pub(crate) async fn rfb(
-    portal: &Portal,
+pub(crate) fn rfb(
     job: JobId,
-    control: bool,
+    seat: Seat,
     socket: Option<WebSocketUpgrade>,
     mut request: Request,
-) -> Result<Response, SeatError> {
-    let seat = portal.desktops.sit(job, control).await?;
+) -> Response {
     if let Some(socket) = socket {
-        return Ok(seated(job, seat, socket));
+        return seated(job, seat, socket);
     }
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
@@ -126,7 +123,7 @@ pub(crate) async fn rfb(
         }
     });
     let head = [(CONNECTION, "upgrade"), (UPGRADE, "rfb")];
-    Ok((StatusCode::SWITCHING_PROTOCOLS, head).into_response())
+    (StatusCode::SWITCHING_PROTOCOLS, head).into_response()
 }
 
 fn page() -> Response {
@@ -157,7 +154,7 @@ async fn stranger(portal: &Portal, job: JobId, headers: &HeaderMap) -> Response 
 /// For who may use the desktop: it takes no more of a key.
 fn to_jupyter(portal: &Portal, job: JobId, headers: &HeaderMap) -> Response {
     match portal.grant(headers, job, View::Control) {
-        Some(grant) => pages::see_other(&portal.link(job, View::Jupyter, grant.key).url),
+        Some(grant) => pages::see_other(&portal.link(job, View::Jupyter, grant.holder).url),
         None => pages::by_link("cagent open JOB jupyter"),
     }
 }
@@ -185,21 +182,31 @@ async fn state(portal: &Portal, job: JobId, may_control: bool) -> Result<Respons
     Ok(guard::seal((head, Json(state)).into_response(), "default-src 'none'"))
 }
 
-/// Connects a WebSocket to the desktop. A browser does not tell its page why a WebSocket was
-/// refused; so the page may ask for the same without one.
-async fn connect(portal: &Portal, job: JobId, control: bool, request: Request) -> Response {
+/// Connects the WebSocket of who was let in to the desktop. A browser does not tell its page why one
+/// was refused; so the page may ask for the same without one.
+async fn connect(
+    portal: &Portal,
+    grant: Option<Grant>,
+    control: bool,
+    request: Request,
+) -> Response {
+    let Some(Grant { job, holder, .. }) = grant else { return not_in() };
     let (mut parts, _) = request.into_parts();
     let socket = WebSocketUpgrade::from_request_parts(&mut parts, &()).await;
     let seat = match (&socket, control) {
         // Else who asks would take something.
         (Err(_), true) => portal.desktops.reach(job).await.map(|_| None).map_err(SeatError::from),
-        (_, control) => portal.desktops.sit(job, control).await.map(Some),
+        (_, control) => portal.desktops.sit(job, control, holder).await.map(Some),
     };
     match (seat, socket) {
         (Err(e), _) => refusal(&e),
         (Ok(Some(seat)), Ok(socket)) => seated(job, seat, socket),
         (Ok(_), _) => StatusCode::NO_CONTENT.into_response(),
     }
+}
+
+fn not_in() -> Response {
+    plain(StatusCode::FORBIDDEN, "you were not let in to this, or it is too long ago")
 }
 
 fn seated(job: JobId, seat: Seat, socket: WebSocketUpgrade) -> Response {

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use jobs::{DialError, Inward, Jobs, TalkError, Target};
+use jobs::{DialError, Holder, Inward, Jobs, TalkError, Target};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -66,6 +66,9 @@ struct Room {
 pub(crate) struct Seat {
     desktop: Inward,
     right: Right,
+    jobs: Jobs,
+    /// Whose it is, and with what it ends.
+    holder: Option<Holder>,
 }
 
 /// What somebody may do there.
@@ -91,17 +94,23 @@ impl Desktops {
 
     /// Takes a place before a job's desktop, which is started for that; with mouse and keyboard if
     /// so wanted.
-    pub(crate) async fn sit(&self, job: JobId, control: bool) -> Result<Seat, SeatError> {
-        let room = self.room(job);
+    pub(crate) async fn sit(
+        &self,
+        job: JobId,
+        control: bool,
+        holder: Option<Holder>,
+    ) -> Result<Seat, SeatError> {
+        let (room, jobs) = (self.room(job), self.jobs.clone());
         if !control {
             let seat = room.seats.clone().try_acquire_owned().map_err(|_| SeatError::Full)?;
             let desktop = self.reach(job).await?;
-            return Ok(Seat { desktop, right: Right::Watch { _room: room, _seat: seat } });
+            let right = Right::Watch { _room: room, _seat: seat };
+            return Ok(Seat { desktop, right, jobs, holder });
         }
         let _turn = room.coming.lock().await;
         let desktop = self.reach(job).await?;
-        let hold = take(self.jobs.clone(), job, room.clone()).await?;
-        Ok(Seat { desktop, right: Right::Control(hold) })
+        let hold = take(jobs.clone(), job, room.clone()).await?;
+        Ok(Seat { desktop, right: Right::Control(hold), jobs, holder })
     }
 
     /// A connection to the desktop, which is started for that.
@@ -146,19 +155,19 @@ impl Default for Room {
 }
 
 impl Seat {
-    /// Carries bytes between a viewer and the desktop until one of them has enough, or somebody else
-    /// takes mouse and keyboard. Without them, what would move anything is dropped.
+    /// Carries bytes between a viewer and the desktop until one of them has enough, somebody else
+    /// takes mouse and keyboard, or what the viewer came with opens nothing any more. Without mouse
+    /// and keyboard, what would move anything is dropped.
     pub(crate) async fn serve(self, viewer: impl AsyncRead + AsyncWrite) -> Left {
-        let hold = match self.right {
-            Right::Control(hold) => hold,
-            Right::Watch { .. } => {
-                let filter = Some(Filter::default());
-                return Left::Ended(bridge::carry(viewer, self.desktop, filter).await);
-            }
+        let Self { desktop, right, jobs, holder } = self;
+        let (filter, lost) = match &right {
+            Right::Watch { .. } => (Some(Filter::default()), CancellationToken::new()),
+            Right::Control(hold) => (None, hold.lost.clone()),
         };
         tokio::select! {
-            () = hold.lost.cancelled() => Left::TakenOver,
-            ended = bridge::carry(viewer, self.desktop, None) => Left::Ended(ended),
+            () = lost.cancelled() => Left::TakenOver,
+            () = jobs.lapsed(holder) => Left::Ended(Ok(())),
+            ended = bridge::carry(viewer, desktop, filter) => Left::Ended(ended),
         }
     }
 }

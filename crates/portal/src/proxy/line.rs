@@ -11,7 +11,7 @@ use axum::body::Body;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::{Request, Response};
-use jobs::{Jobs, Target};
+use jobs::{Holder, Jobs, Target};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
@@ -55,12 +55,13 @@ pub(super) struct Held<B, H> {
 }
 
 impl Lines {
-    /// Opens one.
+    /// Opens one, for as long as its holder may have it.
     pub(super) async fn open(
         &self,
         jobs: &Jobs,
         job: JobId,
         to: Target,
+        holder: Option<Holder>,
     ) -> Result<Line, ProxyError> {
         let place = timeout(QUEUE_PATIENCE, self.places(job).acquire_owned()).await;
         // Nobody closes it.
@@ -68,9 +69,13 @@ impl Lines {
         let stream = jobs.dial(job, to).await?.into_inner();
         let http = http1::Builder::new().max_buf_size(BUFFER_BYTES).handshake(stream).await;
         let (sender, connection) = http?;
+        let jobs = jobs.clone();
         let carrying = tokio::spawn(async move {
-            if let Err(e) = connection.with_upgrades().await {
-                tracing::debug!(%job, "a connection into the job ended early: {e}");
+            tokio::select! {
+                () = jobs.lapsed(holder) => {}
+                carried = connection.with_upgrades() => if let Err(e) = carried {
+                    tracing::debug!(%job, "a connection into the job ended early: {e}");
+                }
             }
         });
         let carrying = AbortOnDropHandle::new(carrying);

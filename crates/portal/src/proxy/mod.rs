@@ -25,9 +25,9 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderMap, Method, StatusCode, Uri, Version};
+use axum::http::{Method, StatusCode, Uri, Version};
 use axum::response::Response;
-use jobs::{DialError, Target};
+use jobs::{DialError, Holder, Target};
 use tokio::time::timeout;
 use types::{JobId, Network};
 
@@ -68,7 +68,12 @@ enum ProxyError {
 
 /// Answers on the origin of what a job serves.
 pub(crate) async fn answer(portal: &Portal, visit: Visit<'_>, request: Request) -> Response {
-    if !is_welcome(portal, visit, request.headers()) {
+    // Who typed the address, or is there already; where keys are needed, who was let in. A page
+    // elsewhere that leads people here would have its request made with their session, where both are
+    // one site.
+    let grant = portal.grant(request.headers(), visit.job, visit.view);
+    let may_enter = !portal.config.needs_keys || grant.is_some();
+    if !may_enter || !guard::is_own(request.headers()) {
         return excuse::stranger(visit, request.headers());
     }
     if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
@@ -78,19 +83,15 @@ pub(crate) async fn answer(portal: &Portal, visit: Visit<'_>, request: Request) 
     if request.headers().contains_key("service-worker") {
         return Page::new(StatusCode::FORBIDDEN, "No service workers here").into();
     }
-    let answer = forward(portal, visit, request).await;
+    let holder = grant.and_then(|grant| grant.holder);
+    let answer = forward(portal, visit, holder, request).await;
     answer.unwrap_or_else(|e| excuse::page(visit, &e, &portal.list(visit.view.door())))
-}
-
-/// Who typed the address, or is there already; where keys are needed, who was let in. A page elsewhere
-/// that leads people here would have its request made with their session, where both are one site.
-fn is_welcome(portal: &Portal, Visit { job, view, .. }: Visit<'_>, headers: &HeaderMap) -> bool {
-    guard::is_own(headers) && (!portal.config.needs_keys || portal.is_in(headers, job, view))
 }
 
 async fn forward(
     portal: &Portal,
     visit: Visit<'_>,
+    holder: Option<Holder>,
     mut request: Request,
 ) -> Result<Response, ProxyError> {
     let target = match visit.view {
@@ -98,7 +99,7 @@ async fn forward(
         View::Jupyter | View::Watch | View::Control => Target::Jupyter,
     };
     let may_reach = portal.jobs.get(visit.job).await.map_err(DialError::from)?.spec.network;
-    let line = portal.lines.open(&portal.jobs, visit.job, target).await?;
+    let line = portal.lines.open(&portal.jobs, visit.job, target, holder).await?;
     let wants_socket = head::wants_socket(&request);
     let viewer = wants_socket.then(|| hyper::upgrade::on(&mut request));
     let is_head = request.method() == Method::HEAD;
@@ -116,7 +117,8 @@ async fn forward(
         (None, true) => Err(ProxyError::Unasked),
         (Some(viewer), true) => {
             head::switch(&mut parts.headers);
-            socket::join(visit.job, viewer, job, line);
+            let jobs = portal.jobs.clone();
+            socket::join(visit.job, viewer, job, line, async move { jobs.lapsed(holder).await });
             Ok(Response::from_parts(parts, Body::empty()))
         }
         (_, false) => Ok(Response::from_parts(parts, Body::new(Held::new(body, line)))),

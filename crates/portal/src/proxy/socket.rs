@@ -14,14 +14,26 @@ use super::line::Open;
 /// would destroy what it has not read yet.
 const FAREWELL_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Carries bytes as soon as both sides are ready, until one of them has left.
-pub(super) fn join(job: JobId, viewer: OnUpgrade, inside: OnUpgrade, line: Open) {
-    tokio::spawn(async move {
+/// Carries bytes as soon as both sides are ready, until one of them has left or it may be no longer.
+pub(super) fn join(
+    job: JobId,
+    viewer: OnUpgrade,
+    inside: OnUpgrade,
+    line: Open,
+    lapsed: impl Future<Output = ()> + Send + 'static,
+) {
+    let carried = async move {
         match tokio::try_join!(viewer, inside) {
             Ok((viewer, inside)) => carry(TokioIo::new(viewer), TokioIo::new(inside)).await,
             Err(e) => tracing::debug!(%job, "a WebSocket came to nothing: {e}"),
         }
         drop(line);
+    };
+    tokio::spawn(async move {
+        tokio::select! {
+            () = lapsed => {}
+            () = carried => {}
+        }
     });
 }
 

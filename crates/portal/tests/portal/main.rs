@@ -5,6 +5,7 @@
 mod control;
 mod entry;
 mod jupyter;
+mod lapse;
 mod list;
 mod names;
 mod paths;

@@ -4,16 +4,15 @@
 //! whoever asks has here: `--base`. Without either, all that is there was made by the job or given
 //! with it.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+mod tree;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
-use api::FileKind;
-use ring::digest::{self, Digest};
+use anyhow::bail;
 use serde::Serialize;
 use similar::TextDiff;
-use tokio::io::AsyncReadExt as _;
 use types::JobId;
 
 use crate::args::{DiffArgs, Format};
@@ -21,23 +20,8 @@ use crate::client::Client;
 use crate::job_name::JobName;
 use crate::place::Place;
 use crate::progress::row::{Look, Row};
-use crate::{complaint, output, text};
-
-/// The largest file whose lines are compared.
-const MOST_BYTES: u64 = 256 * 1024;
-
-/// How much of a file here is read at once.
-const PIECE: usize = 64 * 1024;
-
-/// The most files that are looked at.
-const MOST_FILES: usize = 20_000;
-
-/// Where files lie.
-enum Tree {
-    Nothing,
-    Job(JobId),
-    Here(PathBuf),
-}
+use crate::{output, text};
+use tree::Tree;
 
 /// A file that is another now.
 #[derive(Debug, Serialize)]
@@ -106,142 +90,11 @@ async fn base(client: &Client, job: JobId, wanted: Option<&Path>) -> anyhow::Res
     }
 }
 
-impl Tree {
-    /// All files and how large they are.
-    async fn files(&self, client: &Client) -> anyhow::Result<BTreeMap<String, u64>> {
-        let mut files = BTreeMap::new();
-        match self {
-            Self::Nothing => {}
-            Self::Here(root) => walk(root, "", &mut files)?,
-            Self::Job(job) => {
-                let mut dirs = vec![String::new()];
-                while let Some(dir) = dirs.pop() {
-                    let list = client.files(*job, &dir).await?;
-                    if list.more > 0 {
-                        let more = list.more;
-                        complaint::say(&format!("{more} more in {dir:?} are not compared"));
-                    }
-                    for entry in list.entries {
-                        let path = if dir.is_empty() {
-                            entry.name
-                        } else {
-                            format!("{dir}/{}", entry.name)
-                        };
-                        match entry.kind {
-                            FileKind::Directory if path != ".cagent" => dirs.push(path),
-                            FileKind::File => add(&mut files, path, entry.bytes)?,
-                            _ => {}
-                        }
-                    }
-                }
-            }
-        }
-        Ok(files)
-    }
-
-    /// A file, to be compared; none if it is too large for that or has no lines.
-    async fn text(
-        &self,
-        client: &Client,
-        path: &str,
-        bytes: Option<u64>,
-    ) -> anyhow::Result<Option<String>> {
-        match bytes {
-            None => return Ok(Some(String::new())),
-            Some(bytes) if bytes > MOST_BYTES => return Ok(None),
-            Some(_) => {}
-        }
-        let content = self.content(client, path, MOST_BYTES).await?;
-        let whole = (content.len() as u64) <= MOST_BYTES && !content.contains(&0);
-        Ok(String::from_utf8(content).ok().filter(|_| whole))
-    }
-
-    /// No more of it than so many bytes and some.
-    async fn content(&self, client: &Client, path: &str, most: u64) -> anyhow::Result<Vec<u8>> {
-        let mut content = vec![];
-        let take = |piece: &[u8]| {
-            content.extend_from_slice(piece);
-            content.len() as u64 <= most
-        };
-        self.read(client, path, take).await?;
-        Ok(content)
-    }
-
-    /// Stands for all of it: a file may be larger than our memory.
-    async fn digest(&self, client: &Client, path: &str) -> anyhow::Result<Digest> {
-        let mut sum = digest::Context::new(&digest::SHA256);
-        let take = |piece: &[u8]| {
-            sum.update(piece);
-            true
-        };
-        self.read(client, path, take).await?;
-        Ok(sum.finish())
-    }
-
-    /// Piece by piece, as long as it is taken.
-    async fn read(
-        &self,
-        client: &Client,
-        path: &str,
-        mut take: impl FnMut(&[u8]) -> bool,
-    ) -> anyhow::Result<()> {
-        match self {
-            Self::Nothing => {}
-            Self::Here(root) => {
-                let name = root.join(path);
-                let wrong = || format!("read {}", name.display());
-                let mut file = tokio::fs::File::open(&name).await.with_context(wrong)?;
-                let mut piece = vec![0; PIECE];
-                loop {
-                    let read = file.read(&mut piece).await.with_context(wrong)?;
-                    if read == 0 || !take(&piece[..read]) {
-                        break;
-                    }
-                }
-            }
-            Self::Job(job) => {
-                let mut body = client.file(*job, path).await?;
-                while let Some(piece) = body.chunk().await? {
-                    if !take(&piece) {
-                        break;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-fn walk(root: &Path, dir: &str, files: &mut BTreeMap<String, u64>) -> anyhow::Result<()> {
-    let here = root.join(dir);
-    let entries = std::fs::read_dir(&here).with_context(|| format!("read {}", here.display()))?;
-    for entry in entries {
-        let entry = entry?;
-        let kind = entry.file_type()?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let path = if dir.is_empty() { name } else { format!("{dir}/{name}") };
-        if kind.is_dir() {
-            walk(root, &path, files)?;
-        } else if kind.is_file() {
-            add(files, path, entry.metadata()?.len())?;
-        }
-    }
-    Ok(())
-}
-
-fn add(files: &mut BTreeMap<String, u64>, path: String, bytes: u64) -> anyhow::Result<()> {
-    files.insert(path, bytes);
-    if files.len() > MOST_FILES {
-        bail!("these are more than {MOST_FILES} files; `cagent download` gets them all");
-    }
-    Ok(())
-}
-
 type Files<'a> = (&'a Tree, &'a BTreeMap<String, u64>);
 
 async fn changes(client: &Client, was: Files<'_>, is: Files<'_>) -> anyhow::Result<Vec<Change>> {
     let mut changes = vec![];
-    let paths: std::collections::BTreeSet<_> = was.1.keys().chain(is.1.keys()).collect();
+    let paths: BTreeSet<_> = was.1.keys().chain(is.1.keys()).collect();
     for path in paths {
         let (before, now) = (was.1.get(path).copied(), is.1.get(path).copied());
         let what = match (before, now) {
