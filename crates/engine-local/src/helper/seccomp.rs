@@ -182,8 +182,8 @@ fn rules() -> Result<Rules, BackendError> {
     Ok(rules)
 }
 
-/// Whoever sets the size of its core dumps is told that it is done, and nothing is: see
-/// [`super::limits::NO_CORE`]. Programs with secrets ask for 0 and end if they do not get it.
+/// Whoever sets the size of its core dumps is told that it is done, and nothing is: `limits` says why it
+/// has to stay. Programs with secrets ask for 0 and end if they do not get it.
 fn core_limit() -> Result<Rules, BackendError> {
     let core = |argument| condition(argument, Eq, libc::RLIMIT_CORE.into());
     let sets = SeccompCondition::new(2, Qword, Ne, 0)?;
