@@ -3,7 +3,6 @@
 //! Not here: what is said on it ([`jobs::shell`]).
 
 use std::pin::pin;
-use std::time::Duration;
 
 use axum::Extension;
 use axum::extract::{Request, State};
@@ -14,7 +13,6 @@ use hyper_util::rt::TokioIo;
 use jobs::DialError;
 use jobs::shell::{Size, Start, Terminal};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, copy, sink, split};
-use tokio::time::timeout;
 use types::JobId;
 use utoipa::IntoParams;
 
@@ -34,9 +32,6 @@ const USUAL_KIND: &str = "xterm-256color";
 
 /// What is held of what comes from the program.
 const BUFFER_BYTES: usize = 16 * 1024;
-
-/// How long a person may take to close their side after the program's was closed.
-const FAREWELL_PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -104,8 +99,8 @@ pub(crate) async fn shell(
     Ok((StatusCode::SWITCHING_PROTOCOLS, head).into_response())
 }
 
-/// Carries what is said both ways until the program's side is over and all of it was passed on, or the
-/// person has left: a program that reads no more may have something to say still.
+/// Carries what is said both ways until the person has left: a program that reads no more may have
+/// something to say still, and they may read that when they like.
 async fn carry(person: impl AsyncRead + AsyncWrite, sandbox: impl AsyncRead + AsyncWrite) {
     let ((mut said, shown), (written, mut read)) = (split(person), split(sandbox));
     let mut left = pin!(async {
@@ -114,8 +109,8 @@ async fn carry(person: impl AsyncRead + AsyncWrite, sandbox: impl AsyncRead + As
         let _ = copy(&mut said, &mut sink()).await;
     });
     tokio::select! {
-        // What they say meanwhile would destroy what they have not read yet.
-        () = show(written, shown) => drop(timeout(FAREWELL_PATIENCE, left).await),
+        // What they say after we had closed would destroy what they have not read yet.
+        () = show(written, shown) => left.await,
         () = &mut left => {}
     }
 }
@@ -185,9 +180,13 @@ fn refused(error: DialError) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::io::duplex;
     use tokio::sync::oneshot;
     use tokio::sync::oneshot::error::TryRecvError;
+    use tokio::task::yield_now;
+    use tokio::time::{advance, timeout};
 
     use super::*;
 
@@ -245,6 +244,13 @@ mod tests {
         });
         let mut all = vec![];
         timeout(PATIENCE, seen.read_to_end(&mut all)).await.unwrap().unwrap();
+        // They take their time.
+        tokio::time::pause();
+        advance(Duration::from_secs(3600)).await;
+        tokio::time::resume();
+        for _ in 0..1000 {
+            yield_now().await;
+        }
         program.await.unwrap();
         assert_eq!(all.len(), 10_000);
         over.send(()).unwrap();

@@ -255,7 +255,7 @@ mod tests {
         client.write_all(ask).await.unwrap();
         let mut all = vec![];
         while !all.contains(&0) {
-            client.read_buf(&mut all).await.unwrap();
+            assert_ne!(client.read_buf(&mut all).await.unwrap(), 0, "{all:?}");
         }
         tokio::time::pause();
         // Passes once there is nothing else to do.

@@ -194,13 +194,10 @@ mod tests {
         tokio::time::advance(2 * patience).await;
         tokio::time::resume();
         let sent = tokio::spawn(async move { server.write_all(&vec![0; MUCH]).await });
-        let mut buffer = vec![0; 1 << 16];
-        let mut received = 0;
-        while received < MUCH {
-            received += client.read(&mut buffer).await.unwrap();
-        }
+        client.read_exact(&mut vec![0; MUCH]).await.unwrap();
         sent.await.unwrap().unwrap();
     }
+
     #[tokio::test]
     async fn a_person_may_stop_reading_for_as_long_as_they_like() {
         let patience = Duration::from_secs(30);
@@ -214,11 +211,7 @@ mod tests {
         tokio::time::pause();
         tokio::time::timeout(100 * patience, &mut sent).await.unwrap_err();
         tokio::time::resume();
-        let mut buffer = vec![0; 1 << 16];
-        let mut received = 0;
-        while received < MUCH {
-            received += client.read(&mut buffer).await.unwrap();
-        }
+        client.read_exact(&mut vec![0; MUCH]).await.unwrap();
         assert_eq!(sent.await.unwrap(), 0, "the kernel gives nobody up for that either");
     }
 }

@@ -42,7 +42,9 @@ impl Inner {
         let (link, sweeper) = (self.link().await?, self.sweeper());
         let mut all = HashMap::new();
         for found in census::containers(link, None).await? {
-            if self.folder(found.job).this_try()?.as_ref() != Some(&found.id) {
+            // What cannot be read may name it: one damaged folder costs no container, nor the other jobs.
+            let named = self.folder(found.job).this_try().inspect_err(|e| tracing::warn!("{e}"));
+            if named.is_ok_and(|named| named.as_ref() != Some(&found.id)) {
                 sweeper.notify_one();
             } else if !found.is_filler {
                 all.insert(found.job, self.adopt(link, &found).await?.1);
@@ -50,9 +52,10 @@ impl Inner {
         }
         // Those without a container: somebody took it away, or it was never made.
         for job in folder::all(&self.config.home)? {
-            let was_started = self.folder(job).was_started()?;
-            let state = if was_started { SandboxState::Ended } else { SandboxState::Created };
-            all.entry(job).or_insert(state);
+            all.entry(job).or_insert_with(|| match self.folder(job).was_started() {
+                Ok(false) => SandboxState::Created,
+                Ok(true) | Err(_) => SandboxState::Ended,
+            });
         }
         Ok(all.into_iter().collect())
     }

@@ -35,7 +35,6 @@ pub async fn run(outbox: Outbox, hook: Hook, closing: CancellationToken) {
     let client = match models::client() {
         Ok(client) => client,
         Err(e) => {
-            outbox.close();
             return tracing::error!(
                 "the webhook is told nothing until the server starts anew: {e}"
             );

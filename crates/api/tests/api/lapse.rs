@@ -64,7 +64,7 @@ async fn streams_end_with_the_key_that_opened_them() {
     let server = Server::with_keys().await;
     let job = running(&server, "").await;
     let bearer = |key: &MadeKey| format!("Bearer {}", key.key);
-    let soon = Timestamp::now() + Duration::from_secs(5);
+    let soon = Timestamp::now() + Duration::from_secs(10);
     let expires = key(&server, Some(soon)).await;
     let late = streams(&server, job, ("authorization", &bearer(&expires))).await;
     let (other, revoked) = (key(&server, None).await, key(&server, None).await);

@@ -11,7 +11,8 @@ const WAITS: &str = "```bash\necho up; until test -e go; do sleep 0.1; done\n```
 
 async fn waiting(server: &Server) -> JobId {
     let job = server.client().run(WAITS).await;
-    let begun = |event: &Event| matches!(event.event, EventKind::Output { .. });
+    // Nobody looks at what it uses before the daemon has answered that it runs.
+    let begun = |event: &Event| matches!(event.event, EventKind::Usage { .. });
     server.client().events_until(job, begun).await;
     job
 }

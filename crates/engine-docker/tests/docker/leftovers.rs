@@ -98,7 +98,7 @@ async fn a_creation_that_fails() {
     let limits = Limits::default();
     let spec = SandboxSpec { job: JobId::generate(), limits, image: Some(image.clone()) };
     let made = bed.engine.create(&spec).await;
-    bed.daemon.ask(&["rmi", &image]);
+    bed.daemon.ask(&["rmi", "--force", &image]);
     assert!(matches!(&made, Err(EngineError::Setup { .. })), "{made:?}");
     leaves_nothing(&bed);
     assert!(!bed.config.home.join(spec.job.to_string()).exists());
@@ -122,39 +122,50 @@ fn no_dir_for_work(bed: &Bed) -> String {
 async fn a_note_that_cannot_be_read_is_not_taken_for_none() {
     let bed = Bed::idle();
     let job = bed.start(Limits::default()).await;
+    let name = bed.name(job);
     let note = bed.config.home.join(format!("{job}/try"));
     let id = fs::read_link(&note).unwrap();
     fs::remove_file(&note).unwrap();
     // No link: an error, as on a disk that fails.
     fs::write(&note, "").unwrap();
-    let mend = || fs::remove_file(&note).and_then(|()| symlink(&id, &note)).unwrap();
-    goes_on(&bed, job, mend).await;
+    others_are_swept(&bed, job, &name).await;
+    fs::remove_file(&note).and_then(|()| symlink(&id, &note)).unwrap();
+    bed.engine.remove(job).await.unwrap();
+    leaves_nothing(&bed);
 }
 
 #[tokio::test]
 async fn folders_that_are_away_for_a_moment_are_not_gone() {
     let bed = Bed::idle();
     let job = bed.start(Limits::default()).await;
+    let name = bed.name(job);
     let (home, away) = (&bed.config.home, bed.config.home.with_file_name("away"));
     fs::rename(home, &away).unwrap();
-    goes_on(&bed, job, || fs::rename(&away, home).unwrap()).await;
+    // Each of them wakes the sweeper, and lets it look before the next.
+    for _ in 0..5 {
+        let error = bed.engine.list().await.unwrap_err();
+        assert!(error.to_string().contains(&*home.to_string_lossy()), "{error}");
+        assert_eq!(containers(&bed), [&*name]);
+    }
+    fs::rename(&away, home).unwrap();
+    others_are_swept(&bed, job, &name).await;
+    bed.engine.remove(job).await.unwrap();
+    leaves_nothing(&bed);
 }
 
-/// A job whose folder cannot be read until it is mended: it is seen then that what has no folder was
-/// swept, and it was not.
-async fn goes_on(bed: &Bed, job: JobId, mend: impl FnOnce()) {
-    let error = bed.engine.list().await.unwrap_err();
-    assert!(error.to_string().contains(&*bed.config.home.to_string_lossy()), "{error}");
-    mend();
+/// What has no folder goes, and the job runs.
+async fn others_are_swept(bed: &Bed, job: JobId, name: &str) {
     let other = JobId::generate();
     let left = format!("cagent-{}-{other}-0123456789ab", bed.owner());
     make(bed, &left, &["--label", &format!("cagent.job={other}")]);
     assert_eq!(bed.engine.list().await.unwrap(), [(job, SandboxState::Running)]);
+    until("the other is swept", || containers(bed) == [name]).await;
+    assert_eq!(bed.engine.list().await.unwrap(), [(job, SandboxState::Running)]);
+}
+
+fn containers(bed: &Bed) -> Vec<String> {
     let owner = format!("label=cagent.owner={}", bed.owner());
-    let all = ["ps", "--all", "--filter", &owner, "--format", "{{.Names}}"];
-    until("the other is swept", || bed.daemon.ask(&all) == [bed.name(job)]).await;
-    bed.engine.remove(job).await.unwrap();
-    leaves_nothing(bed);
+    bed.daemon.ask(&["ps", "--all", "--filter", &owner, "--format", "{{.Names}}"])
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use engine::{Engine, FakeEngine, SandboxSpec};
@@ -12,10 +13,11 @@ use protocol::{Client, ReportKind, Verdict};
 use rustix::fs::{FallocateFlags, fallocate};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
 use types::{EventKind, JobId, JobStatus, Limits};
 
 use crate::full_disk::{OWN, fill, held_in, mount, run_with_own_mounts, say, unmount};
-use crate::support::{HELLO, Setup, config, obey_later, request, scripted, started};
+use crate::support::{HELLO, PATIENCE, Setup, config, obey_later, request, scripted, started};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -156,7 +158,12 @@ async fn until_it_waits(setup: &Setup, running: JobId, waiting: JobId) {
     setup.end(running).await;
     let waits = |event: &EventKind| matches!(event, EventKind::Notice { text, .. } if text.contains("waits for room"));
     setup.until(waiting, waits).await;
-    assert_eq!(setup.sandboxes().await, 0, "what is half made is gone");
+    let gone = async {
+        while setup.sandboxes().await != 0 {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, gone).await.expect("what is half made is gone");
 }
 
 async fn has_begun_with(setup: &Setup, job: JobId, files: usize, bytes: u64) {
