@@ -65,9 +65,10 @@ export const LIMITS: readonly LimitField[] = [
   { name: "steps", word: "Steps", unit: "", scale: 1, agent: true },
 ];
 
-/** A limit of the API as it is typed: without more digits than say something. */
+/** A limit of the API as it is typed: whole as it is, else without more digits than say something. */
 export function inUnit(value: number, { scale }: LimitField): string {
-  return String(Number((value / scale).toPrecision(4)));
+  const exact = value / scale;
+  return String(Number.isInteger(exact) ? exact : Number(exact.toPrecision(4)));
 }
 
 /** Whether a text says itself that it is a runbook. */

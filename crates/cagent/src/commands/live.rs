@@ -137,6 +137,8 @@ impl Live {
             (EventKind::Decided { step, .. }, Some(_)) => {
                 self.progress.as_mut().map_or(Ok(()), |progress| progress.decided_elsewhere(*step))
             }
+            // It is shown nowhere, and comes every second.
+            (EventKind::Usage { .. }, _) => Ok(()),
             _ => self.ask_again(),
         }
     }

@@ -138,14 +138,14 @@ async fn a_note_that_cannot_be_read_is_not_taken_for_none() {
 async fn folders_that_are_away_for_a_moment_are_not_gone() {
     let bed = Bed::idle();
     let job = bed.start(Limits::default()).await;
-    let name = bed.name(job);
+    let (name, owner) = (bed.name(job), bed.owner());
     let (home, away) = (&bed.config.home, bed.config.home.with_file_name("away"));
     fs::rename(home, &away).unwrap();
     // Each of them wakes the sweeper, and lets it look before the next.
     for _ in 0..5 {
         let error = bed.engine.list().await.unwrap_err();
         assert!(error.to_string().contains(&*home.to_string_lossy()), "{error}");
-        assert_eq!(containers(&bed), [&*name]);
+        assert_eq!(containers(&bed, &owner), [&*name]);
     }
     fs::rename(&away, home).unwrap();
     others_are_swept(&bed, job, &name).await;
@@ -155,16 +155,16 @@ async fn folders_that_are_away_for_a_moment_are_not_gone() {
 
 /// What has no folder goes, and the job runs.
 async fn others_are_swept(bed: &Bed, job: JobId, name: &str) {
-    let other = JobId::generate();
-    let left = format!("cagent-{}-{other}-0123456789ab", bed.owner());
+    let (other, owner) = (JobId::generate(), bed.owner());
+    let left = format!("cagent-{owner}-{other}-0123456789ab");
     make(bed, &left, &["--label", &format!("cagent.job={other}")]);
     assert_eq!(bed.engine.list().await.unwrap(), [(job, SandboxState::Running)]);
-    until("the other is swept", || containers(bed) == [name]).await;
+    until("the other is swept", || containers(bed, &owner) == [name]).await;
     assert_eq!(bed.engine.list().await.unwrap(), [(job, SandboxState::Running)]);
 }
 
-fn containers(bed: &Bed) -> Vec<String> {
-    let owner = format!("label=cagent.owner={}", bed.owner());
+fn containers(bed: &Bed, owner: &str) -> Vec<String> {
+    let owner = format!("label=cagent.owner={owner}");
     bed.daemon.ask(&["ps", "--all", "--filter", &owner, "--format", "{{.Names}}"])
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use engine::{Engine, FakeEngine, SandboxSpec};
-use jobs::{Config, Folders, Jobs, ScheduleRequest};
+use jobs::{Config, Folders, Jobs, ScheduleError, ScheduleRequest};
 use protocol::{Client, ReportKind, Verdict};
 use rustix::fs::{FallocateFlags, fallocate};
 use tempfile::TempDir;
@@ -24,6 +24,11 @@ const MIB: u64 = 1024 * 1024;
 #[test]
 fn inputs_wait_until_they_fit() {
     run_with_own_mounts("full_start::with_inputs");
+}
+
+#[test]
+fn inputs_that_fit_only_once_are_refused() {
+    run_with_own_mounts("full_start::with_inputs_too_large");
 }
 
 #[test]
@@ -57,6 +62,19 @@ async fn with_inputs() {
     assert!(free(&small) > 20 * MIB, "what is gone holds nothing");
     neighbour.set_len(neighbour.metadata().unwrap().len() - 20 * MIB).unwrap();
     has_begun_with(&setup, waiting, 1, 32 * MIB).await;
+    setup.jobs.stop().await;
+    unmount_both(&setup, &small);
+}
+
+#[tokio::test]
+#[ignore = "run by inputs_that_fit_only_once_are_refused, where it can mount"]
+async fn with_inputs_too_large() {
+    assert!(std::env::var_os(OWN).is_some(), "run inputs_that_fit_only_once_are_refused instead");
+    let (setup, small) = on_one_disk("96m", 8 * MIB).await;
+    let refused = try_with_files(&setup.jobs, 1, 48 * MIB).await;
+    assert!(matches!(refused, Err(ScheduleError::NoRoom(_))), "{refused:?}");
+    let taken = with_files(&setup.jobs, 1, 16 * MIB).await;
+    has_begun_with(&setup, taken, 1, 16 * MIB).await;
     setup.jobs.stop().await;
     unmount_both(&setup, &small);
 }
@@ -142,6 +160,10 @@ fn unmount_both(setup: &Setup, small: &Path) {
 }
 
 async fn with_files(jobs: &Jobs, files: usize, bytes: u64) -> JobId {
+    try_with_files(jobs, files, bytes).await.unwrap()
+}
+
+async fn try_with_files(jobs: &Jobs, files: usize, bytes: u64) -> Result<JobId, ScheduleError> {
     let staging = jobs.stage().await.unwrap();
     for n in 0..files {
         let mut writer = staging.file(&format!("{n}.bin").parse().unwrap()).await.unwrap();
@@ -149,7 +171,7 @@ async fn with_files(jobs: &Jobs, files: usize, bytes: u64) -> JobId {
         writer.finish().await.unwrap();
     }
     let inputs = Some(staging.finish());
-    jobs.schedule(ScheduleRequest { inputs, ..request(HELLO) }).await.unwrap()
+    jobs.schedule(ScheduleRequest { inputs, ..request(HELLO) }).await
 }
 
 /// Ends the job that has the slot; the next one has no room.
