@@ -134,7 +134,7 @@ impl Inner {
         let inputs = match inputs {
             Some(staged) => {
                 // There is to be room for the copy in the workspace, too: who waits for that has a slot.
-                self.room.take(staged.bytes())?;
+                drop(self.room.set_aside(&self.folders.store(), staged.bytes())?);
                 let to = self.folders.inputs(id);
                 let settled = tokio::task::spawn_blocking(move || staged.settle(&to)).await;
                 settled.map_err(|_| ScheduleError::Stopping)?.map_err(ScheduleError::Inputs)?

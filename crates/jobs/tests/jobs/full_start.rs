@@ -71,10 +71,10 @@ async fn with_inputs() {
 async fn with_inputs_too_large() {
     assert!(std::env::var_os(OWN).is_some(), "run inputs_that_fit_only_once_are_refused instead");
     let (setup, small) = on_one_disk("96m", 8 * MIB).await;
-    let refused = try_with_files(&setup.jobs, 1, 48 * MIB).await;
-    assert!(matches!(refused, Err(ScheduleError::NoRoom(_))), "{refused:?}");
     let taken = with_files(&setup.jobs, 1, 16 * MIB).await;
     has_begun_with(&setup, taken, 1, 16 * MIB).await;
+    let refused = try_with_files(&setup.jobs, 1, 32 * MIB).await;
+    assert!(matches!(refused, Err(ScheduleError::NoRoom(_))), "{refused:?}");
     setup.jobs.stop().await;
     unmount_both(&setup, &small);
 }
