@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use store::{Census, Commits, JobState};
-use types::{Egress, EgressVerdict, Ending, JobStatus, ModelCall, TokenUsage, Usd};
+use types::{Ending, JobStatus, ModelCall, TokenUsage, Usd};
 
+use crate::bed;
 use crate::gauges::{self, Standing};
 use crate::metrics::Metrics;
 use crate::process::Process;
@@ -46,16 +47,7 @@ fn everything() -> String {
         millis: 1,
         error: None,
     });
-    metrics.connection_closed(&Egress {
-        host: "example.org".into(),
-        port: 443,
-        verdict: EgressVerdict::Allowed,
-        why: None,
-        sent_bytes: 1,
-        received_bytes: 1,
-        millis: 1,
-        count: 1,
-    });
+    metrics.connection_closed(&bed::egress());
     let census = Some(Census { jobs: vec![], oldest_waiting: None, result_bytes: 0, messages: 0 });
     let process = Process::look();
     let standing = Standing {

@@ -152,11 +152,11 @@ impl Signer {
     }
 
     fn token(&self, session: &str) -> hmac::Tag {
-        hmac::sign(&self.key, format!("token {session}").as_bytes())
+        hmac::sign(&self.key, token_of(session).as_bytes())
     }
 
     fn is_token(&self, session: &str, token: &str) -> bool {
-        let said = format!("token {session}");
+        let said = token_of(session);
         bytes(token).is_some_and(|token| hmac::verify(&self.key, said.as_bytes(), &token).is_ok())
     }
 
@@ -202,6 +202,11 @@ fn hex(bytes: &[u8]) -> String {
 fn bytes(hex: &str) -> Option<Vec<u8>> {
     let pairs = hex.as_bytes().chunks(2);
     pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+}
+
+/// What a session's token signs.
+fn token_of(session: &str) -> String {
+    format!("token {session}")
 }
 
 #[cfg(test)]
